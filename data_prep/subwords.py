@@ -1,0 +1,143 @@
+"""SentencePiece, one unigram model per language, and its pieces as a fairseq dictionary.
+
+Byte fallback is on: no text becomes <unk>, so a language pack reads any input.
+"""
+
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from data_prep.corpus import read_lines
+from data_prep.errors import InputError, OneLineParser, run_command
+from data_prep.provenance import atomic, write_lines
+
+BYTE_PIECES = 256  # byte fallback's; they come on top of --vocab-size
+SPECIALS = 3  # <unk>, <s>, </s>: SentencePiece's, not in the dictionary (fairseq has its own)
+TOKENS_PER_PIECE = 10  # a smaller corpus gets a smaller vocabulary
+
+
+def capped_vocab_size(wanted: int, lines: Sequence[str]) -> int:
+    """The vocabulary size that the text can feed: one piece for 10 tokens, but room for all characters twice."""
+    tokens = sum(len(line.split()) for line in lines)
+    characters = len(set().union(*lines)) if lines else 0
+    return min(wanted, max(2 * characters + 2, tokens // TOKENS_PER_PIECE))
+
+
+def train(lines: Sequence[str], vocab_size: int, weights: Sequence[int] | None = None) -> bytes:
+    """A SentencePiece model (serialised) of at most ``vocab_size`` pieces and the 256 byte pieces.
+
+    ``weights`` counts a line several times. Deterministic: one thread, and the text itself is the whole input.
+    InputError if SentencePiece cannot make a model of the text.
+    """
+    repeats = weights or [1] * len(lines)
+    sentences = [line for line, repeat in zip(lines, repeats, strict=True) for _ in range(repeat)]
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=capped_vocab_size(vocab_size, sentences) + BYTE_PIECES + SPECIALS,
+            hard_vocab_limit=False,  # a tiny text may hold fewer pieces
+            byte_fallback=True,
+            character_coverage=0.9998,
+            normalization_rule_name="identity",  # clean.normalise has done NFC; references stay as they are
+            num_threads=1,
+            max_sentence_length=1 << 20,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise InputError(f"SentencePiece cannot make a model of {len(sentences)} lines: {error}") from error
+    return model.getvalue()
+
+
+def load(path: Path) -> sentencepiece.SentencePieceProcessor:
+    """A SentencePiece model; InputError if the file is missing or damaged."""
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: file is missing") from error
+    except RuntimeError as error:
+        raise InputError(f"{path}: must be a SentencePiece model: {error}") from error
+
+
+def pieces_of(model: sentencepiece.SentencePieceProcessor) -> list[str]:
+    """All pieces but the control symbols and <unk>; the byte pieces are in."""
+    size = model.get_piece_size()
+    return [model.id_to_piece(i) for i in range(size) if not model.is_control(i) and not model.is_unknown(i)]
+
+
+def dictionary_lines(model: sentencepiece.SentencePieceProcessor, lines: Iterable[str]) -> list[str]:
+    """``piece count`` lines as fairseq's Dictionary.load reads them, most frequent first, every piece once."""
+    counts: Counter[str] = Counter({piece: 0 for piece in pieces_of(model)})
+    for line in lines:
+        counts.update(model.encode(line, out_type=str))
+    return [f"{piece} {count}" for piece, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def read_dictionary(path: Path) -> list[tuple[str, int]]:
+    """(piece, count) in dictionary order, without fairseq's special symbols."""
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        piece, space, count = line.rpartition(" ")
+        if not space or not count.isdecimal():
+            raise InputError(f"{path}, line {number}: must be `piece count`, but is {line!r}")
+        rows.append((piece, int(count)))
+    return rows
+
+
+def domain_weight(domain: Sequence[str], extra: Sequence[str], most: int = 10) -> int:
+    """How often domain lines count beside extra monolingual text: about as many tokens in all, at most 10 times."""
+    tokens = [sum(len(line.split()) for line in lines) for lines in (domain, extra)]
+    return max(1, min(most, math.ceil(tokens[1] / max(1, tokens[0]))))
+
+
+def write_pack(pack: Path, domain: Sequence[str], extra: Sequence[str], vocab_size: int) -> None:
+    """Write spm.model and dict.txt of a language pack, made from its domain text and extra monolingual text."""
+    if not domain and not extra:
+        raise InputError(f"{pack.name}: must have at least one line of text for its SentencePiece model, but has none")
+    weights = [domain_weight(domain, extra)] * len(domain) + [1] * len(extra)
+    lines = [*domain, *extra]
+    model = train(lines, vocab_size, weights)
+    with atomic(pack / "spm.model") as temporary:
+        temporary.write_bytes(model)
+    write_lines(pack / "dict.txt", dictionary_lines(load(pack / "spm.model"), lines))
+
+
+def add_vocab_argument(parser: OneLineParser) -> None:
+    """The flag of the vocabulary size."""
+    parser.add_argument(
+        "--vocab-size", type=int, default=8000, metavar="N",
+        help="most SentencePiece pieces a language, not counting the 256 byte pieces; small texts get fewer "
+        "(a piece for 10 tokens)",
+    )  # fmt: skip
+
+
+def check_vocab_size(vocab_size: int) -> None:
+    """InputError unless it is a size that can hold an alphabet."""
+    if vocab_size < 30:
+        raise InputError(f"--vocab-size must be at least 30 (pieces), but is {vocab_size}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make a language pack's spm.model and dict.txt from clean text."""
+    parser = OneLineParser(prog="python -m data_prep.subwords", description=main.__doc__)
+    parser.add_argument(
+        "--text", type=Path, required=True, metavar="FILE", help="clean text of the domain, a line each"
+    )
+    parser.add_argument("--extra", type=Path, metavar="FILE", help="more monolingual text; weighs as much in all")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="language pack to write to")
+    add_vocab_argument(parser)
+    args = parser.parse_args(argv)
+    check_vocab_size(args.vocab_size)
+    write_pack(args.out, read_lines(args.text), read_lines(args.extra) if args.extra else [], args.vocab_size)
+    print(f"{args.out}: {len(read_dictionary(args.out / 'dict.txt'))} pieces")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main, prog="python -m data_prep.subwords"))

@@ -1,0 +1,107 @@
+"""meta-nmt-adapt: fine-tune a meta-trained (or joint) model on a low-resource pair, stopping by dev BLEU.
+
+    meta-nmt-adapt DATA --checkpoint meta/checkpoint_best.pt --source-lang ro --train-subset train-16000-s1 \\
+        --strategy emb_enc --save-dir DIR [any fairseq-train flag]
+    meta-nmt-adapt DATA --from-scratch --arch ulr_transformer_small ...     (the baseline without transfer)
+
+Every shape of the model comes from the checkpoint; flags given here, such as --dropout, win.
+"""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Sequence
+
+import meta_nmt  # noqa: F401  registers the task and the architectures
+from data_prep.errors import InputError, OneLineParser
+from meta_nmt.cli import fairseq_front as front
+from meta_nmt.meta_learners import GROUPS
+from meta_nmt.models.ulr_transformer import ULRTransformer
+from meta_nmt.tasks.ulr_translation import EVAL_BLEU_ARGS, read_checkpoint
+
+PROG = "meta-nmt-adapt"
+
+DEFAULTS = [
+    *["--task", "ulr_translation", "--target-lang", "en"],
+    *["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
+    *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
+    *["--lr-scheduler", "fixed", "--lr", "5e-4", "--warmup-updates", "0"],
+    *["--max-tokens", "2000", "--max-update", "400", "--save-interval-updates", "20", "--patience", "5"],
+    *[
+        "--validate-interval",
+        "1000000",
+        "--save-interval",
+        "1000000",
+    ],  # by updates: an epoch is a handful of them
+    *["--keep-interval-updates", "1", "--no-last-checkpoints", "--no-save-optimizer-state"],
+    *["--eval-bleu", "--eval-bleu-args", EVAL_BLEU_ARGS, "--eval-bleu-remove-bpe", "sentencepiece"],
+    *["--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
+]
+SCRATCH_DEFAULTS = [
+    "--arch",
+    "ulr_transformer_small",
+    "--max-update",
+    "2000",
+    "--save-interval-updates",
+    "100",
+]
+
+
+def own_parser() -> ArgumentParser:
+    parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
+    parser.add_argument("--checkpoint", help="the meta-trained or joint checkpoint to start from")
+    parser.add_argument("--from-scratch", action="store_true", help="start from random parameters and train them all")
+    parser.add_argument("--strategy", help=f"what adapts: {', '.join(GROUPS)}, or a regular expression for whole names")
+    return parser
+
+
+def parse_args(argv: Sequence[str]) -> Namespace:
+    """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
+    parser = own_parser()
+    own, rest = parser.parse_known_args(argv)
+    if {"-h", "--help"} & set(argv):
+        print(__doc__)
+        parser.print_help()
+        print("\nand every flag of fairseq-train:\n")
+    elif own.from_scratch == (own.checkpoint is not None):
+        parser.error("give either `--checkpoint FILE` or `--from-scratch`, and not both")
+    elif own.from_scratch and own.strategy is not None:
+        parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
+    defaults = [*DEFAULTS, "--adapt-params", "scratch" if own.from_scratch else own.strategy or "emb_enc"]
+    if own.from_scratch:
+        defaults += SCRATCH_DEFAULTS
+    elif own.checkpoint is not None:
+        defaults += ["--arch", "ulr_transformer", "--finetune-from-model", own.checkpoint]
+    args = front.training_arguments(PROG, defaults, rest)
+    args.own = own
+    return args
+
+
+def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[str]) -> None:
+    """Sets the model's arguments in ``args`` to the checkpoint's, but for those given on the command line."""
+    saved = read_checkpoint(checkpoint)["cfg"]["model"]
+    if not hasattr(saved, "ulr_temperature"):
+        raise InputError(f"{checkpoint}: must be a ulr_transformer checkpoint, but is {saved.arch!r}")
+    model_parser = ArgumentParser(argument_default=SUPPRESS, add_help=False)
+    ULRTransformer.add_args(model_parser)
+    given = set(vars(model_parser.parse_known_args(argv)[0]))
+    for name in (action.dest for action in model_parser._actions):
+        if name not in given and hasattr(saved, name):
+            setattr(args, name, getattr(saved, name))
+
+
+def body(argv: Sequence[str]) -> int:
+    args = parse_args(argv)
+    own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
+    if own.checkpoint is not None:
+        take_model_from_checkpoint(args, own.checkpoint, argv)
+    front.train(args, "adapt", front.command_line(PROG, argv), own.checkpoint)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return front.run(body, PROG, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

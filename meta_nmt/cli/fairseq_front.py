@@ -1,0 +1,118 @@
+"""What the fairseq fronts share: fairseq's own parser with our defaults, one-line errors, and the cost record."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.distributed import utils as distributed_utils
+from fairseq_cli import train as fairseq_train
+
+from data_prep.errors import InputError, one_line, writable_directory
+from meta_nmt import compat, cost
+from meta_nmt.tasks.ulr_translation import read_checkpoint
+
+LOGGING = ["--no-progress-bar", "--log-format", "simple"]
+
+
+class _Brief(logging.Filter):
+    """Lets through what is a message: fairseq logs whole configurations and models as objects, and tracebacks
+    of what it then raises."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return isinstance(record.msg, str) and not record.msg.startswith("Traceback")
+
+
+def configure_logging(default_level: str = "INFO") -> None:
+    """Progress on standard error, without fairseq's dump of every option (LOGLEVEL=DEBUG shows it all)."""
+    logging.basicConfig(
+        format="%(asctime)s | %(levelname)s | %(name)s | %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+        level=os.environ.get("LOGLEVEL", default_level).upper(),
+        stream=sys.stderr,
+        force=True,
+    )
+    if logging.getLogger().level > logging.DEBUG:
+        for name in ("fairseq_cli.train", "fairseq_cli.generate", "fairseq.checkpoint_utils"):
+            logging.getLogger(name).addFilter(_Brief())
+        logging.getLogger("fairseq.tasks.fairseq_task").setLevel(logging.WARNING)
+
+
+def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwargs: Any) -> Namespace:
+    """Parses with fairseq's parser; a usage error is one line and exit status 2, `--help` is fairseq's page."""
+
+    def error(message: str) -> NoReturn:
+        print(one_line(prog, message), file=sys.stderr)
+        raise SystemExit(2)
+
+    parser.prog = prog
+    parser.error = error  # type: ignore[method-assign]
+    return options.parse_args_and_arch(parser, input_args=list(argv), **kwargs)
+
+
+def training_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:
+    """fairseq-train's arguments; ``defaults`` are flags that the user's own override."""
+    return parse_fairseq(options.get_training_parser(), prog, [*defaults, *argv])
+
+
+def check_writable(folder: str) -> None:
+    """Before hours of training: the save dir can be made and written to (InputError)."""
+    writable_directory(folder, "--save-dir")
+
+
+def _tokens_so_far(save_dir: str) -> int:
+    """Trained tokens that the run's last checkpoint counts; 0 where there is none."""
+    for name in ("checkpoint_last.pt", "checkpoint_best.pt"):
+        path = Path(save_dir) / name
+        if path.exists():
+            return int(read_checkpoint(path).get("task_state", {}).get("train_tokens", 0))
+    return 0
+
+
+def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> None:
+    save_dir = cfg.checkpoint.save_dir
+    meter = cost.CostMeter(kind, command, save_dir, parent)
+    before = _tokens_so_far(save_dir)
+    compat.forget_earlier_runs()
+    fairseq_train.main(cfg)
+    if distributed_utils.is_master(cfg.distributed_training) and not cfg.checkpoint.no_save:
+        cost.append(save_dir, meter.record(_tokens_so_far(save_dir) - before))
+
+
+def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
+    """Runs fairseq's trainer in this process, or one process a worker where several were asked for."""
+    if args.fp16 or args.amp:
+        raise InputError(
+            "`--fp16` and `--amp` must not be given: the meta-gradient is not loss-scaled; use `--bf16-autocast`"
+        )
+    check_writable(args.save_dir)
+    cfg = convert_namespace_to_omegaconf(args)
+    distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
+
+
+def command_line(prog: str, argv: Sequence[str]) -> str:
+    return shlex.join([prog, *argv])
+
+
+def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | None, log_level: str = "INFO") -> int:
+    """The exit status of ``body(argv)``; an InputError anywhere in the chain of causes is one line and status 2."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    configure_logging(log_level)
+    try:
+        return body(arguments)
+    except Exception as error:
+        cause: BaseException | None = error  # fairseq wraps what goes wrong in loading a checkpoint
+        while cause is not None and not isinstance(cause, (InputError, OSError)):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        print(one_line(prog, cause), file=sys.stderr)
+        return 2

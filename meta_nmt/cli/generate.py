@@ -1,0 +1,139 @@
+"""meta-nmt-generate: fairseq-generate on a binarised set, and the result as plain text and a record.
+
+    meta-nmt-generate DATA --path CKPT --source-lang ro --gen-subset test --results DIR --system fomaml \\
+        --strategy emb_enc --english-tokens 16000 --seed 1 [any fairseq-generate flag]
+
+Writes DIR/hypotheses.txt and DIR/references.txt (detokenised, a line a sentence, in corpus order), fairseq's
+own DIR/generate-<subset>.txt, and DIR/result.json for meta-nmt-report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq_cli import generate as fairseq_generate
+
+import meta_nmt  # noqa: F401  registers the task and the architectures
+from data_prep.errors import InputError, OneLineParser, writable_directory
+from meta_nmt import cost
+from meta_nmt.cli import fairseq_front as front
+from meta_nmt.tasks.ulr_translation import read_checkpoint
+
+PROG = "meta-nmt-generate"
+
+DEFAULTS = [
+    *[
+        "--task",
+        "ulr_translation",
+        "--target-lang",
+        "en",
+        "--adapt-params",
+        "scratch",
+    ],  # nothing is frozen here
+    *["--beam", "5", "--max-len-a", "1.5", "--max-len-b", "10", "--max-tokens", "4000", *front.LOGGING],
+]
+HYPOTHESIS = re.compile(r"H-(\d+)\t\S+\t(.*)")
+
+
+def own_parser() -> ArgumentParser:
+    parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
+    parser.add_argument("--results", required=True, help="folder for what this command writes")
+    parser.add_argument(
+        "--system", default="unnamed", help="name of the system in the report: scratch, joint, fomaml ..."
+    )
+    parser.add_argument("--strategy", default="zero", help="how it was adapted: zero, emb, emb_enc, all")
+    parser.add_argument("--english-tokens", type=int, default=0, help="English tokens that it was adapted on")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the sample that it was adapted on")
+    return parser
+
+
+def parse_args(argv: Sequence[str]) -> Namespace:
+    """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
+    parser = own_parser()
+    if {"-h", "--help"} & set(argv):
+        print(__doc__)
+        parser.print_help()
+        print("\nand every flag of fairseq-generate:\n")
+        own, rest = Namespace(results=os.devnull), list(argv)
+    else:
+        own, rest = parser.parse_known_args(argv)
+    args = front.parse_fairseq(options.get_generation_parser(), PROG, [*DEFAULTS, "--results-path", own.results, *rest])
+    args.own = own
+    return args
+
+
+def read_hypotheses(path: Path) -> list[list[str]]:
+    """Best hypothesis of each sentence, as pieces, in corpus order, from fairseq-generate's output."""
+    found: dict[int, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        match = HYPOTHESIS.fullmatch(line)
+        if match:
+            found.setdefault(int(match[1]), match[2].split(" ") if match[2] else [])
+    if sorted(found) != list(range(len(found))):
+        raise InputError(f"{path}: must have a hypothesis for every sentence, but has {len(found)} with gaps")
+    return [found[i] for i in range(len(found))]
+
+
+def write_text(path: Path, lines: Sequence[str]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
+    costs = [*cost.history(args.path), own_cost]
+    return {
+        "system": own.system,
+        "target": args.source_lang,
+        "english_tokens": own.english_tokens,
+        "strategy": own.strategy,
+        "seed": own.seed,
+        "checkpoint": args.path,
+        "commands": [*dict.fromkeys(entry["command"] for entry in costs)],
+        "cost": costs,
+    }
+
+
+def body(argv: Sequence[str]) -> int:
+    args = parse_args(argv)
+    own = vars(args).pop("own")
+    if not args.path:
+        raise InputError("`--path` must be given: the checkpoint to translate with")
+    for path in args.path.split(os.pathsep):
+        read_checkpoint(path)
+    results = writable_directory(own.results, "--results")
+    meter = cost.CostMeter("generate", front.command_line(PROG, argv), results, args.path)
+    fairseq_generate.main(convert_namespace_to_omegaconf(args))
+    subset, pair = args.gen_subset, f"{args.source_lang}-{args.target_lang}"
+    pieces = read_hypotheses(results / f"generate-{subset}.txt")
+    decoder = sentencepiece.SentencePieceProcessor(
+        model_file=str(Path(args.data) / "lang" / args.target_lang / "spm.model")
+    )
+    references = (Path(args.data) / "text" / pair / f"{subset}.{args.target_lang}").read_text(encoding="utf-8")
+    lines = references.removesuffix("\n").split("\n")
+    if len(lines) != len(pieces):
+        raise InputError(
+            f"{args.data}/text/{pair}/{subset}.{args.target_lang}: must have a line for each of the {len(pieces)} "
+            f"sentences translated, but has {len(lines)}"
+        )
+    write_text(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
+    write_text(results / "references.txt", lines)
+    write_text(results / "result.json", [json.dumps(record(args, own, meter.record(0)), indent=1)])
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return front.run(body, PROG, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,83 @@
+"""meta-nmt-preprocess: raw parallel text of many languages -> a data folder (binarised data and ULR tables)."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.clean import CleanOptions, add_clean_arguments
+from data_prep.corpus import comma_list
+from data_prep.errors import OneLineParser, run_command
+from data_prep.pipeline import Options, prepare
+from data_prep.split import SplitOptions, add_split_arguments
+from data_prep.subsample import add_sample_arguments
+from data_prep.subwords import add_vocab_argument
+from data_prep.ulr_tables import add_universal_argument
+from data_prep.vectors import add_vector_arguments
+
+EPILOG = """\
+--corpus may hold, each plain or .gz: XX-en.tsv (X, tab, English); XX.tsv and en.tsv (id, tab, text; joined on the id);
+XX-en/{train,valid,test}.{XX,en} or {train,valid,test}.XX-en.{XX,en} (line-aligned, already split).
+--mono may hold XX.txt (a sentence a line), XX.tsv (id, tab, text) or XX-en.tsv. --dictionaries may hold XX-en.train.tsv
+and XX-en.test.tsv (word, tab, English word; every 10th word measures the alignment) or XX-en.txt.
+Run again, finished stages are skipped.
+"""
+
+
+def get_parser() -> OneLineParser:
+    """The command's flags."""
+    parser = OneLineParser(prog="meta-nmt-preprocess", description=__doc__, epilog=EPILOG)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DATA", help="data folder to make or bring up to date"
+    )
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder of raw parallel text")
+    for role, use in (
+        ("source", "meta-training"),
+        ("valid", "meta-validation"),
+        ("target", "adaptation and test"),
+    ):
+        parser.add_argument(
+            f"--{role}-langs", type=comma_list, default=(), metavar="XX,YY", help=f"languages for {use}"
+        )
+    parser.add_argument("--target-lang", default="en", metavar="XX", help="the language translated into")
+    parser.add_argument(
+        "--mono",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="monolingual text; may be given several times",
+    )
+    parser.add_argument("--dictionaries", type=Path, metavar="DIR", help="word lists XX to English in MUSE's format")
+    add_sample_arguments(parser)
+    add_split_arguments(parser)
+    add_clean_arguments(parser)
+    add_vocab_argument(parser)
+    add_universal_argument(parser)
+    add_vector_arguments(parser)
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes, a language each")
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Parse the flags and prepare the data; raises InputError."""
+    args = vars(get_parser().parse_args(argv))
+    split = SplitOptions(args.pop("hold_out_last"), args.pop("valid_ids"), args.pop("test_ids"))
+    clean = CleanOptions(args.pop("max_tokens_per_line"), args.pop("length_ratio"))
+    args["mono"] = tuple(args["mono"])
+    record = prepare(Options(**args, split=split, clean=clean))
+    for lang, entry in record["languages"].items():
+        splits = ", ".join(f"{name} {counts['lines']}" for name, counts in entry["splits"].items())
+        dropped = sum(entry["dropped"].values())
+        precision = entry["alignment"]["precision_at_1"]
+        print(f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment precision@1 {precision}")
+    print(f"{args['out']}: ready")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    return run_command(run, argv, prog="meta-nmt-preprocess")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""meta-nmt-train: fairseq-train with the task meta_translation and our defaults.
+
+meta-nmt-train DATA --save-dir DIR --source-langs bg,cs,de --valid-langs sl [any fairseq-train flag]
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+import meta_nmt  # noqa: F401  registers the task and the architectures
+from data_prep.errors import InputError
+from meta_nmt.cli import fairseq_front as front
+from meta_nmt.tasks.meta_translation import check_config
+from meta_nmt.tasks.ulr_translation import read_checkpoint
+
+PROG = "meta-nmt-train"
+
+# What every flag here means, and more of them: `meta-nmt-train --help`.
+DEFAULTS = [
+    *["--task", "meta_translation", "--arch", "ulr_transformer_small", "--target-lang", "en"],
+    *["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
+    *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
+    *["--lr-scheduler", "inverse_sqrt", "--lr", "1e-3", "--warmup-updates", "1000"],
+    *["--max-update", "10000", "--batch-size", "1"],  # a batch is one meta-step: see --meta-batch-size
+    *["--save-interval-updates", "1000", "--keep-interval-updates", "1", "--no-epoch-checkpoints"],
+    *[
+        "--eval-bleu-args",
+        '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}',
+        "--eval-bleu-remove-bpe",
+        "sentencepiece",
+    ],
+    *["--ddp-backend", "legacy_ddp", "--num-workers", "1", *front.LOGGING, "--log-interval", "50"],
+]
+
+
+def parse_args(argv: Sequence[str]) -> Namespace:
+    """fairseq's namespace; SystemExit(2) with one line on bad usage."""
+    return front.training_arguments(PROG, DEFAULTS, argv)
+
+
+def body(argv: Sequence[str]) -> int:
+    args = parse_args(argv)
+    if args.task != "meta_translation":
+        raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
+    check_config(args)  # type: ignore[arg-type]  # the namespace has the same names
+    parent = args.finetune_from_model
+    if args.restore_file != "checkpoint_last.pt":
+        parent = args.restore_file
+    if parent is not None:
+        read_checkpoint(parent)  # fairseq would train from nothing, without a word, where it is missing
+    front.train(args, "train", front.command_line(PROG, argv), parent)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return front.run(body, PROG, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,82 @@
+"""What a run cost, one JSON line a process in ``<save dir>/cost.jsonl``, so that every result can name its price."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_prep.errors import InputError
+
+FILE_NAME = "cost.jsonl"
+
+
+def device_name() -> str:
+    """The GPU's name, or the processor's and the number of threads."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux: the general name will do
+    return f"{model}, {torch.get_num_threads()} threads"
+
+
+def peak_memory_mib() -> float:
+    """Peak memory of this process: of the GPU where there is one, else resident."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+
+
+class CostMeter:
+    """Measures from its construction to `record`."""
+
+    def __init__(self, kind: str, command: str, run: str | Path, parent: str | None = None) -> None:
+        self.fields: dict[str, Any] = {"command": command, "kind": kind, "run": str(run), "parent": parent}
+        self.start = time.monotonic()
+
+    def record(self, train_tokens: int) -> dict[str, Any]:
+        """train_tokens: source and target tokens of every batch that a gradient was taken on, in this process."""
+        return {
+            **self.fields,
+            "train_tokens": train_tokens,
+            "wall_s": round(time.monotonic() - self.start, 1),
+            "peak_memory_mib": round(peak_memory_mib(), 1),
+            "device": device_name(),
+        }
+
+
+def append(run: str | Path, record: dict[str, Any]) -> None:
+    with open(Path(run) / FILE_NAME, "a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def history(checkpoint: str | Path) -> list[dict[str, Any]]:
+    """Cost records of a checkpoint's run, and of the runs it started from, oldest first.
+
+    Raises:
+        InputError: a cost file is malformed.
+    """
+    records: list[dict[str, Any]] = []
+    seen: set[Path] = set()
+    current: str | Path | None = checkpoint
+    while current and Path(current).parent not in seen:
+        path = Path(current).parent / FILE_NAME
+        seen.add(path.parent)
+        if not path.exists():
+            break
+        try:
+            own = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            current = own[-1]["parent"] if own else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: must hold one cost record a line, but: {error!r}") from None
+        records = own + records
+    return records

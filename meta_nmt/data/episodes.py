@@ -1,0 +1,241 @@
+"""Episodes: a language, a support set and a query set that share no sentence, drawn as a pure function of
+(seed, epoch, index), so that a resumed run and a run on other workers see the same tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from fairseq.data import FairseqDataset
+
+from data_prep.errors import InputError
+from meta_nmt.data.language_pack import LanguagePack
+from meta_nmt.data.parallel_corpus import ParallelCorpus
+
+Episode = dict[str, Any]  # "language", "queries" (U, Q), "support": list of batches, "query": list of batches
+
+
+def language_probabilities(sizes: Sequence[int], temperature: float) -> np.ndarray:
+    """p(language) proportional to size^(1/temperature): 1 follows the data, large values approach uniform."""
+    weights = np.asarray(sizes, dtype=np.float64) ** (1.0 / temperature)
+    return weights / weights.sum()
+
+
+def make_episode(
+    corpora: tuple[ParallelCorpus, ParallelCorpus],
+    pack: LanguagePack,
+    support: Sequence[np.ndarray],
+    query: Sequence[np.ndarray],
+) -> Episode:
+    """Batches of one language whose source ids are renumbered by the rows in play.
+
+    Args:
+        corpora: where the support's and the query's sentences are.
+        support, query: one index array a batch.
+
+    Returns:
+        an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, and source id
+        ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
+    """
+    special = pack.dictionary.nspecial
+    batches = [corpora[0].batch(indices, pack.dictionary) for indices in support]
+    batches += [corpora[1].batch(indices, pack.dictionary) for indices in query]
+    tokens = torch.cat([batch["net_input"]["src_tokens"].flatten() for batch in batches]).unique()
+    rows = tokens[tokens >= special] - special
+    for batch in batches:
+        source = batch["net_input"]["src_tokens"]
+        local = torch.searchsorted(rows, source - special) + special
+        batch["net_input"]["src_tokens"] = torch.where(source < special, source, local)
+    return {
+        "language": pack.code,
+        "queries": torch.from_numpy(np.ascontiguousarray(pack.queries[rows.numpy()])),
+        "support": batches[: len(support)],
+        "query": batches[len(support) :],
+    }
+
+
+@dataclass(frozen=True)
+class EpisodeSizes:
+    """support_tokens: tokens of each of the ``inner_steps`` support batches; query_tokens: of the query batch.
+    Tokens count as in ``--max-tokens``: the longer side of each sentence."""
+
+    support_tokens: int
+    query_tokens: int
+    inner_steps: int
+
+    @property
+    def total(self) -> int:
+        return self.support_tokens * self.inner_steps + self.query_tokens
+
+
+class EpisodeDataset(FairseqDataset):
+    """Item i of an epoch is one task's episode; a batch is the tasks of one meta-step.
+
+    The sentences of an episode come from one window of the corpus sorted by length (ties and neighbours
+    shuffled anew each epoch), dealt at random to support and query: no padding to speak of, both sets from
+    the same distribution, and every sentence of the corpus about equally likely.
+    """
+
+    def __init__(
+        self,
+        corpora: Mapping[str, ParallelCorpus],
+        packs: Mapping[str, LanguagePack],
+        sizes: EpisodeSizes,
+        episodes: int,
+        meta_batch_size: int,
+        temperature: float,
+        seed: int,
+        num_shards: int = 1,
+    ) -> None:
+        self.languages = list(corpora)
+        self.corpora, self.packs, self.sizes = corpora, packs, sizes
+        self.episodes, self.meta_batch_size, self.num_shards = episodes, meta_batch_size, num_shards
+        self.seed, self.epoch = seed, 1
+        tokens = {code: int(corpus.costs(corpus.usable).sum()) for code, corpus in corpora.items()}
+        for code, available in tokens.items():
+            if available < sizes.total or len(corpora[code].usable) < sizes.inner_steps + 1:
+                raise InputError(
+                    f"`--support-tokens` x `--inner-steps` + `--query-tokens` must be at most the corpus size "
+                    f"({available} tokens, language {code}), but is {sizes.total}"
+                )
+        self.probabilities = language_probabilities(list(tokens.values()), temperature)
+        self._by_length = lru_cache(maxsize=len(self.languages))(self._sort_by_length)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_by_length"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._by_length = lru_cache(maxsize=len(self.languages))(self._sort_by_length)
+
+    def _sort_by_length(self, language: str, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Usable sentences by length, give or take a token, and the running sum of their tokens."""
+        corpus = self.corpora[language]
+        noise = np.random.default_rng([self.seed, epoch, self.languages.index(language), 1]).random(len(corpus.usable))
+        order = corpus.usable[np.argsort(corpus.costs(corpus.usable) + 2 * noise, kind="stable")]
+        return order, np.concatenate([[0], np.cumsum(corpus.costs(order))])
+
+    def sentences(self, index: int) -> tuple[str, list[np.ndarray], list[np.ndarray]]:
+        """Language, support and query sentence indices of episode ``index`` of the current epoch."""
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        language = self.languages[int(rng.choice(len(self.languages), p=self.probabilities))]
+        order, tokens_before = self._by_length(language, self.epoch)
+        # a window around a sentence drawn at random, wide enough for every set
+        start_token = tokens_before[int(rng.integers(len(order)))] - int(rng.integers(self.sizes.total))
+        start_token = int(np.clip(start_token, 0, tokens_before[-1] - self.sizes.total))
+        first = int(np.searchsorted(tokens_before, start_token, side="right")) - 1
+        last = int(np.searchsorted(tokens_before, start_token + self.sizes.total))
+        batches = self.sizes.inner_steps + 1  # a sentence each at the least, however small the budgets
+        last = min(max(last, first + batches), len(order))
+        first = min(first, last - batches)
+        window = rng.permutation(order[first:last])
+        return language, *self._deal(window, self.corpora[language].costs(window))
+
+    def _deal(self, window: np.ndarray, costs: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Cuts a shuffled window into support batches and a query batch in proportion to their token budgets,
+        none of them empty."""
+        budgets = [self.sizes.support_tokens] * self.sizes.inner_steps + [self.sizes.query_tokens]
+        ends = np.cumsum(budgets)[:-1] * (costs.sum() / self.sizes.total)
+        cuts = np.searchsorted(np.cumsum(costs), ends)
+        lowest = np.arange(1, len(cuts) + 1)
+        cuts = np.clip(np.maximum.accumulate(cuts - lowest) + lowest, lowest, len(window) - len(cuts) - 1 + lowest)
+        parts = np.split(window, cuts)
+        return parts[:-1], parts[-1:]
+
+    def __getitem__(self, index: int) -> Episode:
+        language, support, query = self.sentences(index)
+        corpus = self.corpora[language]
+        return make_episode((corpus, corpus), self.packs[language], support, query)
+
+    def __len__(self) -> int:
+        return self.episodes
+
+    def collater(self, samples: list[Episode]) -> dict[str, Any]:
+        return {"episodes": samples} if samples else {}
+
+    def batch_by_size(self, indices: np.ndarray, *_: Any, **__: Any) -> list[list[int]]:
+        """The tasks of each meta-step, dealt to the workers: consecutive batches belong to one step."""
+        per_worker = -(-self.meta_batch_size // self.num_shards)
+        return [list(map(int, indices[i : i + per_worker])) for i in range(0, len(indices), per_worker)]
+
+    def filter_indices_by_size(self, indices: np.ndarray, max_sizes: Any) -> tuple[np.ndarray, list[int]]:
+        return indices, []  # over-long sentences never enter an episode (ParallelCorpus.usable)
+
+    def size(self, index: int) -> int:
+        return self.sizes.total
+
+    num_tokens = size
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        return False  # data workers hold a copy of this dataset: a new epoch needs new workers
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+
+class MetaValidationDataset(FairseqDataset):
+    """One item a language: a fixed support sample, ``steps`` batches of it, and the whole dev set as query."""
+
+    def __init__(
+        self,
+        train: Mapping[str, ParallelCorpus],
+        valid: Mapping[str, ParallelCorpus],
+        packs: Mapping[str, LanguagePack],
+        steps: int,
+        sample_tokens: int,
+        batch_tokens: int,
+        seed: int,
+    ) -> None:
+        self.languages = list(valid)
+        self.train, self.valid, self.packs = train, valid, packs
+        self.steps, self.sample_tokens, self.batch_tokens, self.seed = (
+            steps,
+            sample_tokens,
+            batch_tokens,
+            seed,
+        )
+
+    def __len__(self) -> int:
+        return len(self.languages)
+
+    def _batches(self, corpus: ParallelCorpus, indices: np.ndarray) -> list[np.ndarray]:
+        """Cuts indices sorted by length into batches of at most ``batch_tokens`` tokens, padding included."""
+        order = indices[np.argsort(corpus.costs(indices), kind="stable")]
+        batches: list[list[int]] = [[]]
+        for index, cost in zip(order, corpus.costs(order), strict=True):
+            if batches[-1] and (len(batches[-1]) + 1) * cost > self.batch_tokens:
+                batches.append([])
+            batches[-1].append(int(index))
+        return [np.array(batch) for batch in batches]
+
+    def __getitem__(self, index: int) -> Episode:
+        language = self.languages[index]
+        train, valid = self.train[language], self.valid[language]
+        rng = np.random.default_rng([self.seed, index])
+        drawn = rng.permutation(train.usable)
+        sample = drawn[: int(np.searchsorted(np.cumsum(train.target_sizes[drawn]), self.sample_tokens)) + 1]
+        batches = self._batches(train, sample)
+        rounds = -(-self.steps // len(batches))
+        order = [int(i) for _ in range(rounds) for i in rng.permutation(len(batches))]
+        support = [batches[i] for i in order[: self.steps]]
+        return make_episode((train, valid), self.packs[language], support, self._batches(valid, valid.usable))
+
+    def collater(self, samples: list[Episode]) -> dict[str, Any]:
+        return {"episodes": samples} if samples else {}
+
+    def batch_by_size(self, indices: np.ndarray, *_: Any, **__: Any) -> list[list[int]]:
+        return [[int(i)] for i in indices]
+
+    def filter_indices_by_size(self, indices: np.ndarray, max_sizes: Any) -> tuple[np.ndarray, list[int]]:
+        return indices, []
+
+    def size(self, index: int) -> int:
+        return self.batch_tokens
+
+    num_tokens = size

@@ -1,0 +1,77 @@
+"""Language packs and the universal space, as `data_prep` leaves them in a data folder.
+
+``DATA/lang/<xx>/`` holds a language's SentencePiece model, dictionary and query vectors; ``DATA/universal/``
+holds the keys. Vectors are memory-mapped: a run over a hundred languages reads only the rows it uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from fairseq.data import Dictionary
+from torch import Tensor
+
+from data_prep.errors import InputError
+
+
+def _read_vectors(path: Path) -> np.ndarray:
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: must be a NumPy file of float32 vectors: {error}") from None
+    if vectors.ndim != 2 or vectors.dtype != np.float32:
+        raise InputError(f"{path}: must be a float32 matrix, but is {vectors.dtype} of shape {vectors.shape}")
+    return vectors
+
+
+def load_dictionary(path: Path) -> Dictionary:
+    """A fairseq dictionary; InputError if the file is missing or malformed."""
+    try:
+        dictionary = Dictionary.load(str(path))
+    except (OSError, ValueError, RuntimeError, UnicodeError) as error:
+        raise InputError(f"{path}: must be a fairseq dictionary (`piece count` on each line): {error}") from None
+    if len(dictionary) == dictionary.nspecial:
+        raise InputError(f"{path}: must have at least one line `piece count`, but is empty")
+    return dictionary
+
+
+def language_folder(data: str | Path, code: str) -> Path:
+    """``DATA/lang/<code>``; InputError that lists the languages there are."""
+    folder = Path(data) / "lang" / code
+    if not code or not folder.is_dir():
+        known = sorted(p.name for p in (Path(data) / "lang").glob("*") if p.is_dir())
+        raise InputError(
+            f"{data}: has no language pack `lang/{code}` (unknown language code {code!r}; "
+            + (f"there are {', '.join(known)})" if known else "is this a folder made by meta-nmt-preprocess?)")
+        )
+    return folder
+
+
+@dataclass(frozen=True)
+class LanguagePack:
+    """One source language. queries: (V, Q), row r for dictionary id ``nspecial + r``, memory-mapped."""
+
+    code: str
+    dictionary: Dictionary
+    queries: np.ndarray
+
+    @classmethod
+    def load(cls, data: str | Path, code: str) -> LanguagePack:
+        """Raises InputError: no such language, or its files do not fit together."""
+        folder = language_folder(data, code)
+        dictionary = load_dictionary(folder / "dict.txt")
+        vectors = _read_vectors(folder / "vectors.npy")
+        if len(vectors) != len(dictionary):
+            raise InputError(
+                f"{folder / 'vectors.npy'}: must have one row per dictionary entry ({len(dictionary)}), "
+                f"but has {len(vectors)}"
+            )
+        return cls(code, dictionary, vectors[dictionary.nspecial :])
+
+
+def load_universal_keys(data: str | Path) -> Tensor:
+    """(M, Q) keys of the universal tokens."""
+    return torch.from_numpy(np.array(_read_vectors(Path(data) / "universal" / "keys.npy")))

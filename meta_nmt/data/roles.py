@@ -1,0 +1,29 @@
+"""Which languages are held out: the data folder's record says it, and meta-training is held to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.errors import InputError
+
+
+def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[str]) -> None:
+    """No target and no meta-validation language may be meta-trained on.
+
+    Raises:
+        InputError: a source language is also in ``valid``, or ``DATA/data.json`` gives it another role.
+    """
+    record = Path(data) / "data.json"
+    try:
+        languages = json.loads(record.read_text(encoding="utf-8"))["languages"]
+        roles = {code: entry["role"] for code, entry in languages.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{record}: must be the record that meta-nmt-preprocess writes, but: {error!r}") from None
+    for code in sources:
+        role = "meta-validation" if code in valid else roles.get(code, "source")
+        if role != "source":
+            raise InputError(
+                f"`--source-langs` must not name a held-out language, but names {code}, a {role} language of {data}"
+            )

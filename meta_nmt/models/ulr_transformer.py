@@ -1,0 +1,95 @@
+"""fairseq's Transformer with a universal lexical representation as the encoder's embedding."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any, Protocol
+
+from fairseq.models import register_model, register_model_architecture
+from fairseq.models.transformer import TransformerModel, base_architecture
+from torch import Tensor
+
+from data_prep.errors import InputError
+from meta_nmt.modules.ulr_embedding import ULREmbedding
+
+
+class LexicalTask(Protocol):
+    """What the model asks of a task: the universal space, and the language in play (V may be 0)."""
+
+    universal_keys: Tensor  # (M, Q)
+    language_queries: Tensor  # (V, Q)
+    source_dictionary: Any
+    target_dictionary: Any
+
+
+@register_model("ulr_transformer")
+class ULRTransformer(TransformerModel):
+    """An encoder that reads any language through ULR, a decoder that writes the shared target language."""
+
+    @staticmethod
+    def add_args(parser: ArgumentParser) -> None:
+        TransformerModel.add_args(parser)
+        parser.add_argument(
+            "--ulr-temperature", type=float, metavar="TAU", help="softmax temperature of the universal tokens"
+        )
+
+    @classmethod
+    def build_model(cls, args: Namespace, task: LexicalTask) -> ULRTransformer:
+        base_ulr_architecture(args)
+        if args.share_all_embeddings:
+            raise InputError(
+                "`--share-all-embeddings` must not be given: the source side is embedded through ULR; "
+                "use `--share-decoder-input-output-embed`"
+            )
+        model = super().build_model(args, task)
+        dictionary = task.source_dictionary
+        model.encoder.embed_tokens = ULREmbedding(
+            keys=task.universal_keys,
+            queries=task.language_queries,
+            embedding_dim=args.encoder_embed_dim,
+            num_special=dictionary.nspecial,
+            padding_idx=dictionary.pad(),
+            temperature=args.ulr_temperature,
+        )
+        return model
+
+
+def _sizes(args: Namespace, width: int, ffn: int, layers: int, heads: int, dropout: float) -> None:
+    """Fills in what the user left open: the same width, depth and heads on both sides."""
+    for side in ("encoder", "decoder"):
+        for name, value in (("embed_dim", width), ("ffn_embed_dim", ffn), ("layers", layers)):
+            setattr(args, f"{side}_{name}", getattr(args, f"{side}_{name}", value))
+        setattr(args, f"{side}_attention_heads", getattr(args, f"{side}_attention_heads", heads))
+    args.dropout = getattr(args, "dropout", dropout)
+    base_ulr_architecture(args)
+
+
+@register_model_architecture("ulr_transformer", "ulr_transformer")
+def base_ulr_architecture(args: Namespace) -> None:
+    args.ulr_temperature = getattr(args, "ulr_temperature", 0.05)
+    args.share_decoder_input_output_embed = getattr(args, "share_decoder_input_output_embed", True)
+    base_architecture(args)
+
+
+@register_model_architecture("ulr_transformer", "ulr_transformer_tiny")
+def tiny(args: Namespace) -> None:
+    """For tests and the quickstart: d 128, ffn 256, 2+2 layers, 4 heads."""
+    _sizes(args, width=128, ffn=256, layers=2, heads=4, dropout=0.1)
+
+
+@register_model_architecture("ulr_transformer", "ulr_transformer_small")
+def small(args: Namespace) -> None:
+    """For a CPU: d 256, ffn 512, 3+3 layers, 4 heads."""
+    _sizes(args, width=256, ffn=512, layers=3, heads=4, dropout=0.1)
+
+
+@register_model_architecture("ulr_transformer", "ulr_transformer_metanmt")
+def metanmt(args: Namespace) -> None:
+    """The sizes of MetaNMT (Gu et al. 2018, section 4.2): d 512, ffn 512, 6+6 layers, 8 heads."""
+    _sizes(args, width=512, ffn=512, layers=6, heads=8, dropout=0.1)
+
+
+@register_model_architecture("ulr_transformer", "ulr_transformer_base")
+def base(args: Namespace) -> None:
+    """Transformer base (Vaswani et al. 2017): d 512, ffn 2048, 6+6 layers, 8 heads."""
+    _sizes(args, width=512, ffn=2048, layers=6, heads=8, dropout=0.1)

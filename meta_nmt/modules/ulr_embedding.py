@@ -1,0 +1,101 @@
+"""Universal lexical representation, as attention over one table shared by all languages.
+
+Gu, Hassan, Devlin and Li, "Universal Neural Machine Translation for Extremely Low Resource
+Languages", NAACL 2018 (arXiv 1802.05368), section 3.2, as used by MetaNMT (arXiv 1808.08437, section 3.3):
+
+    E[x] = sum_i softmax_i( q(x) A k_i / tau ) v_i + residual[x]
+
+Axis letters: B sentences, S source length, U distinct ids of a batch, V rows of the language in play,
+M universal tokens, Q query width, D model width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from data_prep.errors import InputError
+
+
+class ULREmbedding(nn.Module):
+    """Embeds the tokens of one language at a time; drop-in for ``nn.Embedding`` in a fairseq encoder.
+
+    Ids below ``num_special`` (bos, pad, eos, unk) have plain trained rows; id ``num_special + r`` is row
+    ``r`` of the language in play. That language is data, not structure: its ``queries`` and ``residual`` are
+    replaced by an episode (through ``torch.func.functional_call``, with any number of rows) and loaded
+    from a language pack for adaptation and generation. The meta-trained model holds no language (V = 0).
+
+    Args:
+        keys: (M, Q) aligned vectors of the universal tokens; fixed.
+        queries: (V, Q) aligned vectors of the language's tokens; fixed. A zero row (a token without a
+            vector) attends to all universal tokens alike.
+        embedding_dim: D.
+        num_special: number of special symbols, the first ids of every dictionary.
+        padding_idx: id of the padding symbol, embedded as zeros.
+        temperature: tau of the softmax, 0.05 in the papers.
+    """
+
+    def __init__(
+        self,
+        keys: Tensor,
+        queries: Tensor,
+        embedding_dim: int,
+        num_special: int = 4,
+        padding_idx: int = 1,
+        temperature: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.embedding_dim = embedding_dim
+        self.num_special = num_special
+        self.padding_idx = padding_idx
+        self.temperature = temperature
+        query_width = keys.size(1)
+        self.keys: Tensor
+        self.queries: Tensor
+        self.register_buffer("keys", keys)  # (M, Q)
+        self.register_buffer("queries", queries)  # (V, Q)
+        self.transform = nn.Parameter(torch.eye(query_width))  # A, (Q, Q): starts as the identity
+        self.values = nn.Parameter(torch.empty(keys.size(0), embedding_dim))  # (M, D): outer loop only
+        self.special = nn.Parameter(torch.empty(num_special, embedding_dim))
+        self.residual = nn.Parameter(torch.zeros(queries.size(0), embedding_dim))  # (V, D)
+        nn.init.normal_(self.values, std=embedding_dim**-0.5)
+        nn.init.normal_(self.special, std=embedding_dim**-0.5)
+        with torch.no_grad():
+            self.special[padding_idx].zero_()
+
+    def lexical(self, rows: Tensor) -> Tensor:
+        """Embeddings (U, D) of the language's ``rows`` (U,)."""
+        scores = self.queries[rows] @ self.transform @ self.keys.t()  # (U, M)
+        weights = torch.softmax(scores / self.temperature, dim=-1)
+        return weights @ self.values + self.residual[rows]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens (B, S) -> embeddings (B, S, D). The mixture is computed once per distinct id."""
+        distinct, position = tokens.unique(return_inverse=True)  # sorted: special symbols come first
+        present = int((distinct < self.num_special).sum())
+        table = torch.cat([self.special, self.lexical(distinct[present:] - self.num_special)])
+        index = torch.where(tokens < self.num_special, tokens, position - present + self.num_special)
+        return nn.functional.embedding(index, table, self.padding_idx)
+
+    def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> None:
+        """Lets a checkpoint without a language (V = 0) load into a model with one, and checks the rest.
+
+        Raises:
+            InputError: the checkpoint's universal tokens, or its language, are not those of the data folder.
+        """
+        saved_keys, saved_queries = state_dict[f"{name}.keys"], state_dict[f"{name}.queries"]
+        if saved_keys.shape != self.keys.shape or not torch.equal(saved_keys.to(self.keys), self.keys):
+            raise InputError(
+                f"the checkpoint's universal tokens {tuple(saved_keys.shape)} must be those of the data folder's "
+                f"universal/keys.npy {tuple(self.keys.shape)}, but they differ"
+            )
+        if saved_queries.size(0) == 0:
+            state_dict[f"{name}.queries"] = self.queries
+            state_dict[f"{name}.residual"] = torch.zeros_like(self.residual)
+        elif saved_queries.shape != self.queries.shape or not torch.equal(saved_queries.to(self.queries), self.queries):
+            raise InputError(
+                f"the checkpoint was adapted to another dictionary ({saved_queries.size(0)} rows) than the "
+                f"language pack given ({self.queries.size(0)} rows); use the data folder it was adapted on"
+            )

@@ -1,0 +1,337 @@
+"""Meta-training over many languages: episodes -> meta-learner -> gradients for fairseq's trainer.
+
+MetaNMT (Gu et al. 2018, arXiv 1808.08437, figure 2 and section 3). The trainer calls `train_step` with the
+tasks of one meta-step; each task's gradient, normalised by the task's own tokens, is added to ``p.grad``;
+``sample_size`` is the number of tasks, because the trainer divides by it. Checkpoints, schedules, clipping,
+logging, resume, early stopping and workers are the trainer's own.
+"""
+
+# no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
+import copy
+import json
+import math
+from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from fairseq.data import Dictionary
+from fairseq.logging import metrics
+from fairseq.tasks import register_task
+from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from omegaconf import II
+from torch import Tensor
+from torch.func import functional_call
+
+from data_prep.errors import InputError
+from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaValidationDataset
+from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
+from meta_nmt.data.parallel_corpus import ParallelCorpus
+from meta_nmt.data.roles import refuse_held_out
+from meta_nmt.meta_learners import (
+    INNER_OPTIMIZERS,
+    META_LEARNERS,
+    MetaLearnerSettings,
+    adapt,
+    select_parameters,
+)
+from meta_nmt.tasks.ulr_translation import count_tokens
+
+QUERIES = "encoder.embed_tokens.queries"
+RESIDUAL = "encoder.embed_tokens.residual"
+
+
+@dataclass
+class MetaTranslationConfig(TranslationConfig):
+    source_langs: str = field(
+        default="", metadata={"help": "codes of the languages to meta-train on, separated by commas"}
+    )
+    valid_langs: str = field(
+        default="",
+        metadata={
+            "help": "codes of the held-out languages to validate on, separated by commas: the model adapts to a fixed "
+            "sample of each and is scored on its dev set"
+        },
+    )
+    meta_learner: str = field(
+        default="fomaml",
+        metadata={"help": "one of " + ", ".join(META_LEARNERS) + "; joint is the MultiNMT baseline"},
+    )
+    meta_batch_size: int = field(default=4, metadata={"help": "tasks a meta-step, over all workers"})
+    support_tokens: int = field(
+        default=2000, metadata={"help": "tokens (the longer side) of the support batch of each inner step"}
+    )
+    query_tokens: int = field(default=2000, metadata={"help": "tokens (the longer side) of the query batch"})
+    inner_steps: int = field(default=1, metadata={"help": "gradient steps of the inner loop, a support batch each"})
+    inner_lr: float = field(default=1e-3, metadata={"help": "inner learning rate alpha"})
+    inner_optimizer: str = field(
+        default="adam", metadata={"help": "inner rule: adam (its state made anew in each episode) or sgd"}
+    )
+    adapt_params: str = field(
+        default="emb_enc",
+        metadata={"help": "what the inner loop moves: emb, emb_enc, all, or a regular expression for whole names"},
+    )
+    support_weight: float = field(
+        default=0.0,
+        metadata={"help": "share, 0 to 1, of the support gradients in fomaml's outer update; 0 is the paper"},
+    )
+    sampling_temperature: float = field(
+        default=1.0, metadata={"help": "T of p(language) proportional to tokens^(1/T); 1 follows the data"}
+    )
+    updates_per_epoch: int = field(default=1000, metadata={"help": "meta-steps that count as an epoch"})
+    valid_steps: int = field(default=20, metadata={"help": "adaptation steps before each meta-validation"})
+    valid_lr: float = field(default=1e-3, metadata={"help": "learning rate of these steps (Adam)"})
+    valid_sample_tokens: int = field(
+        default=16000, metadata={"help": "target tokens of the fixed sample that meta-validation adapts to"}
+    )
+    bf16_autocast: bool = field(default=False, metadata={"help": "run forward passes under bfloat16 autocast"})
+    seed: int = II("common.seed")
+    distributed_world_size: int = II("distributed_training.distributed_world_size")
+
+
+def check_config(cfg: MetaTranslationConfig) -> None:
+    """All contradictions at once, before any work starts (InputError)."""
+    rules = [
+        ("source_langs", bool(cfg.source_langs), "must name at least one language"),
+        ("target_lang", bool(cfg.target_lang), "must be given"),
+        ("meta_learner", cfg.meta_learner in META_LEARNERS, f"must be one of {', '.join(META_LEARNERS)}"),
+        (
+            "inner_optimizer",
+            cfg.inner_optimizer in INNER_OPTIMIZERS,
+            f"must be one of {', '.join(INNER_OPTIMIZERS)}",
+        ),
+        ("meta_batch_size", cfg.meta_batch_size >= 1, "must be at least 1"),
+        ("support_tokens", cfg.support_tokens >= 1, "must be at least 1"),
+        ("query_tokens", cfg.query_tokens >= 1, "must be at least 1"),
+        ("inner_steps", cfg.inner_steps >= 1, "must be at least 1"),
+        ("inner_lr", cfg.inner_lr > 0, "must be above 0"),
+        ("support_weight", 0 <= cfg.support_weight <= 1, "must be from 0 to 1"),
+        ("sampling_temperature", cfg.sampling_temperature > 0, "must be above 0"),
+        ("updates_per_epoch", cfg.updates_per_epoch >= 1, "must be at least 1"),
+        ("valid_steps", cfg.valid_steps >= 0, "must be at least 0"),
+        ("valid_lr", cfg.valid_lr > 0, "must be above 0"),
+        ("valid_sample_tokens", cfg.valid_sample_tokens >= 1, "must be at least 1"),
+    ]
+    broken = [
+        f"`--{name.replace('_', '-')}` {rule}, but is {getattr(cfg, name)!r}" for name, ok, rule in rules if not ok
+    ]
+    if broken:
+        raise InputError("; ".join(broken))
+
+
+def split_codes(text: str, flag: str) -> list[str]:
+    """Language codes separated by commas; InputError for a code given twice."""
+    codes = [code.strip() for code in text.split(",") if code.strip()]
+    twice = sorted({code for code in codes if codes.count(code) > 1})
+    if twice:
+        raise InputError(f"`{flag}` must name each language once, but names {', '.join(twice)} again")
+    return codes
+
+
+class FunctionalModel:
+    """The model at other parameters: what a fairseq criterion calls, without touching the model's own."""
+
+    def __init__(self, model: torch.nn.Module, parameters: dict[str, Tensor]) -> None:
+        self._model, self._parameters = model, parameters
+
+    def __call__(self, **net_input: Any) -> Any:
+        return functional_call(self._model, self._parameters, args=(), kwargs=net_input)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+@register_task("meta_translation", dataclass=MetaTranslationConfig)
+class MetaTranslationTask(TranslationTask):
+    """Meta-train on ``--source-langs``, choose the checkpoint by adapting to ``--valid-langs``."""
+
+    cfg: MetaTranslationConfig
+
+    def __init__(self, cfg: MetaTranslationConfig, packs: dict[str, LanguagePack], target: Dictionary) -> None:
+        # the model holds no language: its own source dictionary has the special symbols only
+        super().__init__(cfg, Dictionary(), target)
+        self.packs = packs
+        self.universal_keys = load_universal_keys(cfg.data)
+        self.language_queries = torch.empty(0, self.universal_keys.size(1))
+        self.state.add_factory("train_tokens", lambda: 0)
+        for pack in packs.values():
+            if pack.queries.shape[1] != self.universal_keys.size(1):
+                raise InputError(
+                    f"{cfg.data}/lang/{pack.code}/vectors.npy: must be {self.universal_keys.size(1)} wide, as "
+                    f"universal/keys.npy is, but is {pack.queries.shape[1]}"
+                )
+        settings = MetaLearnerSettings(INNER_OPTIMIZERS[cfg.inner_optimizer](cfg.inner_lr), cfg.support_weight)
+        self.meta_learner = META_LEARNERS[cfg.meta_learner](settings)
+
+    @classmethod
+    def setup_task(cls, cfg: MetaTranslationConfig, **_: Any) -> "MetaTranslationTask":
+        check_config(cfg)
+        sources = split_codes(cfg.source_langs, "--source-langs")
+        valid = split_codes(cfg.valid_langs, "--valid-langs")
+        refuse_held_out(cfg.data, sources, valid)
+        packs = {code: LanguagePack.load(cfg.data, code) for code in [*sources, *valid]}
+        return cls(cfg, packs, load_dictionary(language_folder(cfg.data, cfg.target_lang) / "dict.txt"))
+
+    def _corpora(self, split: str, codes: Iterable[str]) -> dict[str, ParallelCorpus]:
+        limits = self.cfg.max_source_positions, self.cfg.max_target_positions
+        return {c: ParallelCorpus.load(self.cfg.data, split, c, self.cfg.target_lang, limits) for c in codes}
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
+        cfg = self.cfg
+        if split == cfg.train_subset:
+            sources = split_codes(cfg.source_langs, "--source-langs")
+            self.datasets[split] = EpisodeDataset(
+                self._corpora(split, sources),
+                self.packs,
+                EpisodeSizes(cfg.support_tokens, cfg.query_tokens, cfg.inner_steps),
+                episodes=cfg.updates_per_epoch * cfg.meta_batch_size,
+                meta_batch_size=cfg.meta_batch_size,
+                temperature=cfg.sampling_temperature,
+                seed=cfg.seed,
+                num_shards=cfg.distributed_world_size,
+            )
+            return
+        valid = split_codes(cfg.valid_langs, "--valid-langs")
+        if not valid:
+            raise InputError("`--valid-langs` must name a held-out language, or give `--disable-validation`")
+        self.datasets[split] = MetaValidationDataset(
+            self._corpora(cfg.train_subset, valid),
+            self._corpora(split, valid),
+            self.packs,
+            steps=cfg.valid_steps,
+            sample_tokens=cfg.valid_sample_tokens,
+            batch_tokens=cfg.query_tokens,
+            seed=cfg.seed,
+        )
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        model = super().build_model(cfg, from_checkpoint)
+        try:
+            self.adapted = select_parameters(dict(model.named_parameters()), self.cfg.adapt_params)
+        except ValueError as error:
+            raise InputError(f"`--adapt-params` {error}") from None
+        return model
+
+    def _loss_function(self, network: Any, criterion: Any, episode: Episode, logs: list[dict[str, Any]]) -> Any:
+        """loss(parameters, batch): the criterion's mean per token; what it reports is appended to ``logs``."""
+
+        def loss_fn(parameters: dict[str, Tensor], batch: dict[str, Any]) -> Tensor:
+            model = FunctionalModel(network, {**parameters, QUERIES: episode["queries"]})
+            device = episode["queries"].device.type
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=self.cfg.bf16_autocast):
+                loss, sample_size, logging_output = criterion(model, batch)
+            logs.append(logging_output)
+            return loss / sample_size
+
+        return loss_fn
+
+    @staticmethod
+    def _theta(network: torch.nn.Module, episode: Episode) -> dict[str, Tensor]:
+        """The model's parameters by name, and residual rows of zeros for the tokens in play (U, D)."""
+        theta: dict[str, Tensor] = dict(network.named_parameters())
+        residual = theta[RESIDUAL]
+        rows = (len(episode["queries"]), residual.size(1))
+        theta[RESIDUAL] = torch.zeros(rows, dtype=residual.dtype, device=residual.device, requires_grad=True)
+        return theta
+
+    def train_step(
+        self,
+        sample: Any,
+        model: Any,
+        criterion: Any,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        """One meta-step's share of this worker: ``sample["episodes"]`` -> gradients in ``p.grad``."""
+        network = getattr(model, "module", model)
+        model.train()
+        model.set_num_updates(update_num)
+        parameters = dict(network.named_parameters())
+        logs: list[dict[str, Any]] = []
+        losses, tokens = [], 0
+        for episode in sample["episodes"]:
+            episode_logs: list[dict[str, Any]] = []
+            result = self.meta_learner.episode(
+                self._loss_function(network, criterion, episode, episode_logs),
+                self._theta(network, episode),
+                self.adapted,
+                episode["support"],
+                episode["query"],
+            )
+            if not ignore_grad:
+                tokens += sum(count_tokens(batch) for batch in [*episode["support"], *episode["query"]])
+                accumulate_gradients(parameters, result.gradients)
+            losses += result.query_losses
+            logs += episode_logs[len(episode["support"]) :]
+            logs[-1]["support_loss"] = torch.stack(result.support_losses).sum()
+            logs[-1]["support_batches"] = len(result.support_losses)
+        self.state.merge_state_dict({"train_tokens": self.state.train_tokens + tokens})
+        logging_output = sum_logs(logs)
+        logging_output["train_tokens"] = tokens
+        return torch.stack(losses).sum(), len(sample["episodes"]), logging_output
+
+    def valid_step(self, sample: Any, model: Any, criterion: Any) -> tuple[Tensor, int, dict[str, Any]]:
+        """Adapts to each language's fixed sample, then scores its dev set (loss, and BLEU with --eval-bleu)."""
+        network = getattr(model, "module", model)
+        logs: list[dict[str, Any]] = []
+        for episode in sample["episodes"]:
+            loss_fn = self._loss_function(network, criterion, episode, [])
+            with torch.random.fork_rng():  # the same dropout each time; training's random numbers are left alone
+                torch.manual_seed(self.cfg.seed)
+                network.train()
+                with torch.enable_grad():
+                    theta = self._theta(network, episode)
+                    rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
+                    theta_prime = adapt(loss_fn, theta, self.adapted, episode["support"], rule).theta_prime
+            network.eval()
+            loss_fn = self._loss_function(network, criterion, episode, logs)
+            with torch.no_grad():
+                for batch in episode["query"]:
+                    loss_fn(theta_prime, batch)
+            if self.cfg.eval_bleu:
+                self._add_bleu(network, theta_prime, episode, logs)
+        logging_output = sum_logs(logs)
+        return logging_output["loss"], logging_output["sample_size"], logging_output
+
+    def _add_bleu(self, network: Any, theta_prime: dict[str, Tensor], episode: Episode, logs: list[Any]) -> None:
+        """Greedy or beam decoding of the dev set by a copy of the model at theta_prime."""
+        adapted = copy.deepcopy(network)
+        embedding = adapted.encoder.embed_tokens
+        embedding.queries = episode["queries"]
+        embedding.residual = torch.nn.Parameter(theta_prime[RESIDUAL].detach())
+        with torch.no_grad():
+            for name, parameter in adapted.named_parameters():
+                parameter.copy_(theta_prime[name])
+        adapted.eval()
+        generator = self.build_generator([adapted], Namespace(**json.loads(self.cfg.eval_bleu_args)))
+        for batch in episode["query"]:
+            bleu = self._inference_with_bleu(generator, batch, adapted)
+            log = {"_bleu_sys_len": bleu.sys_len, "_bleu_ref_len": bleu.ref_len}
+            for order, (count, total) in enumerate(zip(bleu.counts, bleu.totals, strict=True)):
+                log |= {f"_bleu_counts_{order}": count, f"_bleu_totals_{order}": total}
+            logs.append(log)
+
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        super().reduce_metrics(logging_outputs, criterion)
+        steps = sum(log.get("support_batches", 0) for log in logging_outputs)
+        if steps:
+            support = sum(log.get("support_loss", 0) for log in logging_outputs) / steps / math.log(2)
+            metrics.log_scalar("support_loss", support, steps, round=3)  # before the inner steps, base 2
+            tokens = sum(log["train_tokens"] for log in logging_outputs)
+            metrics.log_speed("tps", tokens, priority=90, round=1)  # support and query, both sides
+
+
+def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:
+    """Adds to ``p.grad`` by name. The episode's own residual rows are no parameter of the model: dropped."""
+    for name, gradient in gradients.items():
+        if name == RESIDUAL:
+            continue
+        parameter = parameters[name]
+        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+
+def sum_logs(logs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Adds up what criterion calls reported, key by key."""
+    return {key: sum(log.get(key, 0) for log in logs) for key in dict.fromkeys(k for log in logs for k in log)}

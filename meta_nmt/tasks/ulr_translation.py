@@ -1,0 +1,166 @@
+"""One language pair through ULR: fine-tuning on a low-resource pair, and generation.
+
+fairseq's translation task with the language's pack in place of its dictionary, the choice of what adapts
+(MetaNMT, Gu et al. 2018, section 4) and the Gaussian prior around the meta-trained parameters (ibid.,
+section 3.1).
+"""
+
+# no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from fairseq import checkpoint_utils
+from fairseq.data import Dictionary, LanguagePairDataset
+from fairseq.tasks import register_task
+from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from omegaconf import II
+from torch import Tensor
+
+from data_prep.errors import InputError
+from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
+from meta_nmt.data.parallel_corpus import ParallelCorpus
+from meta_nmt.meta_learners import select_parameters
+
+EVAL_BLEU_ARGS = '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}'
+
+
+@dataclass
+class ULRTranslationConfig(TranslationConfig):
+    adapt_params: str = field(
+        default="emb_enc",
+        metadata={
+            "help": "what is trained: emb (residual embeddings and the query transform), emb_enc (and the encoder), "
+            "all (and the decoder), none of them with the universal values; scratch (everything); or a regular "
+            "expression for whole parameter names"
+        },
+    )
+    prior_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight beta of the Gaussian prior beta * ||theta - theta0||^2 around --finetune-from-model, "
+            "added to the loss per token; 0 for none"
+        },
+    )
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")  # noqa: UP045  fairseq reads it
+
+
+def trainable_names(names: list[str], group: str) -> list[str]:
+    """Names that fine-tuning trains; "scratch" is everything, the universal values included."""
+    if group == "scratch":
+        return names
+    try:
+        return select_parameters(names, group)
+    except ValueError as error:
+        raise InputError(f"`--adapt-params` {error}") from None
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A fairseq checkpoint's contents.
+
+    Raises:
+        InputError: it is missing, truncated, no checkpoint, or carries more than tensors and plain values.
+    """
+    try:
+        state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    except Exception as error:  # torch raises many types for a damaged file; all mean the same to the user
+        reason = str(error).split("\n")[0].split(". This file can still be loaded")[0]
+        raise InputError(f"{path}: must be a whole fairseq checkpoint, but cannot be loaded: {reason}") from None
+    if not isinstance(state, dict) or "model" not in state or state.get("cfg") is None:
+        raise InputError(f"{path}: must be a fairseq checkpoint with a model and its configuration, but is not")
+    return dict(state)
+
+
+@register_task("ulr_translation", dataclass=ULRTranslationConfig)
+class ULRTranslationTask(TranslationTask):
+    """Translate one language with a model whose source embedding is a universal lexical representation."""
+
+    cfg: ULRTranslationConfig
+
+    def __init__(self, cfg: ULRTranslationConfig, pack: LanguagePack, target_dictionary: Dictionary) -> None:
+        super().__init__(cfg, pack.dictionary, target_dictionary)
+        if cfg.prior_weight < 0:
+            raise InputError(f"`--prior-weight` must be at least 0, but is {cfg.prior_weight}")
+        self.universal_keys = load_universal_keys(cfg.data)
+        self.language_queries = torch.from_numpy(pack.queries.copy())
+        self._prior_center: dict[str, Tensor] | None = None
+        self.state.add_factory("train_tokens", lambda: 0)
+
+    @classmethod
+    def setup_task(cls, cfg: ULRTranslationConfig, **_: Any) -> "ULRTranslationTask":
+        for name in ("source_lang", "target_lang"):
+            if not getattr(cfg, name):
+                raise InputError(
+                    f"`--{name.replace('_', '-')}` must be given: the code of a language pack in {cfg.data}"
+                )
+        pack = LanguagePack.load(cfg.data, cfg.source_lang)
+        return cls(cfg, pack, load_dictionary(language_folder(cfg.data, cfg.target_lang) / "dict.txt"))
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
+        limits = self.cfg.max_source_positions, self.cfg.max_target_positions
+        if split != self.cfg.train_subset:
+            limits = (10**9, 10**9)  # no dev or test sentence is ever left out
+        corpus = ParallelCorpus.load(self.cfg.data, split, self.cfg.source_lang, self.cfg.target_lang, limits)
+        self.datasets[split] = LanguagePairDataset(
+            corpus.source,
+            corpus.source_sizes,
+            self.src_dict,
+            corpus.target,
+            corpus.target_sizes,
+            self.tgt_dict,
+            shuffle=split == self.cfg.train_subset,
+        )
+
+    def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        # fairseq drops the last batch of every split, test sentences included, where its size is no multiple of this
+        kwargs["required_batch_size_multiple"] = 1
+        return super().get_batch_iterator(dataset, *args, **kwargs)
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        model = super().build_model(cfg, from_checkpoint)
+        parameters = dict(model.named_parameters())
+        chosen = set(trainable_names(list(parameters), self.cfg.adapt_params))
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(name in chosen)
+        return model
+
+    def prior_center(self, model: torch.nn.Module) -> dict[str, Tensor]:
+        """theta0: the checkpoint that fine-tuning started from; zero for the language's own residual rows."""
+        if self._prior_center is None:
+            if self.cfg.finetune_from_model is None:
+                raise InputError("`--prior-weight` needs a checkpoint to stay near: give `--finetune-from-model`")
+            saved = read_checkpoint(self.cfg.finetune_from_model)["model"]
+            self._prior_center = {
+                name: saved[name].to(p) if saved[name].shape == p.shape else torch.zeros_like(p)
+                for name, p in model.named_parameters()
+                if p.requires_grad
+            }
+        return self._prior_center
+
+    def train_step(
+        self,
+        sample: Any,
+        model: Any,
+        criterion: Any,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        loss, sample_size, logging_output = super().train_step(
+            sample, model, criterion, optimizer, update_num, ignore_grad
+        )
+        if self.cfg.prior_weight and not ignore_grad:
+            center = self.prior_center(model)
+            with torch.no_grad():  # the trainer divides every gradient by sample_size
+                for name, p in model.named_parameters():
+                    if p.grad is not None:
+                        p.grad.add_(p - center[name], alpha=2 * self.cfg.prior_weight * float(sample_size))
+        if not ignore_grad:
+            self.state.merge_state_dict({"train_tokens": self.state.train_tokens + count_tokens(sample)})
+        return loss, sample_size, logging_output
+
+
+def count_tokens(batch: dict[str, Any]) -> int:
+    """Source and target tokens of a fairseq batch, padding not counted."""
+    return int(batch["net_input"]["src_lengths"].sum()) + int(batch["ntokens"])

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Korean to English, the Bible: the paper's 16,000 English tokens.
+#   CORPUS=... DICTIONARIES=... bash recipes/bible/ko-en.sh     (what they are: meta_train.sh beside this file)
+set -euo pipefail
+# shellcheck source=recipes/bible/meta_train.sh
+source "$(dirname "${BASH_SOURCE[0]}")/meta_train.sh"
+
+start_recipe bible/ko-en
+low_resource ko 16000 "Korean to English, the Bible"

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Finnish to English, Tatoeba, everyday sentences: the paper's 16,000 English tokens.
+#   CORPUS=... DICTIONARIES=... bash recipes/tatoeba/fi-en.sh     (what they are: meta_train.sh beside this file)
+set -euo pipefail
+# shellcheck source=recipes/tatoeba/meta_train.sh
+source "$(dirname "${BASH_SOURCE[0]}")/meta_train.sh"
+
+start_recipe tatoeba/fi-en
+low_resource fi 16000 "Finnish to English, Tatoeba, everyday sentences"

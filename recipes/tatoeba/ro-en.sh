@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Romanian to English, Tatoeba, everyday sentences: the paper's 16,000 English tokens.
+#   CORPUS=... DICTIONARIES=... bash recipes/tatoeba/ro-en.sh     (what they are: meta_train.sh beside this file)
+set -euo pipefail
+# shellcheck source=recipes/tatoeba/meta_train.sh
+source "$(dirname "${BASH_SOURCE[0]}")/meta_train.sh"
+
+start_recipe tatoeba/ro-en
+low_resource ro 16000 "Romanian to English, Tatoeba, everyday sentences"

@@ -1,0 +1,47 @@
+"""The package: metadata, dependency ranges and console scripts. Tool settings are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+COMMANDS = ("preprocess", "train", "adapt", "generate", "translate", "report")
+
+setup(
+    name="meta-nmt",
+    version="0.1.0",
+    description="Meta-learned translation for languages with a few hundred parallel sentences",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="meta_nmt authors",
+    license="MIT",
+    python_requires=">=3.11,<3.13",
+    packages=find_packages(include=["meta_nmt", "meta_nmt.*", "data_prep", "data_prep.*"]),
+    install_requires=[
+        "torch>=2.6,<2.14",
+        "fairseq-fixed>=0.12.3.1,<0.13",
+        "numpy>=1.26,<2.5",
+        "sentencepiece>=0.2,<0.3",
+        "gensim>=4.3.3,<5",
+        "datasets>=2.19,<6",
+        "sacrebleu>=2.4,<3",
+        "tqdm>=4.60,<5",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis>=6.100,<7",
+            "mypy>=1.10,<3",
+            "pytest>=8,<10",
+            "pytest-xdist>=3.5,<4",
+            "ruff>=0.6,<1",
+        ],
+    },
+    # each main() returns its exit status, which the generated script passes to sys.exit
+    entry_points={"console_scripts": [f"meta-nmt-{name} = meta_nmt.cli.{name}:main" for name in COMMANDS]},
+    classifiers=[
+        "License :: OSI Approved :: MIT License",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Text Processing :: Linguistic",
+    ],
+)

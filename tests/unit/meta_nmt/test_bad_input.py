@@ -1,0 +1,252 @@
+"""Bad input: one line that names the culprit, exit status 2, nothing half-written."""
+
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from meta_nmt.cli import adapt, generate, train, translate
+
+TINY = ["--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1"]
+SMALL = [*TINY, "--support-tokens", "60", "--query-tokens", "60", "--max-update", "2", "--num-workers", "0"]
+
+
+def train_flags(data, save, *flags):
+    return [
+        str(data),
+        "--save-dir",
+        str(save),
+        "--source-langs",
+        "aa,bb",
+        "--valid-langs",
+        "cc",
+        *SMALL,
+        *flags,
+    ]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(data, tmp_path_factory):
+    save = tmp_path_factory.mktemp("meta")
+    assert train.main(train_flags(data, save)) == 0
+    return save / "checkpoint_best.pt"
+
+
+def refused(capfd, command, argv, *words):
+    """The command ends with status 2 and one line that has all the words."""
+    try:
+        status = command.main([str(a) for a in argv])
+    except SystemExit as stop:
+        status = stop.code
+    lines = [line for line in capfd.readouterr().err.splitlines() if "| INFO |" not in line]
+    assert status == 2, f"exit status {status}: {lines}"
+    assert len(lines) == 1 and ": error: " in lines[0], f"must be one line: {lines}"
+    for word in words:
+        assert word in lines[0], f"{word!r} must be named in: {lines[0]}"
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--inner-steps", "-1"], ["--inner-steps", "at least 1", "-1"]),
+        (["--inner-lr", "0"], ["--inner-lr", "above 0"]),
+        (["--inner-steps", "-1", "--support-weight", "2"], ["--inner-steps", "--support-weight"]),
+        (["--meta-learner", "mamal"], ["--meta-learner", "joint", "mamal"]),
+        (["--adapt-params", "nothing_like_it"], ["--adapt-params", "nothing_like_it"]),
+        (["--support-tokens", "1000000"], ["--support-tokens", "corpus size", "language aa"]),
+        (["--source-langs", "aa,xx"], ["unknown language code 'xx'"]),
+        (["--source-langs", "aa,dd"], ["--source-langs", "dd", "target"]),
+        (["--source-langs", "aa,cc"], ["--source-langs", "cc", "meta-validation"]),
+        (["--source-langs", "aa,aa"], ["--source-langs", "aa"]),
+        (["--valid-langs", ""], ["--valid-langs"]),
+        (["--restore-file", "/nowhere/joint.pt"], ["/nowhere/joint.pt"]),
+        (["--no-such-flag"], ["--no-such-flag"]),
+        (["--max-update", "many"], ["--max-update", "many"]),
+        (["--fp16"], ["--fp16"]),
+    ],
+)
+def test_train_refuses(data, tmp_path, capfd, flags, words):
+    refused(capfd, train, train_flags(data, tmp_path / "save", *flags), *words)
+    assert not list(tmp_path.glob("save/*.pt")), "nothing may be written"
+
+
+def test_a_folder_that_is_no_data_folder(tmp_path, capfd):
+    refused(capfd, train, train_flags(tmp_path, tmp_path / "save"), "data.json")
+
+
+def test_missing_language_file(own_data, tmp_path, capfd):
+    (own_data / "bin/train.bb-en.bb.bin").unlink()
+    refused(capfd, train, train_flags(own_data, tmp_path / "save"), "train.bb-en.bb.bin", "must exist")
+
+
+@pytest.mark.parametrize(
+    "name, keep",
+    [
+        ("bin/train.bb-en.bb.bin", 100),
+        ("bin/train.bb-en.bb.idx", 40),
+        ("bin/train.bb-en.bb.idx", 0),
+        ("lang/bb/vectors.npy", 50),
+        ("lang/bb/dict.txt", 0),
+        ("universal/keys.npy", 200),
+    ],
+)
+def test_truncated_file(own_data, tmp_path, capfd, name, keep):
+    path = own_data / name
+    path.write_bytes(path.read_bytes()[:keep])
+    refused(capfd, train, train_flags(own_data, tmp_path / "save"), name)
+
+
+def test_vectors_that_do_not_fit_the_dictionary(own_data, tmp_path, capfd):
+    path = own_data / "lang/bb/vectors.npy"
+    np.save(path, np.load(path)[:-1])
+    refused(
+        capfd,
+        train,
+        train_flags(own_data, tmp_path / "save"),
+        "lang/bb/vectors.npy",
+        "one row per dictionary entry",
+    )
+
+
+def test_read_only_output_folder(data, tmp_path, capfd):
+    (tmp_path / "file").write_text("in the way")
+    refused(capfd, train, train_flags(data, tmp_path / "file" / "save"), "--save-dir", "file/save")
+
+
+def test_full_output_folder(data, tmp_path, capfd):
+    """A limit on file size stands in for a full disk: both are an OSError in the middle of a write."""
+    save = tmp_path / "save"
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+    try:
+        refused(capfd, train, train_flags(data, save))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(save.glob("*.pt")), "no checkpoint may be half-written"
+
+
+def adapt_flags(data, checkpoint, save, *flags):
+    return [
+        data,
+        "--checkpoint",
+        checkpoint,
+        "--source-lang",
+        "dd",
+        "--train-subset",
+        "train-300-s1",
+        "--save-dir",
+        save,
+        "--max-update",
+        "2",
+        *flags,
+    ]
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--strategy", "nothing_like_it"], ["--adapt-params", "nothing_like_it"]),
+        (["--prior-weight", "-1"], ["--prior-weight", "-1"]),
+        (["--source-lang", "xx"], ["unknown language code 'xx'"]),
+        (["--train-subset", "train-9-s9"], ["train-9-s9.dd-en.dd.idx", "must exist"]),
+        (["--from-scratch"], ["--checkpoint", "--from-scratch"]),
+    ],
+)
+def test_adapt_refuses(data, checkpoint, tmp_path, capfd, flags, words):
+    refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", *flags), *words)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "missing"])
+def test_corrupt_checkpoint(data, checkpoint, tmp_path, capfd, damage):
+    broken = tmp_path / "broken.pt"
+    if damage == "truncated":
+        broken.write_bytes(checkpoint.read_bytes()[:5000])
+    if damage == "text":
+        broken.write_text("not a checkpoint")
+    refused(capfd, adapt, adapt_flags(data, broken, tmp_path / "save"), "broken.pt")
+    refused(
+        capfd,
+        generate,
+        [data, "--path", broken, "--source-lang", "dd", "--results", tmp_path / "r"],
+        "broken.pt",
+    )
+    refused(capfd, translate, [data, "--path", broken, "--source-lang", "dd"], "broken.pt")
+
+
+def test_a_dictionary_that_does_not_match_the_checkpoint(data, checkpoint, tmp_path, capfd):
+    assert adapt.main([str(a) for a in adapt_flags(data, checkpoint, tmp_path / "dd")]) == 0
+    capfd.readouterr()
+    adapted = tmp_path / "dd" / "checkpoint_best.pt"
+    argv = [
+        data,
+        "--path",
+        adapted,
+        "--source-lang",
+        "cc",
+        "--gen-subset",
+        "valid",
+        "--results",
+        tmp_path / "r",
+    ]
+    refused(capfd, generate, argv, "adapted to another dictionary")
+    argv = [
+        data,
+        "--path",
+        adapted,
+        "--source-lang",
+        "dd",
+        "--gen-subset",
+        "test",
+        "--results",
+        tmp_path / "r",
+    ]
+    assert generate.main([str(a) for a in argv]) == 0, "its own dictionary matches"
+
+
+class Malicious:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.proof}",)
+
+
+def test_a_malicious_checkpoint_is_refused_and_does_not_run(data, checkpoint, tmp_path, capfd):
+    proof, evil = tmp_path / "proof", tmp_path / "evil.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    state["extra_state"]["payload"] = Malicious(proof)
+    torch.save(state, evil)
+    with zipfile.ZipFile(evil) as archive:  # the payload is really there, and would run if it were unpickled
+        pickled = next(archive.read(n) for n in archive.namelist() if n.endswith("data.pkl"))
+    assert b"touch" in pickled
+    refused(capfd, adapt, adapt_flags(data, evil, tmp_path / "save"), "evil.pt")
+    refused(capfd, train, train_flags(data, tmp_path / "t", "--restore-file", evil), "evil.pt")
+    refused(capfd, generate, [data, "--path", evil, "--source-lang", "dd", "--results", tmp_path / "r"], "evil.pt")
+    assert not proof.exists(), "the checkpoint's code ran"
+    pickle.loads(pickle.dumps(Malicious(proof)))
+    assert proof.exists(), "the payload itself works, so the test can fail"
+
+
+def test_invalid_utf8_on_standard_input(data, checkpoint):
+    command = [
+        sys.executable,
+        "-m",
+        "meta_nmt.cli.translate",
+        data,
+        "--path",
+        checkpoint,
+        "--source-lang",
+        "dd",
+    ]
+    done = subprocess.run(command, input=b"ddwaa\n\xff\xfe\n", capture_output=True)
+    assert done.returncode == 2, done.stderr
+    assert b"standard input: line 2 must be UTF-8" in done.stderr, done.stderr

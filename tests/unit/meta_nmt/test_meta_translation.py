@@ -1,0 +1,168 @@
+"""The task's meta-step on a real (tiny) Transformer, against a second implementation written plainly here."""
+
+import copy
+
+import pytest
+import torch
+from fairseq import tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from meta_nmt.cli.train import parse_args
+
+INNER_LR = 0.1
+
+
+def build(data, *flags):
+    """Task, model in float64 without dropout, criterion."""
+    argv = [str(data), "--source-langs", "aa,bb", "--valid-langs", "cc", "--arch", "ulr_transformer_tiny"]
+    argv += ["--encoder-embed-dim", "16", "--decoder-embed-dim", "16", "--encoder-attention-heads", "2"]
+    argv += [
+        "--decoder-attention-heads",
+        "2",
+        "--encoder-layers",
+        "1",
+        "--decoder-layers",
+        "1",
+        "--dropout",
+        "0",
+    ]
+    argv += ["--support-tokens", "60", "--query-tokens", "60", "--inner-lr", str(INNER_LR), *flags]
+    cfg = convert_namespace_to_omegaconf(parse_args(argv))
+    torch.manual_seed(0)
+    task = tasks.setup_task(cfg.task)
+    model = task.build_model(cfg.model).double()
+    task.load_dataset("train")
+    return task, model, task.build_criterion(cfg.criterion)
+
+
+def sample_of(task, tasks_per_step=2):
+    dataset = task.dataset("train")
+    sample = dataset.collater([dataset[i] for i in range(tasks_per_step)])
+    for episode in sample["episodes"]:
+        episode["queries"] = episode["queries"].double()
+    return sample
+
+
+def with_language(model, episode):
+    """A copy of the model that holds the episode's language as plain module state."""
+    network = copy.deepcopy(model)
+    embedding = network.encoder.embed_tokens
+    embedding.queries = episode["queries"]
+    embedding.residual = torch.nn.Parameter(torch.zeros(len(episode["queries"]), 16, dtype=torch.float64))
+    return network
+
+
+def plain_fomaml(model, criterion, sample, moves, support_weight=0.0):
+    """FOMAML with deep copies, torch.optim and backward(): sum over tasks of each task's gradient, by name."""
+    total = {}
+    for episode in sample["episodes"]:
+        network = with_language(model, episode)
+        named = dict(network.named_parameters())
+        optimizer = torch.optim.SGD([p for n, p in named.items() if moves(n)], INNER_LR)
+        for batch in episode["support"]:
+            network.zero_grad()
+            loss, size, _ = criterion(network, batch)
+            (loss / size).backward()
+            for name, p in named.items():
+                if support_weight and p.grad is not None and name != "encoder.embed_tokens.residual":
+                    share = support_weight / len(episode["support"])
+                    total[name] = total.get(name, 0) + share * p.grad.clone()
+            optimizer.step()
+        network.zero_grad()
+        loss, size, _ = criterion(network, episode["query"][0])
+        (loss / size).backward()
+        for name, p in named.items():
+            if p.grad is not None and name != "encoder.embed_tokens.residual":
+                total[name] = total.get(name, 0) + (1 - support_weight) * p.grad.clone()
+    return total
+
+
+@pytest.mark.parametrize(
+    "group, moves",
+    [
+        ("emb", lambda n: n in ("encoder.embed_tokens.residual", "encoder.embed_tokens.transform")),
+        ("emb_enc", lambda n: n.startswith("encoder.") and n != "encoder.embed_tokens.values"),
+        ("all", lambda n: n != "encoder.embed_tokens.values"),
+    ],
+)
+@pytest.mark.parametrize("steps, weight", [(1, 0.0), (3, 0.0), (2, 0.4)])
+def test_meta_gradient_equals_a_plain_implementation(data, group, moves, steps, weight):
+    flags = ["--inner-optimizer", "sgd", "--inner-steps", str(steps), "--adapt-params", group]
+    task, model, criterion = build(data, *flags, "--support-weight", str(weight))
+    sample = sample_of(task)
+    _, sample_size, _ = task.train_step(sample, model, criterion, None, 0)
+    expected = plain_fomaml(model, criterion, sample, moves, weight)
+    assert sample_size == 2, "the trainer divides by the number of tasks"
+    assert sum(g.abs().sum() for g in expected.values()) > 0, "the test must compare something"
+    for name, p in model.named_parameters():
+        if name == "encoder.embed_tokens.residual":
+            assert p.grad is None, "an episode's residual rows are thrown away"
+        else:
+            torch.testing.assert_close(p.grad, expected[name], rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_joint_equals_plain_gradients(data):
+    task, model, criterion = build(data, "--meta-learner", "joint")
+    sample = sample_of(task, 1)
+    task.train_step(sample, model, criterion, None, 0)
+    network = with_language(model, sample["episodes"][0])
+    for batch in [*sample["episodes"][0]["support"], *sample["episodes"][0]["query"]]:
+        loss, size, _ = criterion(network, batch)
+        (loss / size / 2).backward()
+    for name, p in model.named_parameters():
+        if p.grad is not None:
+            torch.testing.assert_close(p.grad, dict(network.named_parameters())[name].grad, rtol=1e-9, atol=1e-12)
+
+
+def test_theta_is_bit_identical_around_an_episode_that_raises(data):
+    task, model, criterion = build(data)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    sample, calls = sample_of(task), []
+
+    class FailsOnSecondQuery(type(criterion)):
+        def forward(self, *args, **kwargs):
+            calls.append(1)
+            if len(calls) == 4:  # support, query, support, query
+                raise RuntimeError("no memory left")
+            return super().forward(*args, **kwargs)
+
+    criterion.__class__ = FailsOnSecondQuery
+    with pytest.raises(RuntimeError, match="no memory left"):
+        task.train_step(sample, model, criterion, None, 0)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), f"{name} changed"
+
+
+def test_a_dummy_batch_leaves_no_gradient(data):
+    task, model, criterion = build(data)
+    task.train_step(sample_of(task), model, criterion, None, 0, ignore_grad=True)
+    assert all(p.grad is None for p in model.parameters())
+    assert task.state.train_tokens == 0
+
+
+def test_special_symbols_and_universal_values_get_a_meta_gradient(data):
+    task, model, criterion = build(data)
+    task.train_step(sample_of(task), model, criterion, None, 0)
+    embedding = model.encoder.embed_tokens
+    assert embedding.special.grad[2].abs().sum() > 0, "the row of the end symbol must be trained"
+    assert embedding.values.grad.abs().sum() > 0, "the universal values must be trained"
+    assert embedding.special.grad[1].abs().sum() == 0, "padding stays zero"
+
+
+def test_validation_adapts_without_touching_the_model(data):
+    task, model, criterion = build(data, "--valid-steps", "5", "--eval-bleu", "--valid-lr", "0.01")
+    model.float()
+    task.load_dataset("valid")
+    dataset = task.dataset("valid")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    random = torch.random.get_rng_state()
+    losses = [task.valid_step(dataset.collater([dataset[0]]), model, criterion)[2] for _ in range(2)]
+    assert losses[0]["loss"] == losses[1]["loss"], "the same adaptation each time"
+    assert losses[0]["_bleu_ref_len"] > 0, "BLEU was counted"
+    assert torch.equal(random, torch.random.get_rng_state()), "training's random numbers are left alone"
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), f"{name} changed"
+    task.cfg.valid_steps = 0
+    task.load_dataset("valid")
+    zero = task.valid_step(dataset.collater([task.dataset("valid")[0]]), model, criterion)[2]
+    assert losses[0]["loss"] < zero["loss"], "adaptation must lower the dev loss"
