@@ -24,6 +24,8 @@ setup(
         "gensim>=4.3.3,<5",
         "datasets>=2.19,<6",
         "sacrebleu>=2.4,<3",
+        "scikit-learn>=1.4,<2",
+        "scipy>=1.11,<2",
         "tqdm>=4.60,<5",
     ],
     extras_require={

@@ -119,8 +119,13 @@ def run_stage(
     missing = [path for path in outputs if not path.is_file()]
     if missing:
         raise RuntimeError(f"stage {record.name} ended without writing {missing[0]}")
-    write_json(record, wanted | {"outputs": {path.name: sha256(path) for path in outputs}})
+    write_json(record, wanted | {"outputs": digests(record, outputs)})
     return True
+
+
+def digests(record: Path, outputs: Sequence[Path]) -> dict[str, str]:
+    """Output -> sha256, each named as seen from the record's folder."""
+    return {os.path.relpath(path, record.parent): sha256(path) for path in outputs}
 
 
 def is_current(record: Path, wanted: Mapping[str, Any], outputs: Sequence[Path]) -> bool:
@@ -128,7 +133,7 @@ def is_current(record: Path, wanted: Mapping[str, Any], outputs: Sequence[Path])
     try:
         found = json.loads(record.read_text("utf-8"))
         same = all(found[key] == value for key, value in wanted.items())
-        return same and found["outputs"] == {path.name: sha256(path) for path in outputs}
+        return same and found["outputs"] == digests(record, outputs)
     except (OSError, ValueError, KeyError, TypeError):  # absent, or damaged: do the stage again
         return False
 

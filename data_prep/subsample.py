@@ -7,6 +7,7 @@ import argparse
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from data_prep.corpus import Parallel, read_pair
 from data_prep.errors import InputError, OneLineParser, run_command
@@ -67,6 +68,22 @@ def comma_ints(text: str) -> tuple[int, ...]:
         return tuple(int(item) for item in text.split(",")) if text.strip() else ()
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be whole numbers between commas, but is {text!r}") from error
+
+
+class LanguageBudgets(argparse.Action):
+    """`--english-tokens-of lv=400 --english-tokens-of ko=4000` -> {"lv": (400,), "ko": (4000,)}."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _: Any = None
+    ) -> None:
+        lang, equals, sizes = str(value).partition("=")
+        if not (lang and equals and sizes):
+            parser.error(f"{self.option_strings[0]} must be like lv=400 or ko=4000,400, but is {value!r}")
+        try:
+            budgets = comma_ints(sizes)
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"{self.option_strings[0]} {error}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), lang: budgets})
 
 
 def add_sample_arguments(parser: OneLineParser) -> None:

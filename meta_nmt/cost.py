@@ -44,7 +44,8 @@ class CostMeter:
         self.start = time.monotonic()
 
     def record(self, train_tokens: int) -> dict[str, Any]:
-        """train_tokens: source and target tokens of every batch that a gradient was taken on, in this process."""
+        """train_tokens: source and target tokens of every batch that a gradient was taken on, since the run's last
+        record (processes that were interrupted left none)."""
         return {
             **self.fields,
             "train_tokens": train_tokens,
@@ -59,24 +60,32 @@ def append(run: str | Path, record: dict[str, Any]) -> None:
         file.write(json.dumps(record) + "\n")
 
 
-def history(checkpoint: str | Path) -> list[dict[str, Any]]:
-    """Cost records of a checkpoint's run, and of the runs it started from, oldest first.
+def read_records(run: str | Path) -> list[dict[str, Any]]:
+    """A run's records, oldest first; none where it has no cost file. InputError if that is malformed."""
+    path = Path(run) / FILE_NAME
+    if not path.exists():
+        return []
+    try:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [
+            {**record, "parent": record["parent"], "train_tokens": int(record["train_tokens"])} for record in records
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: must hold one cost record a line, but: {error!r}") from None
 
-    Raises:
-        InputError: a cost file is malformed.
-    """
+
+def recorded_tokens(run: str | Path) -> int:
+    return sum(record["train_tokens"] for record in read_records(run))
+
+
+def history(checkpoint: str | Path) -> list[dict[str, Any]]:
+    """Cost records of a checkpoint's run, and of the runs it started from, oldest first."""
     records: list[dict[str, Any]] = []
     seen: set[Path] = set()
     current: str | Path | None = checkpoint
-    while current and Path(current).parent not in seen:
-        path = Path(current).parent / FILE_NAME
-        seen.add(path.parent)
-        if not path.exists():
-            break
-        try:
-            own = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            current = own[-1]["parent"] if own else None
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: must hold one cost record a line, but: {error!r}") from None
+    while current and (run := Path(current).parent) not in seen:
+        seen.add(run)
+        own = read_records(run)
         records = own + records
+        current = own[-1]["parent"] if own else None
     return records

@@ -14,11 +14,12 @@ TARGET=qbx
 ENGLISH_TOKENS=4800 # about 600 sentence pairs
 
 PREPARATION=(--vocab-size 1000 --universal-tokens 1000 --vector-dim 64)
-BASE_TRAINING=(--meta-learner joint --max-update 600 --lr 2e-3 --warmup-updates 100 --save-interval-updates 200)
-JOINT_TRAINING=(--meta-learner joint --max-update 300 --lr 1e-3 --warmup-updates 20 --save-interval-updates 100)
-FOMAML_TRAINING=(--meta-learner fomaml --max-update 150 --lr 1e-3 --warmup-updates 20 --save-interval-updates 50)
-SCRATCH_ADAPTATION=(--max-update 600)
-ADAPTATION=(--max-update 200)
+TRAINING=(--support-tokens 500 --query-tokens 500 --sampling-temperature 5 --valid-sample-tokens 5000 --eval-bleu)
+BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 500 --lr 2e-3 --warmup-updates 150)
+JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 200 --lr 1e-3 --warmup-updates 20)
+FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 200 --lr 1e-3 --warmup-updates 20)
+SCRATCH_ADAPTATION=(--max-update 400 --save-interval-updates 100)
+ADAPTATION=(--max-update 160 --save-interval-updates 40 --patience 3)
 
 start_recipe quickstart
 META=$RUN

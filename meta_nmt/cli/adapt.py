@@ -33,7 +33,7 @@ DEFAULTS = [
         "--save-interval",
         "1000000",
     ],  # by updates: an epoch is a handful of them
-    *["--keep-interval-updates", "1", "--no-last-checkpoints", "--no-save-optimizer-state"],
+    *["--keep-interval-updates", "1", "--no-epoch-checkpoints"],
     *["--eval-bleu", "--eval-bleu-args", EVAL_BLEU_ARGS, "--eval-bleu-remove-bpe", "sentencepiece"],
     *["--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
 ]

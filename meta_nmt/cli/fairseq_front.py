@@ -18,7 +18,7 @@ from fairseq_cli import train as fairseq_train
 
 from data_prep.errors import InputError, one_line, writable_directory
 from meta_nmt import compat, cost
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
 
@@ -73,18 +73,17 @@ def _tokens_so_far(save_dir: str) -> int:
     for name in ("checkpoint_last.pt", "checkpoint_best.pt"):
         path = Path(save_dir) / name
         if path.exists():
-            return int(read_checkpoint(path).get("task_state", {}).get("train_tokens", 0))
+            return trained_tokens(read_checkpoint(path))
     return 0
 
 
 def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> None:
     save_dir = cfg.checkpoint.save_dir
     meter = cost.CostMeter(kind, command, save_dir, parent)
-    before = _tokens_so_far(save_dir)
     compat.forget_earlier_runs()
     fairseq_train.main(cfg)
     if distributed_utils.is_master(cfg.distributed_training) and not cfg.checkpoint.no_save:
-        cost.append(save_dir, meter.record(_tokens_so_far(save_dir) - before))
+        cost.append(save_dir, meter.record(_tokens_so_far(save_dir) - cost.recorded_tokens(save_dir)))
 
 
 def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:

@@ -1,15 +1,17 @@
 """meta-nmt-preprocess: raw parallel text of many languages -> a data folder (binarised data and ULR tables)."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.clean import CleanOptions, add_clean_arguments
 from data_prep.corpus import comma_list
 from data_prep.errors import OneLineParser, run_command
-from data_prep.pipeline import Options, prepare
+from data_prep.pipeline import prepare
+from data_prep.plan import Options
 from data_prep.split import SplitOptions, add_split_arguments
-from data_prep.subsample import add_sample_arguments
+from data_prep.subsample import LanguageBudgets, add_sample_arguments
 from data_prep.subwords import add_vocab_argument
 from data_prep.ulr_tables import add_universal_argument
 from data_prep.vectors import add_vector_arguments
@@ -49,6 +51,13 @@ def get_parser() -> OneLineParser:
     )
     parser.add_argument("--dictionaries", type=Path, metavar="DIR", help="word lists XX to English in MUSE's format")
     add_sample_arguments(parser)
+    parser.add_argument(
+        "--english-tokens-of",
+        action=LanguageBudgets,
+        default={},
+        metavar="XX=N,N",
+        help="other sizes for one target language, such as one with less text; may be given several times",
+    )
     add_split_arguments(parser)
     add_clean_arguments(parser)
     add_vocab_argument(parser)
@@ -58,9 +67,14 @@ def get_parser() -> OneLineParser:
     return parser
 
 
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    """The flags; SystemExit(2) with one line on bad usage."""
+    return get_parser().parse_args(argv)
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Parse the flags and prepare the data; raises InputError."""
-    args = vars(get_parser().parse_args(argv))
+    args = vars(parse_args(argv))
     split = SplitOptions(args.pop("hold_out_last"), args.pop("valid_ids"), args.pop("test_ids"))
     clean = CleanOptions(args.pop("max_tokens_per_line"), args.pop("length_ratio"))
     args["mono"] = tuple(args["mono"])

@@ -36,7 +36,7 @@ from meta_nmt.meta_learners import (
     adapt,
     select_parameters,
 )
-from meta_nmt.tasks.ulr_translation import count_tokens
+from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens
 
 QUERIES = "encoder.embed_tokens.queries"
 RESIDUAL = "encoder.embed_tokens.residual"
@@ -143,7 +143,7 @@ class FunctionalModel:
 
 
 @register_task("meta_translation", dataclass=MetaTranslationConfig)
-class MetaTranslationTask(TranslationTask):
+class MetaTranslationTask(CountsTokens, TranslationTask):
     """Meta-train on ``--source-langs``, choose the checkpoint by adapting to ``--valid-langs``."""
 
     cfg: MetaTranslationConfig
@@ -154,7 +154,6 @@ class MetaTranslationTask(TranslationTask):
         self.packs = packs
         self.universal_keys = load_universal_keys(cfg.data)
         self.language_queries = torch.empty(0, self.universal_keys.size(1))
-        self.state.add_factory("train_tokens", lambda: 0)
         for pack in packs.values():
             if pack.queries.shape[1] != self.universal_keys.size(1):
                 raise InputError(
@@ -267,7 +266,7 @@ class MetaTranslationTask(TranslationTask):
             logs += episode_logs[len(episode["support"]) :]
             logs[-1]["support_loss"] = torch.stack(result.support_losses).sum()
             logs[-1]["support_batches"] = len(result.support_losses)
-        self.state.merge_state_dict({"train_tokens": self.state.train_tokens + tokens})
+        self.train_tokens += tokens
         logging_output = sum_logs(logs)
         logging_output["train_tokens"] = tokens
         return torch.stack(losses).sum(), len(sample["episodes"]), logging_output

@@ -72,8 +72,28 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return dict(state)
 
 
+class CountsTokens:
+    """A task that counts the tokens it took gradients on, across resumed runs (fairseq's task state is not resumed)."""
+
+    train_tokens = 0
+
+    def get_checkpoint_dict(self) -> dict[str, Any]:
+        return {type(self).__name__: {"train_tokens": self.train_tokens}}
+
+    def set_checkpoint_dict(self, saved: dict[str, Any]) -> None:
+        self.train_tokens = saved["train_tokens"]
+
+
+def trained_tokens(checkpoint: dict[str, Any]) -> int:
+    """What `CountsTokens` left in a checkpoint."""
+    extra = checkpoint.get("extra_state", {})
+    return sum(
+        int(entry["train_tokens"]) for entry in extra.values() if isinstance(entry, dict) and "train_tokens" in entry
+    )
+
+
 @register_task("ulr_translation", dataclass=ULRTranslationConfig)
-class ULRTranslationTask(TranslationTask):
+class ULRTranslationTask(CountsTokens, TranslationTask):
     """Translate one language with a model whose source embedding is a universal lexical representation."""
 
     cfg: ULRTranslationConfig
@@ -85,7 +105,6 @@ class ULRTranslationTask(TranslationTask):
         self.universal_keys = load_universal_keys(cfg.data)
         self.language_queries = torch.from_numpy(pack.queries.copy())
         self._prior_center: dict[str, Tensor] | None = None
-        self.state.add_factory("train_tokens", lambda: 0)
 
     @classmethod
     def setup_task(cls, cfg: ULRTranslationConfig, **_: Any) -> "ULRTranslationTask":
@@ -157,7 +176,7 @@ class ULRTranslationTask(TranslationTask):
                     if p.grad is not None:
                         p.grad.add_(p - center[name], alpha=2 * self.cfg.prior_weight * float(sample_size))
         if not ignore_grad:
-            self.state.merge_state_dict({"train_tokens": self.state.train_tokens + count_tokens(sample)})
+            self.train_tokens += count_tokens(sample)
         return loss, sample_size, logging_output
 
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import meta_nmt  # noqa: F401  allows what fairseq checkpoints hold
 import numpy as np
 import pytest
 import torch
+
+import meta_nmt  # noqa: F401  allows what fairseq checkpoints hold
 
 REPO = Path(__file__).parents[2]
 SOURCES, VALID, TARGET = "qaa,qbb,qcc", "qav", "qbx"
@@ -45,7 +46,8 @@ def work(tmp_path_factory):
 
 def train(work, name, *flags):
     cli("train", work / "data", "--save-dir", work / name, "--arch", "ulr_transformer_tiny", *SMALL, *EPISODES,
-        "--source-langs", SOURCES, "--valid-langs", VALID, "--warmup-updates", "10", "--lr", "5e-3", *flags)  # fmt: skip
+        "--source-langs", SOURCES, "--valid-langs", VALID, "--warmup-updates", "10", "--lr", "5e-3",
+        *flags)  # fmt: skip
     return work / name / "checkpoint_best.pt"
 
 

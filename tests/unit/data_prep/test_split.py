@@ -19,7 +19,9 @@ def test_last_lines_by_role() -> None:
     options = SplitOptions(hold_out_last=(2, 3))
     target = split_corpus({"all": numbered(10)}, "target", options, "f")
     assert [len(target[split]) for split in ("train", "valid", "test")] == [5, 2, 3], "sizes of a target's splits"
-    assert target["test"].source == ["x7", "x8", "x9"] and target["valid"].source == ["x5", "x6"], "last lines, in order"
+    assert target["test"].source == ["x7", "x8", "x9"] and target["valid"].source == ["x5", "x6"], (
+        "last lines, in order"
+    )
     valid = split_corpus({"all": numbered(10)}, "valid", options, "f")
     assert (len(valid["train"]), valid["valid"].source) == (8, ["x8", "x9"]), "a valid language has no test split"
     source = split_corpus({"all": numbered(10)}, "source", options, "f")

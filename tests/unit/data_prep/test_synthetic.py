@@ -101,9 +101,7 @@ def test_no_source_combines_order_and_morphology_like_a_target() -> None:
     assert (len(sources), len(targets)) == (24, 3), "two dozen sources and three targets are promised"
     for target in targets:
         for source in sources:
-            same = all(
-                getattr(target, field) == getattr(source, field) for field in ("order", "case", "tense")
-            )
+            same = all(getattr(target, field) == getattr(source, field) for field in ("order", "case", "tense"))
             assert not same, f"{source.code} combines order, case and tense like {target.code}"
         for field in ("order", "adjective", "genitive", "adposition", "case", "plural", "article", "tense",
                       "negation", "question"):  # fmt: skip

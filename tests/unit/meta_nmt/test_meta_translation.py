@@ -137,7 +137,7 @@ def test_a_dummy_batch_leaves_no_gradient(data):
     task, model, criterion = build(data)
     task.train_step(sample_of(task), model, criterion, None, 0, ignore_grad=True)
     assert all(p.grad is None for p in model.parameters())
-    assert task.state.train_tokens == 0
+    assert task.train_tokens == 0
 
 
 def test_special_symbols_and_universal_values_get_a_meta_gradient(data):

@@ -1,0 +1,39 @@
+"""Cost records: one a process, the whole ancestry of a checkpoint, nothing counted twice."""
+
+import pytest
+
+from data_prep.errors import InputError
+from meta_nmt import cost
+
+
+def record(folder, tokens, parent=None):
+    folder.mkdir(exist_ok=True)
+    meter = cost.CostMeter("train", f"train {folder.name}", folder, parent)
+    cost.append(folder, meter.record(tokens))
+
+
+def test_history_goes_back_to_the_first_run(tmp_path):
+    record(tmp_path / "base", 10)
+    record(tmp_path / "base", 5)  # interrupted and run again
+    record(tmp_path / "meta", 20, str(tmp_path / "base/checkpoint_last.pt"))
+    record(tmp_path / "adapted", 3, str(tmp_path / "meta/checkpoint_best.pt"))
+    records = cost.history(tmp_path / "adapted/checkpoint_best.pt")
+    assert [r["train_tokens"] for r in records] == [10, 5, 20, 3], "oldest first"
+    assert cost.recorded_tokens(tmp_path / "base") == 15
+    assert all(r["wall_s"] >= 0 and r["peak_memory_mib"] > 1 and r["device"] for r in records)
+
+
+def test_a_checkpoint_without_records_has_no_history(tmp_path):
+    assert cost.history(tmp_path / "somebody_elses.pt") == []
+
+
+def test_a_run_that_names_itself_ends(tmp_path):
+    record(tmp_path / "a", 1, str(tmp_path / "a/checkpoint_best.pt"))
+    assert len(cost.history(tmp_path / "a/checkpoint_best.pt")) == 1
+
+
+@pytest.mark.parametrize("text", ["no json\n", "{}\n", "3\n"])
+def test_a_malformed_file_is_named(tmp_path, text):
+    (tmp_path / "cost.jsonl").write_text(text)
+    with pytest.raises(InputError, match=r"cost\.jsonl: must hold one cost record a line"):
+        cost.history(tmp_path / "checkpoint.pt")
