@@ -17,7 +17,7 @@ from data_prep.errors import InputError, OneLineParser
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.ulr_transformer import ULRTransformer
-from meta_nmt.tasks.ulr_translation import EVAL_BLEU_ARGS, read_checkpoint
+from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-adapt"
 
@@ -34,8 +34,7 @@ DEFAULTS = [
         "1000000",
     ],  # by updates: an epoch is a handful of them
     *["--keep-interval-updates", "1", "--no-epoch-checkpoints"],
-    *["--eval-bleu", "--eval-bleu-args", EVAL_BLEU_ARGS, "--eval-bleu-remove-bpe", "sentencepiece"],
-    *["--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
+    *["--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
 ]
 SCRATCH_DEFAULTS = [
     "--arch",
@@ -58,14 +57,13 @@ def own_parser() -> ArgumentParser:
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
+    if front.wants_help(argv):
+        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-train", parser)
+        raise SystemExit(0)
     own, rest = parser.parse_known_args(argv)
-    if {"-h", "--help"} & set(argv):
-        print(__doc__)
-        parser.print_help()
-        print("\nand every flag of fairseq-train:\n")
-    elif own.from_scratch == (own.checkpoint is not None):
+    if own.from_scratch == (own.checkpoint is not None):
         parser.error("give either `--checkpoint FILE` or `--from-scratch`, and not both")
-    elif own.from_scratch and own.strategy is not None:
+    if own.from_scratch and own.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
     defaults = [*DEFAULTS, "--adapt-params", "scratch" if own.from_scratch else own.strategy or "emb_enc"]
     if own.from_scratch:

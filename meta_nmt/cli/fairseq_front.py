@@ -6,7 +6,7 @@ import logging
 import os
 import shlex
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.distributed import utils as distributed_utils
+from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import train as fairseq_train
 
 from data_prep.errors import InputError, one_line, writable_directory
@@ -56,6 +57,25 @@ def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwar
     parser.prog = prog
     parser.error = error  # type: ignore[method-assign]
     return options.parse_args_and_arch(parser, input_args=list(argv), **kwargs)
+
+
+def print_help(
+    doc: str | None, task: str, defaults: Sequence[str], peer: str, own: ArgumentParser | None = None
+) -> None:
+    """A command's page: what it is for, its own flags, those of its task with our defaults, and where the rest is."""
+    print((doc or "").strip() + "\n")
+    task_flags = ArgumentParser(add_help=False)
+    TASK_REGISTRY[task].add_args(task_flags)
+    task_flags.set_defaults(**vars(task_flags.parse_known_args(["DATA", *defaults])[0]))
+    parents = [own, task_flags] if own else [task_flags]
+    ArgumentParser(
+        usage=SUPPRESS, add_help=False, formatter_class=ArgumentDefaultsHelpFormatter, parents=parents
+    ).print_help()
+    print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shlex.join(defaults)}")
+
+
+def wants_help(argv: Sequence[str]) -> bool:
+    return bool({"-h", "--help"} & set(argv))
 
 
 def training_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:

@@ -59,13 +59,10 @@ def own_parser() -> ArgumentParser:
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
-    if {"-h", "--help"} & set(argv):
-        print(__doc__)
-        parser.print_help()
-        print("\nand every flag of fairseq-generate:\n")
-        own, rest = Namespace(results=os.devnull), list(argv)
-    else:
-        own, rest = parser.parse_known_args(argv)
+    if front.wants_help(argv):
+        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", parser)
+        raise SystemExit(0)
+    own, rest = parser.parse_known_args(argv)
     args = front.parse_fairseq(options.get_generation_parser(), PROG, [*DEFAULTS, "--results-path", own.results, *rest])
     args.own = own
     return args

@@ -35,7 +35,10 @@ DEFAULTS = [
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """fairseq's namespace; SystemExit(2) with one line on bad usage."""
+    """fairseq's namespace; SystemExit(2) with one line on bad usage, SystemExit(0) after the help page."""
+    if front.wants_help(argv):
+        front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train")
+        raise SystemExit(0)
     return front.training_arguments(PROG, DEFAULTS, argv)
 
 

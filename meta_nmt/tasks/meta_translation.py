@@ -19,7 +19,7 @@ import torch
 from fairseq.data import Dictionary
 from fairseq.logging import metrics
 from fairseq.tasks import register_task
-from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from fairseq.tasks.translation import TranslationTask
 from omegaconf import II
 from torch import Tensor
 from torch.func import functional_call
@@ -36,6 +36,7 @@ from meta_nmt.meta_learners import (
     adapt,
     select_parameters,
 )
+from meta_nmt.tasks.config import TranslationDataConfig
 from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens
 
 QUERIES = "encoder.embed_tokens.queries"
@@ -43,7 +44,7 @@ RESIDUAL = "encoder.embed_tokens.residual"
 
 
 @dataclass
-class MetaTranslationConfig(TranslationConfig):
+class MetaTranslationConfig(TranslationDataConfig):
     source_langs: str = field(
         default="", metadata={"help": "codes of the languages to meta-train on, separated by commas"}
     )

@@ -14,7 +14,7 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.tasks import register_task
-from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from fairseq.tasks.translation import TranslationTask
 from omegaconf import II
 from torch import Tensor
 
@@ -22,12 +22,14 @@ from data_prep.errors import InputError
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.meta_learners import select_parameters
-
-EVAL_BLEU_ARGS = '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}'
+from meta_nmt.tasks.config import TranslationDataConfig
 
 
 @dataclass
-class ULRTranslationConfig(TranslationConfig):
+class ULRTranslationConfig(TranslationDataConfig):
+    source_lang: str = field(
+        default="", metadata={"help": "code of the language translated from", "argparse_alias": "-s"}
+    )
     adapt_params: str = field(
         default="emb_enc",
         metadata={

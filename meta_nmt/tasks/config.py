@@ -1,0 +1,36 @@
+"""The flags that both tasks share: of those of fairseq's translation task, the ones that do something here."""
+
+# no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
+from dataclasses import dataclass, field
+
+from fairseq.dataclass import FairseqDataclass
+from omegaconf import II
+
+
+@dataclass
+class TranslationDataConfig(FairseqDataclass):
+    data: str = field(default="", metadata={"help": "data folder, made by meta-nmt-preprocess"})
+    target_lang: str = field(
+        default="", metadata={"help": "code of the language translated into", "argparse_alias": "-t"}
+    )
+    max_source_positions: int = field(
+        default=1024, metadata={"help": "longest source sentence, in pieces; longer ones are not trained on"}
+    )
+    max_target_positions: int = field(
+        default=1024, metadata={"help": "longest target sentence, in pieces; longer ones are not trained on"}
+    )
+    eval_bleu: bool = field(default=False, metadata={"help": "also score the dev set by sacreBLEU at each validation"})
+    eval_bleu_args: str = field(
+        default='{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}',
+        metadata={"help": "how that decodes: options of fairseq's generator, as JSON"},
+    )
+    eval_bleu_detok: str = field(
+        default="space", metadata={"help": "detokeniser for that BLEU; space is none, as SentencePiece needs none"}
+    )
+    eval_bleu_detok_args: str = field(default="{}", metadata={"help": "options of that detokeniser, as JSON"})
+    eval_bleu_remove_bpe: str = field(
+        default="sentencepiece", metadata={"help": "how pieces become words for that BLEU", "argparse_const": "@@ "}
+    )
+    eval_tokenized_bleu: bool = field(default=False, metadata={"help": "that BLEU on tokens instead of sacreBLEU's"})
+    eval_bleu_print_samples: bool = field(default=False, metadata={"help": "print a sample translation each time"})
+    train_subset: str = II("dataset.train_subset")
