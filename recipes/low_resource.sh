@@ -18,7 +18,7 @@ read -ra EXTRA_ADAPTATION <<<"${EXTRA_ADAPTATION:-}"
 # Both systems go on from the same joint model, over as many updates: BASE is that model, JOINT and FOMAML go on.
 BASE_TRAINING=(--meta-learner joint --max-update 4000)
 JOINT_TRAINING=(--meta-learner joint --max-update 4000)
-FOMAML_TRAINING=(--meta-learner fomaml --max-update 2000)
+FOMAML_TRAINING=(--meta-learner fomaml --max-update 4000)
 SCRATCH_ADAPTATION=()
 ADAPTATION=()
 

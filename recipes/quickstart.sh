@@ -15,11 +15,11 @@ ENGLISH_TOKENS=4800 # about 600 sentence pairs
 
 PREPARATION=(--vocab-size 1000 --universal-tokens 1000 --vector-dim 64)
 TRAINING=(--support-tokens 500 --query-tokens 500 --sampling-temperature 5 --valid-sample-tokens 5000 --eval-bleu)
-BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 500 --lr 2e-3 --warmup-updates 150)
-JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 200 --lr 1e-3 --warmup-updates 20)
-FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 200 --lr 1e-3 --warmup-updates 20)
-SCRATCH_ADAPTATION=(--max-update 400 --save-interval-updates 100)
-ADAPTATION=(--max-update 160 --save-interval-updates 40 --patience 3)
+BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 300 --lr 2e-3 --warmup-updates 100)
+JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 120 --lr 1e-3 --warmup-updates 20)
+FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 120 --lr 1e-3 --warmup-updates 20)
+SCRATCH_ADAPTATION=(--max-tokens 1000 --max-update 300 --save-interval-updates 100 --patience 2)
+ADAPTATION=(--max-tokens 1000 --max-update 120 --save-interval-updates 40 --patience 2)
 
 start_recipe quickstart
 META=$RUN

@@ -44,7 +44,8 @@ def configure_logging(default_level: str = "INFO") -> None:
     if logging.getLogger().level > logging.DEBUG:
         for name in ("fairseq_cli.train", "fairseq_cli.generate", "fairseq.checkpoint_utils"):
             logging.getLogger(name).addFilter(_Brief())
-        logging.getLogger("fairseq.tasks.fairseq_task").setLevel(logging.WARNING)
+        for name in ("tasks.fairseq_task", "data.data_utils", "data.iterators", "trainer"):
+            logging.getLogger(f"fairseq.{name}").setLevel(logging.WARNING)
 
 
 def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwargs: Any) -> Namespace:

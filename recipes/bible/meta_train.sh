@@ -19,9 +19,10 @@ VALID=sl
 TARGETS=${TARGETS:-ro,lv,fi,ko}
 
 PREPARATION=(--vocab-size 8000 --universal-tokens 8000 --vector-dim 300 --english-tokens 16000)
-BASE_TRAINING=(--meta-learner joint --max-update 20000)
-JOINT_TRAINING=(--meta-learner joint --max-update 10000)
-FOMAML_TRAINING=(--meta-learner fomaml --max-update 5000)
+TRAINING=(--support-tokens 2000 --query-tokens 2000 --sampling-temperature 2 --eval-bleu)
+BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 20000)
+JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 10000 --lr 5e-4)
+FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 10000 --lr 5e-4)
 
 start_recipe bible/meta_train
 META=$RUN

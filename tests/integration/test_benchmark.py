@@ -1,0 +1,15 @@
+"""The benchmark runs and writes its rows; what they say is for a quiet machine to find out."""
+
+import json
+
+from benchmarks import meta_step
+
+
+def test_meta_step_writes_its_rows(tmp_path):
+    file = tmp_path / "rows.json"
+    assert meta_step.main(["--arch", "tiny", "--tokens", "100", "--repeats", "1", "--json", str(file)]) == 0
+    rows = {row["name"]: row for row in json.loads(file.read_text())}
+    assert set(rows) == {"fomaml_vs_fairseq_tokens_per_s", "ulr_share_of_step"}
+    for name, row in rows.items():
+        assert set(row) == {"name", "ours", "peer", "ratio", "unit"}
+        assert row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0, f"{name} measured nothing"
