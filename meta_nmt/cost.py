@@ -43,13 +43,16 @@ class CostMeter:
         self.fields: dict[str, Any] = {"command": command, "kind": kind, "run": str(run), "parent": parent}
         self.start = time.monotonic()
 
-    def record(self, train_tokens: int) -> dict[str, Any]:
-        """train_tokens: source and target tokens of every batch that a gradient was taken on, since the run's last
-        record (processes that were interrupted left none)."""
+    def record(self, train_tokens: int = 0, train_s: float = 0.0) -> dict[str, Any]:
+        """train_tokens: source and target tokens of every batch of the run that a gradient was taken on, train_s:
+        its seconds of training; processes that were interrupted included. What the run's earlier records say is
+        taken off, so that the records of a run add up to what it cost."""
+        earlier = read_records(self.fields["run"])
+        wall_s = max(time.monotonic() - self.start, train_s - sum(r["wall_s"] for r in earlier))
         return {
             **self.fields,
-            "train_tokens": train_tokens,
-            "wall_s": round(time.monotonic() - self.start, 1),
+            "train_tokens": train_tokens - sum(r["train_tokens"] for r in earlier),
+            "wall_s": round(wall_s, 1),
             "peak_memory_mib": round(peak_memory_mib(), 1),
             "device": device_name(),
         }
@@ -72,10 +75,6 @@ def read_records(run: str | Path) -> list[dict[str, Any]]:
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: must hold one cost record a line, but: {error!r}") from None
-
-
-def recorded_tokens(run: str | Path) -> int:
-    return sum(record["train_tokens"] for record in read_records(run))
 
 
 def history(checkpoint: str | Path) -> list[dict[str, Any]]:

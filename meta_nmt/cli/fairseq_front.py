@@ -89,13 +89,10 @@ def check_writable(folder: str) -> None:
     writable_directory(folder, "--save-dir")
 
 
-def _tokens_so_far(save_dir: str) -> int:
-    """Trained tokens that the run's last checkpoint counts; 0 where there is none."""
-    for name in ("checkpoint_last.pt", "checkpoint_best.pt"):
-        path = Path(save_dir) / name
-        if path.exists():
-            return trained_tokens(read_checkpoint(path))
-    return 0
+def _so_far(checkpoint: str | Path) -> tuple[int, float]:
+    """Tokens of its run, and seconds of training since the first of its ancestors, that a checkpoint counts."""
+    state = read_checkpoint(checkpoint)
+    return trained_tokens(state), float(state["extra_state"].get("previous_training_time", 0))
 
 
 def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> None:
@@ -103,8 +100,10 @@ def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> 
     meter = cost.CostMeter(kind, command, save_dir, parent)
     compat.forget_earlier_runs()
     fairseq_train.main(cfg)
-    if distributed_utils.is_master(cfg.distributed_training) and not cfg.checkpoint.no_save:
-        cost.append(save_dir, meter.record(_tokens_so_far(save_dir) - cost.recorded_tokens(save_dir)))
+    saved = next((p for name in ("last", "best") if (p := Path(save_dir) / f"checkpoint_{name}.pt").exists()), None)
+    if distributed_utils.is_master(cfg.distributed_training) and saved is not None:
+        tokens, seconds = _so_far(saved)
+        cost.append(save_dir, meter.record(tokens, seconds - (_so_far(parent)[1] if parent else 0.0)))
 
 
 def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:

@@ -124,7 +124,7 @@ def body(argv: Sequence[str]) -> int:
         )
     write_text(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
     write_text(results / "references.txt", lines)
-    write_text(results / "result.json", [json.dumps(record(args, own, meter.record(0)), indent=1)])
+    write_text(results / "result.json", [json.dumps(record(args, own, meter.record()), indent=1)])
     return 0
 
 

@@ -37,5 +37,5 @@ def test_resumed_equals_uninterrupted(tmp_path, learner):
             same = torch.equal(value, second[key][name]) if torch.is_tensor(value) else value == second[key][name]
             assert same, f"optimiser state {key} {name} differs"
     assert trained_tokens(whole) == trained_tokens(parts) > 0, "tokens of both parts count"
-    assert cost.recorded_tokens(tmp_path / "parts") == trained_tokens(parts)
-    assert len(cost.read_records(tmp_path / "parts")) == 2
+    records = cost.read_records(tmp_path / "parts")
+    assert len(records) == 2 and sum(r["train_tokens"] for r in records) == trained_tokens(parts)
