@@ -5,7 +5,10 @@
 set -euo pipefail
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-OUTPUTS=${OUTPUTS:-$REPO/outputs}
+# recipes run in the repository, so that commands and reports have short paths; a path given by the user counts from
+# the folder that the user is in
+[[ "${OUTPUTS:=$REPO/outputs}" == /* ]] || OUTPUTS=$PWD/$OUTPUTS
+OUTPUTS=${OUTPUTS#"$REPO"/}
 VENV=${VENV:-$REPO/.venv}
 DRY_RUN=${DRY_RUN:-0}
 
@@ -57,6 +60,7 @@ ensure_venv() {
 start_recipe() {
   RUN=$OUTPUTS/$1
   ensure_venv
+  cd "$REPO"
   [[ "$DRY_RUN" == 1 ]] || mkdir -p "$RUN"
 }
 
