@@ -7,6 +7,7 @@
 #   SEEDS             seeds of the samples and of adaptation (default "1 2 3")
 #   STRATEGY          what is adapted: emb, emb_enc (default) or all
 #   EXTRA_TRAINING, EXTRA_ADAPTATION   more flags, which win: EXTRA_TRAINING="--max-update 100" for a short run
+set -euo pipefail
 # shellcheck source=recipes/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
