@@ -71,7 +71,13 @@ def read_records(run: str | Path) -> list[dict[str, Any]]:
     try:
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [
-            {**record, "parent": record["parent"], "train_tokens": int(record["train_tokens"])} for record in records
+            record
+            | {
+                "parent": record["parent"],
+                "train_tokens": int(record["train_tokens"]),
+                "wall_s": float(record["wall_s"]),
+            }
+            for record in records
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: must hold one cost record a line, but: {error!r}") from None

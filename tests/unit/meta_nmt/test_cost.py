@@ -39,7 +39,7 @@ def test_a_run_that_names_itself_ends(tmp_path):
     assert len(cost.history(tmp_path / "a/checkpoint_best.pt")) == 1
 
 
-@pytest.mark.parametrize("text", ["no json\n", "{}\n", "3\n"])
+@pytest.mark.parametrize("text", ["no json\n", "{}\n", "3\n", '{"parent": null, "train_tokens": 1}\n'])
 def test_a_malformed_file_is_named(tmp_path, text):
     (tmp_path / "cost.jsonl").write_text(text)
     with pytest.raises(InputError, match=r"cost\.jsonl: must hold one cost record a line"):
