@@ -19,9 +19,9 @@ TARGETS=${TARGETS:-ro,lv,fi,ko,tr}
 
 PREPARATION=(--vocab-size 8000 --universal-tokens 4000 --vector-dim 300 --english-tokens 16000,4000,400)
 TRAINING=(--support-tokens 500 --query-tokens 500 --sampling-temperature 2 --save-interval-updates 200 --eval-bleu)
-BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 800 --lr 1e-3 --warmup-updates 300)
-JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 250 --lr 5e-4 --warmup-updates 50)
-FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 250 --lr 5e-4 --warmup-updates 50)
+BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 1400 --lr 1e-3 --warmup-updates 300)
+JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 500 --lr 5e-4 --warmup-updates 50)
+FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 500 --lr 5e-4 --warmup-updates 50)
 SCRATCH_ADAPTATION=(--max-tokens 1000 --max-update 500 --save-interval-updates 100 --patience 3)
 ADAPTATION=(--max-tokens 1000 --max-update 160 --save-interval-updates 40 --patience 3)
 
