@@ -32,6 +32,7 @@ setup(
         "dev": [
             "hypothesis>=6.100,<7",
             "mypy>=1.10,<3",
+            "pillow>=10,<13",  # benchmarks/few_shot.py reads drawings
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
             "ruff>=0.6,<1",

@@ -140,7 +140,7 @@ def fomaml_step(model: Any, criterion: Any, episodes: list[dict[str, Any]]) -> C
     """Our task's train_step, without the data folder that its constructor reads."""
     task = MetaTranslationTask.__new__(MetaTranslationTask)
     task.cfg = Namespace(bf16_autocast=False)
-    task.meta_learner = FOMAML(MetaLearnerSettings(Adam(1e-3)))
+    task.meta_learner = FOMAML(MetaLearnerSettings(Adam(1e-3), alpha=1e-3), {}, [])
     task.adapted = [n for n, _ in model.named_parameters() if n.startswith("encoder.") and not n.endswith("values")]
     optimizer = optimizer_of(model)
 

@@ -2,6 +2,7 @@
 
     meta-nmt-adapt DATA --checkpoint meta/checkpoint_best.pt --source-lang ro --train-subset train-16000-s1 \\
         --strategy emb_enc --save-dir DIR [any fairseq-train flag]
+    meta-nmt-adapt DATA --checkpoint meta_sgd/checkpoint_best.pt --learned-rule ...  (with the rule that it learnt)
     meta-nmt-adapt DATA --from-scratch --arch ulr_transformer_small ...     (the baseline without transfer)
 
 Every shape of the model comes from the checkpoint; flags given here, such as --dropout, win.
@@ -17,7 +18,7 @@ from data_prep.errors import InputError, OneLineParser
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.ulr_transformer import ULRTransformer
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.tasks.ulr_translation import check_workers, read_checkpoint
 
 PROG = "meta-nmt-adapt"
 
@@ -44,6 +45,11 @@ SCRATCH_DEFAULTS = [
     "--save-interval-updates",
     "100",
 ]
+# what chooses and sets the optimiser, and what adapts: with --learned-rule the checkpoint's meta-learner does
+LEFT_TO_THE_RULE = (
+    *["--strategy", "--adapt-params", "--optimizer", "--adam-betas", "--adam-eps", "--momentum", "--weight-decay"],
+    *["--lr", "--lr-scheduler", "--warmup-updates"],
+)
 
 
 def own_parser() -> ArgumentParser:
@@ -65,11 +71,20 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error("give either `--checkpoint FILE` or `--from-scratch`, and not both")
     if own.from_scratch and own.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
+    given = [flag for flag in LEFT_TO_THE_RULE if any(a == flag or a.startswith(f"{flag}=") for a in argv)]
+    if "--learned-rule" in rest and (given or own.from_scratch):
+        parser.error(
+            f"`{given[0] if given else '--from-scratch'}` must not be given with `--learned-rule`: the checkpoint's "
+            "meta-learner says what adapts, and by which steps"
+        )
     defaults = [*DEFAULTS, "--adapt-params", "scratch" if own.from_scratch else own.strategy or "emb_enc"]
     if own.from_scratch:
         defaults += SCRATCH_DEFAULTS
     elif own.checkpoint is not None:
         defaults += ["--arch", "ulr_transformer", "--finetune-from-model", own.checkpoint]
+    if "--learned-rule" in rest:
+        # it learnt its steps from whole gradients, and every worker would take other ones
+        defaults += ["--clip-norm", "0", "--distributed-world-size", "1"]
     args = front.training_arguments(PROG, defaults, rest)
     args.own = own
     return args
@@ -90,6 +105,7 @@ def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[
 
 def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
+    check_workers(args)
     own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
     if own.checkpoint is not None:
         take_model_from_checkpoint(args, own.checkpoint, argv)

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import InputError
 from meta_nmt.cli import fairseq_front as front
+from meta_nmt.meta_learners import META_LEARNERS
+from meta_nmt.tasks.learner import adapted_group
 from meta_nmt.tasks.meta_translation import check_config
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-train"
+LAST = "checkpoint_last.pt"  # fairseq's default for --restore-file, in the save dir
 
 # What every flag here means, and more of them: `meta-nmt-train --help`.
 DEFAULTS = [
@@ -42,16 +47,39 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     return front.training_arguments(PROG, DEFAULTS, argv)
 
 
+def own_parameters(task: Any) -> str:
+    """What decides which parameters of its own the meta-learner of a task's configuration has, as flags."""
+    kind = META_LEARNERS.get(getattr(task, "meta_learner", ""))
+    if kind is None or not kind.learned_rule:
+        return "a learner without parameters"
+    flags = f"--meta-learner {task.meta_learner} --adapt-params {adapted_group(task)}"
+    return f"{flags} --lstm-hidden {task.lstm_hidden}" if "lstm_hidden" in kind.uses else flags
+
+
+def check_optimizer_state(args: Namespace) -> None:
+    """InputError where the optimiser state that the run would go on from is of other parameters."""
+    last = Path(args.save_dir) / args.restore_file if args.restore_file == LAST else Path(args.restore_file)
+    if args.reset_optimizer or not last.exists():
+        return
+    saved, wanted = own_parameters(read_checkpoint(last)["cfg"]["task"]), own_parameters(args)
+    if saved != wanted:
+        raise InputError(
+            f"{last}: its optimiser must be that of {wanted}, but is that of {saved}; start with "
+            "`--finetune-from-model` and another `--save-dir`, or give `--reset-optimizer`"
+        )
+
+
 def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
     check_config(args)  # type: ignore[arg-type]  # the namespace has the same names
     parent = args.finetune_from_model
-    if args.restore_file != "checkpoint_last.pt":
+    if args.restore_file != LAST:
         parent = args.restore_file
     if parent is not None:
         read_checkpoint(parent)  # fairseq would train from nothing, without a word, where it is missing
+    check_optimizer_state(args)
     front.train(args, "train", front.command_line(PROG, argv), parent)
     return 0
 

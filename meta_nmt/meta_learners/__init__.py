@@ -1,21 +1,33 @@
 """The meta-learners, one paper a file, in pure torch: any module, any loss function."""
 
-from meta_nmt.meta_learners.base import META_LEARNERS, EpisodeResult, MetaLearner, MetaLearnerSettings
+from meta_nmt.meta_learners.anil import ANIL
+from meta_nmt.meta_learners.base import META_LEARNERS, META_PREFIX, EpisodeResult, MetaLearner, MetaLearnerSettings
 from meta_nmt.meta_learners.base import register_meta_learner as register_meta_learner
-from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, adapt
+from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, InnerLoopResult, UpdateRule, adapt
 from meta_nmt.meta_learners.joint import Joint
-from meta_nmt.meta_learners.maml import FOMAML
+from meta_nmt.meta_learners.lstm_meta_learner import LSTMMetaLearner
+from meta_nmt.meta_learners.maml import FOMAML, MAML
+from meta_nmt.meta_learners.meta_sgd import MetaSGD
 from meta_nmt.meta_learners.parameter_groups import GROUPS, select_parameters
+from meta_nmt.meta_learners.reptile import Reptile
 
 __all__ = [
+    "ANIL",
     "FOMAML",
     "GROUPS",
     "INNER_OPTIMIZERS",
+    "MAML",
     "META_LEARNERS",
+    "META_PREFIX",
     "EpisodeResult",
+    "InnerLoopResult",
     "Joint",
+    "LSTMMetaLearner",
     "MetaLearner",
     "MetaLearnerSettings",
+    "MetaSGD",
+    "Reptile",
+    "UpdateRule",
     "adapt",
     "register_meta_learner",
     "select_parameters",

@@ -4,35 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, UpdateRule
+from meta_nmt.meta_learners.inner_loop import InnerLoopResult, LossFunction, Parameters, UpdateRule, adapt
+
+META_PREFIX = "meta_learner."  # of a learner's own parameters, among gradients and in checkpoints
 
 
 @dataclass(frozen=True)
 class MetaLearnerSettings:
-    """rule: the inner optimiser; support_weight: share of the support gradients in the outer update, 0 to 1."""
+    """What a learner may be told; each says in ``uses`` which of these it reads.
+
+    rule: the inner optimiser, at rate alpha.
+    alpha: the inner rate itself; where a learner learns its rates, they start there.
+    support_weight: share of the support gradients in the outer update, 0 to 1 (fomaml).
+    checkpoint_inner_steps: keep no inner step's graph, recompute each in the backward pass (second order).
+    head: regular expression for whole names, the parameters that the inner loop moves (anil).
+    lstm_hidden: hidden units of the LSTM's layers (lstm).
+    """
 
     rule: UpdateRule
+    alpha: float
     support_weight: float = 0.0
+    checkpoint_inner_steps: bool = False
+    head: str = ".*"
+    lstm_hidden: int = 20
 
 
 @dataclass
 class EpisodeResult:
-    """gradients: one task's share of the outer update, by name (a name may be absent: no gradient);
-    support_losses and query_losses: scalars per batch, detached."""
+    """gradients: one task's share of the outer update, by name (a name may be absent: no gradient), those of
+    the learner's own parameters under META_PREFIX; support_losses and query_losses: scalars per batch, detached."""
 
     gradients: Parameters
     support_losses: list[Tensor]
     query_losses: list[Tensor]
 
 
-class MetaLearner(Protocol):
-    """Turns one task's episode into a gradient with respect to theta, and never writes to theta."""
+class MetaLearner(nn.Module):
+    """Turns one task's episode into a gradient with respect to theta and to its own parameters.
 
-    def __init__(self, settings: MetaLearnerSettings) -> None: ...
+    It never writes to theta. It is a module so that what it learns itself (Meta-SGD's rates, the LSTM's
+    weights) is trained, saved and resumed with the model.
+
+    Args:
+        settings: see there.
+        theta: the model's parameters by name; their shapes are what matters. One with no rows (0, D) brings
+            any number of rows in an episode.
+        adapted: names of those that the inner loop moves.
+
+    Raises:
+        ValueError: a setting does not fit; the message begins with its name.
+    """
+
+    uses: ClassVar[frozenset[str]] = frozenset({"rule", "alpha"})  # fields of the settings that it reads
+    learned_rule: ClassVar[bool] = False  # whether `rule` is learnt, and so to be used at meta-test too
+
+    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def inner_names(self, adapted: Sequence[str]) -> list[str]:
+        """Those of ``adapted`` that the inner loop moves."""
+        return list(adapted)
+
+    def rule(self, names: Sequence[str]) -> UpdateRule:
+        """The inner rule for parameters ``names``, in this order."""
+        return self.settings.rule
 
     def episode(
         self,
@@ -43,8 +83,15 @@ class MetaLearner(Protocol):
         query: Sequence[Any],
     ) -> EpisodeResult:
         """loss_fn(parameters, batch) is a scalar, normalised by the batch's own tokens; ``adapted`` names the
-        parameters that the inner loop moves."""
-        ...
+        parameters that the inner loop may move."""
+        raise NotImplementedError
+
+    def adapt(
+        self, loss_fn: LossFunction, theta: Mapping[str, Tensor], adapted: Sequence[str], support: Sequence[Any]
+    ) -> InnerLoopResult:
+        """What it does at meta-test: the inner loop, with no graph kept."""
+        names = self.inner_names(adapted)
+        return adapt(loss_fn, theta, names, support, self.rule(names))
 
 
 META_LEARNERS: dict[str, type[MetaLearner]] = {}

@@ -18,9 +18,24 @@ LossFunction = Callable[[Parameters, Any], Tensor]
 
 
 class UpdateRule(Protocol):
-    """One step on the fast weights. ``state`` is None at the first step of an episode."""
+    """One step on the fast weights, differentiable where gradients are enabled.
 
-    def __call__(self, params: Sequence[Tensor], grads: Sequence[Tensor], state: Any) -> tuple[list[Tensor], Any]: ...
+    ``state`` is None at the first step of an episode, then what the step before gave: tensors, numbers, and
+    tuples and lists of them. ``loss`` is the scalar that ``grads`` are the gradients of; only the LSTM looks at it.
+    """
+
+    def __call__(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: Any, loss: Tensor
+    ) -> tuple[list[Tensor], Any]: ...
+
+
+def map_tensors(function: Callable[[Tensor], Tensor], state: Any) -> Any:
+    """A rule's state with ``function`` applied to its tensors."""
+    if isinstance(state, Tensor):
+        return function(state)
+    if isinstance(state, (tuple, list)):
+        return type(state)(map_tensors(function, part) for part in state)
+    return state
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,9 @@ class SGD:
 
     alpha: float
 
-    def __call__(self, params: Sequence[Tensor], grads: Sequence[Tensor], state: None) -> tuple[list[Tensor], None]:
+    def __call__(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: None, loss: Tensor
+    ) -> tuple[list[Tensor], None]:
         return list(torch._foreach_add(list(params), list(grads), alpha=-self.alpha)), None
 
 
@@ -51,23 +68,29 @@ class Adam:
         params: Sequence[Tensor],
         grads: Sequence[Tensor],
         state: tuple[int, list[Tensor], list[Tensor]] | None,
+        loss: Tensor,
     ) -> tuple[list[Tensor], tuple[int, list[Tensor], list[Tensor]]]:
         if state is None:
             zeros = [torch.zeros_like(p) for p in params]
-            state = (0, zeros, list(torch._foreach_clone(zeros)))
-        step, first, second = state[0] + 1, state[1], state[2]
-        torch._foreach_lerp_(first, list(grads), 1 - self.beta1)
-        torch._foreach_mul_(second, self.beta2)
+            state = (0, zeros, zeros)
+        step = state[0] + 1
+        first = list(torch._foreach_lerp(state[1], list(grads), 1 - self.beta1))
+        second = list(torch._foreach_mul(state[2], self.beta2))
         torch._foreach_addcmul_(second, list(grads), list(grads), value=1 - self.beta2)
-        scale = torch._foreach_sqrt(second)
-        torch._foreach_div_(scale, (1 - self.beta2**step) ** 0.5)
+        scale = list(torch._foreach_div(_square_roots(second), (1 - self.beta2**step) ** 0.5))
         torch._foreach_add_(scale, self.eps)
         alpha = self.alpha / (1 - self.beta1**step)
-        return list(torch._foreach_addcdiv(list(params), first, list(scale), value=-alpha)), (
-            step,
-            first,
-            second,
-        )
+        # not torch._foreach_addcdiv: its backward pass fails on some shapes (torch 2.13)
+        moved = [torch.addcdiv(p, m, s, value=-alpha) for p, m, s in zip(params, first, scale, strict=True)]
+        return moved, (step, first, second)
+
+
+def _square_roots(values: list[Tensor]) -> list[Tensor]:
+    """Square roots whose derivative at exactly 0 is 0: the true one is infinite, and times the derivative of
+    g^2 there, 0, it would be NaN, while Adam depends on such a g through the first moment alone."""
+    if not torch.is_grad_enabled():
+        return list(torch._foreach_sqrt(values))
+    return [torch.where(v > 0, v, 1.0).sqrt() * (v > 0) for v in values]
 
 
 INNER_OPTIMIZERS: dict[str, Callable[[float], UpdateRule]] = {"sgd": SGD, "adam": Adam}
@@ -75,18 +98,55 @@ INNER_OPTIMIZERS: dict[str, Callable[[float], UpdateRule]] = {"sgd": SGD, "adam"
 
 @dataclass
 class InnerLoopResult:
-    """theta_prime: the adapted dictionary, every adapted entry a new leaf; losses: one scalar a step,
-    before the step; gradients: one dictionary a step, of the names asked for."""
+    """theta_prime: the adapted dictionary, every adapted entry a new leaf (with ``create_graph`` a function of
+    theta); losses: one scalar a step, before the step; gradients: one dictionary a step, of the names asked for."""
 
     theta_prime: Parameters
     losses: list[Tensor]
     gradients: list[Parameters]
 
 
-def differentiate(loss: Tensor, params: Mapping[str, Tensor], names: Sequence[str]) -> Parameters:
+def differentiate(
+    loss: Tensor, params: Mapping[str, Tensor], names: Sequence[str], create_graph: bool = False
+) -> Parameters:
     """Gradients of ``loss`` by name; a parameter that the loss does not depend on is left out."""
-    grads = torch.autograd.grad(loss, [params[name] for name in names], allow_unused=True)
+    grads = torch.autograd.grad(loss, [params[name] for name in names], create_graph=create_graph, allow_unused=True)
     return {name: grad for name, grad in zip(names, grads, strict=True) if grad is not None}
+
+
+@dataclass
+class InnerStep:
+    """theta: the parameters after one step; state: the rule's; loss: before the step, detached; gradients: those
+    that were asked for."""
+
+    theta: Parameters
+    state: Any
+    loss: Tensor
+    gradients: Parameters
+
+
+def inner_step(
+    loss_fn: LossFunction,
+    theta: Parameters,
+    adapted: Sequence[str],
+    batch: Any,
+    rule: UpdateRule,
+    state: Any = None,
+    gradients_of: Sequence[str] = (),
+    create_graph: bool = False,
+) -> InnerStep:
+    """One step of ``rule`` on the parameters named in ``adapted``; a new leaf each, unless ``create_graph``."""
+    loss = loss_fn(theta, batch)
+    wanted = list(dict.fromkeys([*adapted, *gradients_of]))
+    grads = differentiate(loss, theta, wanted, create_graph)
+    params = [theta[name] for name in adapted]
+    zeros_for_unused = [grads.get(name, torch.zeros_like(p)) for name, p in zip(adapted, params, strict=True)]
+    with torch.set_grad_enabled(create_graph):
+        moved, state = rule(params, zeros_for_unused, state, loss if create_graph else loss.detach())
+    if not create_graph:
+        moved = [p.detach().requires_grad_() for p in moved]
+    stepped = {**theta, **dict(zip(adapted, moved, strict=True))}
+    return InnerStep(stepped, state, loss.detach(), {name: grads[name] for name in gradients_of if name in grads})
 
 
 def adapt(
@@ -96,26 +156,19 @@ def adapt(
     support: Sequence[Any],
     rule: UpdateRule,
     gradients_of: Sequence[str] = (),
+    create_graph: bool = False,
 ) -> InnerLoopResult:
     """One step of ``rule`` for each batch of ``support``, on the parameters named in ``adapted`` only.
 
-    First order: theta_prime is cut off from theta. ``gradients_of`` names further parameters whose support
-    gradients are wanted (the outer update may use them; they cost almost nothing beside the step's own).
+    First order unless ``create_graph``: theta_prime is cut off from theta. ``gradients_of`` names further
+    parameters whose support gradients are wanted (the outer update may use them; they cost almost nothing
+    beside the step's own).
     """
-    theta_prime = dict(theta)
-    wanted = list(dict.fromkeys([*adapted, *gradients_of]))
-    losses, gradients, state = [], [], None
+    result = InnerLoopResult(dict(theta), [], [])
+    state = None
     for batch in support:
-        loss = loss_fn(theta_prime, batch)
-        grads = differentiate(loss, theta_prime, wanted)
-        with torch.no_grad():
-            params = [theta_prime[name] for name in adapted]
-            moved, state = rule(
-                params,
-                [grads.get(name, torch.zeros_like(p)) for name, p in zip(adapted, params, strict=True)],
-                state,
-            )
-        theta_prime.update((name, p.detach().requires_grad_()) for name, p in zip(adapted, moved, strict=True))
-        losses.append(loss.detach())
-        gradients.append({name: grads[name] for name in gradients_of if name in grads})
-    return InnerLoopResult(theta_prime, losses, gradients)
+        step = inner_step(loss_fn, result.theta_prime, adapted, batch, rule, state, gradients_of, create_graph)
+        result.theta_prime, state = step.theta, step.state
+        result.losses.append(step.loss)
+        result.gradients.append(step.gradients)
+    return result

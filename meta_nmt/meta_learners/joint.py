@@ -8,20 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
-from meta_nmt.meta_learners.base import EpisodeResult, MetaLearnerSettings, average, register_meta_learner
+from meta_nmt.meta_learners.base import EpisodeResult, MetaLearner, average, register_meta_learner
 from meta_nmt.meta_learners.inner_loop import LossFunction, differentiate
 
 
 @register_meta_learner("joint")
-class Joint:
+class Joint(MetaLearner):
     """Support and query batches weigh the same: a task's gradient is their mean.
 
     A language's residual embeddings stay zero, so that the universal values carry all that is learnt about
     words and a language that was not trained on starts from the same place.
     """
 
-    def __init__(self, settings: MetaLearnerSettings) -> None:
-        self.settings = settings
+    uses = frozenset()  # no inner loop
 
     def episode(
         self,

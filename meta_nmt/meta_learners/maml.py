@@ -1,34 +1,53 @@
-"""Model-agnostic meta-learning, first order.
+"""Model-agnostic meta-learning, second order (`maml`) and first order (`fomaml`).
 
 Finn, Abbeel and Levine, "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks", ICML 2017
-(arXiv 1703.03400), algorithm 1 with the first-order approximation of section 5.2; the form that MetaNMT
-uses (Gu et al. 2018, arXiv 1808.08437, section 3.2):
+(arXiv 1703.03400), algorithm 1; the form that MetaNMT uses (Gu et al. 2018, arXiv 1808.08437, section 3.2):
 
     theta'_k = inner loop from theta on the support set of task k
-    theta   <- theta - beta * mean_k grad_theta' L_k(theta'_k; query set)
+    theta   <- theta - beta * mean_k grad_theta L_k(theta'_k(theta); query set)
 
-Deviation: ``support_weight`` w mixes in the support gradients g_s, which were computed for the inner steps
-anyway: (1 - w) * query gradient + w * mean over steps of g_s. w = 0 is the paper; summing them is what
-Reptile (Nichol et al. 2018, arXiv 1803.02999, equation 27) does.
+Both take the query gradient g at theta'. First order (section 5.2 of MAML, and MetaNMT) applies g to theta as
+it is; second order multiplies it by the inner loop's Jacobian, (d theta' / d theta)^T g, exactly: for one SGD
+step (I - alpha * Hessian of the support loss) g.
+
+Deviations:
+- any inner rule, and a support batch of its own for each inner step;
+- ``checkpoint_inner_steps`` keeps theta'_k of each step only, and recomputes its graph on the way back: the
+  memory of one step however many there are, the same gradient;
+- fomaml: ``support_weight`` w mixes in the support gradients g_s, which were computed for the inner steps
+  anyway: (1 - w) * query gradient + w * mean over steps of g_s. w = 0 is the paper; summing them is what
+  Reptile (Nichol et al. 2018, arXiv 1803.02999, equation 27) does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import get_device_states, set_device_states
 
-from meta_nmt.meta_learners.base import EpisodeResult, MetaLearnerSettings, average, register_meta_learner
-from meta_nmt.meta_learners.inner_loop import LossFunction, adapt, differentiate
+from meta_nmt.meta_learners.base import META_PREFIX, EpisodeResult, MetaLearner, average, register_meta_learner
+from meta_nmt.meta_learners.inner_loop import (
+    LossFunction,
+    Parameters,
+    UpdateRule,
+    adapt,
+    differentiate,
+    inner_step,
+    map_tensors,
+)
 
 
-@register_meta_learner("fomaml")
-class FOMAML:
-    """The query gradient is taken at theta' and applied to theta as it is."""
+@register_meta_learner("maml")
+class MAML(MetaLearner):
+    """The query gradient with respect to theta, through every inner step; with respect to what `rule` learns too."""
 
-    def __init__(self, settings: MetaLearnerSettings) -> None:
-        self.settings = settings
+    uses = frozenset({"rule", "alpha", "checkpoint_inner_steps"})
+    first_order: ClassVar[bool] = False
 
     def episode(
         self,
@@ -38,16 +57,148 @@ class FOMAML:
         support: Sequence[Any],
         query: Sequence[Any],
     ) -> EpisodeResult:
+        names = self.inner_names(adapted)
+        if self.first_order:
+            return self._first_order(loss_fn, theta, names, support, query)
+        with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
+            unroll = _recomputed if self.settings.checkpoint_inner_steps else _recorded
+            inputs = {**theta, **{META_PREFIX + name: p for name, p in self.named_parameters()}}
+            theta_prime, losses, pull_back = unroll(loss_fn, theta, names, support, self.rule(names), inputs)
+            query_losses, gradients = _query_gradients(loss_fn, theta_prime, query)
+            direct = average(gradients, [1 / len(query)] * len(query))
+            through = pull_back({name: direct.pop(name) for name in names if name in direct})
+        return EpisodeResult(average([direct, through], [1.0, 1.0]), losses, query_losses)
+
+    def _first_order(
+        self,
+        loss_fn: LossFunction,
+        theta: Mapping[str, Tensor],
+        names: Sequence[str],
+        support: Sequence[Any],
+        query: Sequence[Any],
+    ) -> EpisodeResult:
         weight = self.settings.support_weight
-        names = list(theta)
-        inner = adapt(loss_fn, theta, adapted, support, self.settings.rule, gradients_of=names if weight else ())
-        query_losses, gradients = [], []
-        for batch in query:
-            loss = loss_fn(inner.theta_prime, batch)
-            gradients.append(differentiate(loss, inner.theta_prime, names))
-            query_losses.append(loss.detach())
+        wanted = list(theta) if weight else ()
+        inner = adapt(loss_fn, theta, names, support, self.rule(names), gradients_of=wanted)
+        query_losses, gradients = _query_gradients(loss_fn, inner.theta_prime, query)
         weights = [(1 - weight) / len(query)] * len(query)
         if weight:
             gradients += inner.gradients
             weights += [weight / len(support)] * len(support)
         return EpisodeResult(average(gradients, weights), inner.losses, query_losses)
+
+
+@register_meta_learner("fomaml")
+class FOMAML(MAML):
+    """The query gradient is taken at theta' and applied to theta as it is."""
+
+    uses = frozenset({"rule", "alpha", "support_weight"})
+    first_order = True
+
+
+def _query_gradients(
+    loss_fn: LossFunction, theta_prime: Parameters, query: Sequence[Any]
+) -> tuple[list[Tensor], list[Parameters]]:
+    """Loss and gradients, by name, of each query batch, at theta_prime taken as a constant."""
+    losses, gradients = [], []
+    for batch in query:
+        loss = loss_fn(theta_prime, batch)
+        gradients.append(differentiate(loss, theta_prime, list(theta_prime)))
+        losses.append(loss.detach())
+    return losses, gradients
+
+
+# theta_prime as new leaves, the support losses, and what turns a gradient with respect to theta_prime's adapted
+# entries into one with respect to ``inputs``: theta, and what the rule learns
+Unrolled = tuple[Parameters, list[Tensor], Callable[[Parameters], Parameters]]
+RandomState = Callable[[], AbstractContextManager[None]]
+
+
+def _recorded(
+    loss_fn: LossFunction,
+    theta: Mapping[str, Tensor],
+    names: Sequence[str],
+    support: Sequence[Any],
+    rule: UpdateRule,
+    inputs: Parameters,
+) -> Unrolled:
+    """The graph of every inner step is kept."""
+    inner = adapt(loss_fn, theta, names, support, rule, create_graph=True)
+    leaves = {name: inner.theta_prime[name].detach().requires_grad_() for name in names}
+    return {**theta, **leaves}, inner.losses, lambda vector: _product(inner.theta_prime, inputs, vector)
+
+
+def _recomputed(
+    loss_fn: LossFunction,
+    theta: Mapping[str, Tensor],
+    names: Sequence[str],
+    support: Sequence[Any],
+    rule: UpdateRule,
+    inputs: Parameters,
+) -> Unrolled:
+    """theta'_k and the rule's state are kept at each step; `pull_back` makes its graph again, one at a time."""
+    tape: list[tuple[Any, Parameters, Any, RandomState]] = []
+    losses: list[Tensor] = []
+    theta_k, state = dict(theta), None
+    for batch in support:
+        tape.append((batch, theta_k, state, _random_state(next(iter(theta.values())))))
+        step = inner_step(loss_fn, theta_k, names, batch, rule, state)
+        theta_k, state = step.theta, step.state
+        losses.append(step.loss)
+
+    def through_one(
+        batch: Any, theta_k: Parameters, state: Any, random_state: RandomState, vector: Parameters
+    ) -> Parameters:
+        state = map_tensors(lambda t: t.detach().requires_grad_(), state)
+        with random_state():
+            step = inner_step(loss_fn, theta_k, names, batch, rule, state, create_graph=True)
+        outputs = {**step.theta, **_named_tensors(step.state)}
+        return _product(outputs, {**inputs, **theta_k, **_named_tensors(state)}, vector)
+
+    def pull_back(vector: Parameters) -> Parameters:
+        direct: list[Parameters] = []
+        for batch, theta_k, state, random_state in reversed(tape):
+            gradients = through_one(batch, theta_k, state, random_state, vector)
+            moved = [*names, *(name for name in gradients if name not in inputs)]
+            vector = {name: gradients.pop(name) for name in moved if name in gradients}
+            direct.append(gradients)
+        return average([*direct, vector], [1.0] * (len(direct) + 1))
+
+    return theta_k, losses, pull_back
+
+
+def _product(outputs: Parameters, inputs: Parameters, vector: Parameters) -> Parameters:
+    """(d outputs / d inputs)^T vector by name; an input that no output depends on is left out."""
+    names = [name for name in vector if outputs[name].requires_grad]
+    if not names:
+        return {}
+    grads = torch.autograd.grad(
+        [outputs[name] for name in names],
+        list(inputs.values()),
+        [vector[name] for name in names],
+        allow_unused=True,
+    )
+    return {name: grad for name, grad in zip(inputs, grads, strict=True) if grad is not None}
+
+
+def _named_tensors(state: Any) -> Parameters:
+    """The tensors of a rule's state, in their order."""
+    found: Parameters = {}
+    map_tensors(lambda tensor: found.setdefault(f"state {len(found)}", tensor), state)
+    return found
+
+
+def _random_state(tensor: Tensor) -> RandomState:
+    """The random generators of the CPU and of the tensor's device as they are now: a context in which they are
+    so again (dropout is the same in a recomputation), and after which they go on as before it."""
+    cpu_state = torch.get_rng_state()
+    devices, states = get_device_states(tensor)
+
+    @contextmanager
+    def replay() -> Iterator[None]:
+        with torch.random.fork_rng(devices):
+            torch.set_rng_state(cpu_state)
+            set_device_states(devices, states)
+            yield
+
+    return replay

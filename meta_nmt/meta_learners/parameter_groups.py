@@ -1,7 +1,8 @@
 """Which parameters adapt: groups by name, the same in the inner loop and in fine-tuning.
 
 MetaNMT (Gu et al. 2018, section 4) compares three strategies, "emb", "emb+enc" and "all". The universal
-values belong to none of them: they move in the outer loop only.
+values belong to none of them: they move in the outer loop only. "small" is ours, for a meta-learner that keeps
+a state for each coordinate (the LSTM): residual rows, A, LayerNorm, and the other biases of both sides.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ GROUPS = {
     "emb": r"encoder\.embed_tokens\.(residual|transform)",
     "emb_enc": r"encoder\.(?!embed_tokens\.values$).*",
     "all": r"(?!encoder\.embed_tokens\.values$).*",
+    "small": r"encoder\.embed_tokens\.(residual|transform)|(en|de)coder\.(.*\.)?(bias|\w*layer_?norm\w*\.weight)",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser, Namespace
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from data_prep.errors import InputError
 from meta_nmt.modules.ulr_embedding import ULREmbedding
+
+logger = logging.getLogger(__name__)
 
 
 class LexicalTask(Protocol):
@@ -52,6 +55,19 @@ class ULRTransformer(TransformerModel):
             temperature=args.ulr_temperature,
         )
         return model
+
+    def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> None:
+        """Lets any checkpoint load into a model with or without a meta-learner's parameters (`meta_learner`, which
+        the task attaches): where the checkpoint has not those of this learner, they stay as they are."""
+        super().upgrade_state_dict_named(state_dict, name)
+        own = {key: value for key, value in self.state_dict().items() if key.startswith("meta_learner.")}
+        saved = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith("meta_learner.")}
+        if {key: v.shape for key, v in saved.items()} == {key: v.shape for key, v in own.items()}:
+            state_dict.update(saved)
+        else:
+            state_dict.update(own)
+            if own:
+                logger.warning("the checkpoint has no parameters of this meta-learner, which starts afresh")
 
 
 def _sizes(args: Namespace, width: int, ffn: int, layers: int, heads: int, dropout: float) -> None:

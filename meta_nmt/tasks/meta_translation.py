@@ -13,7 +13,7 @@ import math
 from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from fairseq.data import Dictionary
@@ -29,15 +29,10 @@ from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaVa
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.data.roles import refuse_held_out
-from meta_nmt.meta_learners import (
-    INNER_OPTIMIZERS,
-    META_LEARNERS,
-    MetaLearnerSettings,
-    adapt,
-    select_parameters,
-)
+from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, adapt
 from meta_nmt.tasks.config import TranslationDataConfig
-from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens
+from meta_nmt.tasks.learner import AUTO, FLAGS, build_meta_learner
+from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
 
 QUERIES = "encoder.embed_tokens.queries"
 RESIDUAL = "encoder.embed_tokens.residual"
@@ -65,24 +60,55 @@ class MetaTranslationConfig(TranslationDataConfig):
     )
     query_tokens: int = field(default=2000, metadata={"help": "tokens (the longer side) of the query batch"})
     inner_steps: int = field(default=1, metadata={"help": "gradient steps of the inner loop, a support batch each"})
-    inner_lr: float = field(default=1e-3, metadata={"help": "inner learning rate alpha"})
+    inner_lr: Optional[float] = field(  # noqa: UP045  fairseq reads it
+        default=None,
+        metadata={
+            "help": "inner learning rate alpha, where meta_sgd's and lstm's learned rates start; left out it is 0.001 "
+            "for adam and 0.1 for the others"
+        },
+    )
     inner_optimizer: str = field(
-        default="adam", metadata={"help": "inner rule: adam (its state made anew in each episode) or sgd"}
+        default=AUTO,
+        metadata={
+            "help": "inner rule: adam (its state made anew in each episode) or sgd; auto is adam for fomaml and "
+            "reptile, sgd for maml and anil; meta_sgd and lstm have a rule of their own"
+        },
     )
     adapt_params: str = field(
-        default="emb_enc",
-        metadata={"help": "what the inner loop moves: emb, emb_enc, all, or a regular expression for whole names"},
+        default=AUTO,
+        metadata={
+            "help": "what the inner loop moves: emb, emb_enc, all, small (residual embeddings, query transform, "
+            "LayerNorm and biases), or a regular expression for whole names; auto is emb_enc, for anil all, for lstm "
+            "small"
+        },
     )
     support_weight: float = field(
         default=0.0,
         metadata={"help": "share, 0 to 1, of the support gradients in fomaml's outer update; 0 is the paper"},
     )
+    checkpoint_inner_steps: bool = field(
+        default=False,
+        metadata={
+            "help": "maml, anil, meta_sgd: keep no inner step's activations, recompute them on the way back: the "
+            "memory of one inner step however many there are, about a quarter more time"
+        },
+    )
+    head_params: str = field(
+        default=AUTO,
+        metadata={
+            "help": "what anil's inner loop moves, of --adapt-params: a regular expression for whole names; auto is "
+            "the decoder's last layer, and its output projection where that is not tied"
+        },
+    )
+    lstm_hidden: int = field(default=20, metadata={"help": "hidden units of each layer of the lstm meta-learner"})
     sampling_temperature: float = field(
         default=1.0, metadata={"help": "T of p(language) proportional to tokens^(1/T); 1 follows the data"}
     )
     updates_per_epoch: int = field(default=1000, metadata={"help": "meta-steps that count as an epoch"})
     valid_steps: int = field(default=20, metadata={"help": "adaptation steps before each meta-validation"})
-    valid_lr: float = field(default=1e-3, metadata={"help": "learning rate of these steps (Adam)"})
+    valid_lr: float = field(
+        default=1e-3, metadata={"help": "learning rate of these steps (Adam; meta_sgd and lstm take their own)"}
+    )
     valid_sample_tokens: int = field(
         default=16000, metadata={"help": "target tokens of the fixed sample that meta-validation adapts to"}
     )
@@ -91,29 +117,37 @@ class MetaTranslationConfig(TranslationDataConfig):
     distributed_world_size: int = II("distributed_training.distributed_world_size")
 
 
+def idle_flags(learner: str) -> list[str]:
+    """Names of the configuration's fields that do nothing with this meta-learner."""
+    kind = META_LEARNERS[learner]
+    idle = [flag for setting, flag in FLAGS.items() if setting not in kind.uses]
+    return [*idle, "valid_lr"] if kind.learned_rule else idle
+
+
 def check_config(cfg: MetaTranslationConfig) -> None:
     """All contradictions at once, before any work starts (InputError)."""
+    optimizers = [AUTO, *INNER_OPTIMIZERS]
     rules = [
         ("source_langs", bool(cfg.source_langs), "must name at least one language"),
         ("target_lang", bool(cfg.target_lang), "must be given"),
         ("meta_learner", cfg.meta_learner in META_LEARNERS, f"must be one of {', '.join(META_LEARNERS)}"),
-        (
-            "inner_optimizer",
-            cfg.inner_optimizer in INNER_OPTIMIZERS,
-            f"must be one of {', '.join(INNER_OPTIMIZERS)}",
-        ),
+        ("inner_optimizer", cfg.inner_optimizer in optimizers, f"must be one of {', '.join(optimizers)}"),
         ("meta_batch_size", cfg.meta_batch_size >= 1, "must be at least 1"),
         ("support_tokens", cfg.support_tokens >= 1, "must be at least 1"),
         ("query_tokens", cfg.query_tokens >= 1, "must be at least 1"),
         ("inner_steps", cfg.inner_steps >= 1, "must be at least 1"),
-        ("inner_lr", cfg.inner_lr > 0, "must be above 0"),
+        ("inner_lr", cfg.inner_lr is None or cfg.inner_lr > 0, "must be above 0"),
         ("support_weight", 0 <= cfg.support_weight <= 1, "must be from 0 to 1"),
+        ("lstm_hidden", cfg.lstm_hidden >= 1, "must be at least 1"),
         ("sampling_temperature", cfg.sampling_temperature > 0, "must be above 0"),
         ("updates_per_epoch", cfg.updates_per_epoch >= 1, "must be at least 1"),
         ("valid_steps", cfg.valid_steps >= 0, "must be at least 0"),
         ("valid_lr", cfg.valid_lr > 0, "must be above 0"),
         ("valid_sample_tokens", cfg.valid_sample_tokens >= 1, "must be at least 1"),
     ]
+    if cfg.meta_learner in META_LEARNERS:
+        defaults, idle = MetaTranslationConfig(), f"does nothing with --meta-learner {cfg.meta_learner}"
+        rules += [(name, getattr(cfg, name) == getattr(defaults, name), idle) for name in idle_flags(cfg.meta_learner)]
     broken = [
         f"`--{name.replace('_', '-')}` {rule}, but is {getattr(cfg, name)!r}" for name, ok, rule in rules if not ok
     ]
@@ -161,8 +195,6 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                     f"{cfg.data}/lang/{pack.code}/vectors.npy: must be {self.universal_keys.size(1)} wide, as "
                     f"universal/keys.npy is, but is {pack.queries.shape[1]}"
                 )
-        settings = MetaLearnerSettings(INNER_OPTIMIZERS[cfg.inner_optimizer](cfg.inner_lr), cfg.support_weight)
-        self.meta_learner = META_LEARNERS[cfg.meta_learner](settings)
 
     @classmethod
     def setup_task(cls, cfg: MetaTranslationConfig, **_: Any) -> "MetaTranslationTask":
@@ -206,11 +238,11 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         )
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """The model; what the meta-learner learns itself is its submodule, for the trainer to train and save."""
         model = super().build_model(cfg, from_checkpoint)
-        try:
-            self.adapted = select_parameters(dict(model.named_parameters()), self.cfg.adapt_params)
-        except ValueError as error:
-            raise InputError(f"`--adapt-params` {error}") from None
+        self.meta_learner, self.adapted = build_meta_learner(self.cfg, dict(model.named_parameters()))
+        if self.meta_learner.state_dict():
+            model.meta_learner = self.meta_learner
         return model
 
     def _loss_function(self, network: Any, criterion: Any, episode: Episode, logs: list[dict[str, Any]]) -> Any:
@@ -228,8 +260,9 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
     @staticmethod
     def _theta(network: torch.nn.Module, episode: Episode) -> dict[str, Tensor]:
-        """The model's parameters by name, and residual rows of zeros for the tokens in play (U, D)."""
-        theta: dict[str, Tensor] = dict(network.named_parameters())
+        """The model's parameters by name, without the meta-learner's, and residual rows of zeros for the tokens
+        in play (U, D)."""
+        theta: dict[str, Tensor] = {n: p for n, p in network.named_parameters() if not n.startswith(META_PREFIX)}
         residual = theta[RESIDUAL]
         rows = (len(episode["queries"]), residual.size(1))
         theta[RESIDUAL] = torch.zeros(rows, dtype=residual.dtype, device=residual.device, requires_grad=True)
@@ -264,7 +297,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                 tokens += sum(count_tokens(batch) for batch in [*episode["support"], *episode["query"]])
                 accumulate_gradients(parameters, result.gradients)
             losses += result.query_losses
-            logs += episode_logs[len(episode["support"]) :]
+            first = len(episode["support"])  # a recomputed inner step reports again, after the query
+            logs += episode_logs[first : first + len(episode["query"])]
             logs[-1]["support_loss"] = torch.stack(result.support_losses).sum()
             logs[-1]["support_batches"] = len(result.support_losses)
         self.train_tokens += tokens
@@ -283,8 +317,12 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                 network.train()
                 with torch.enable_grad():
                     theta = self._theta(network, episode)
-                    rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
-                    theta_prime = adapt(loss_fn, theta, self.adapted, episode["support"], rule).theta_prime
+                    if self.meta_learner.learned_rule:
+                        inner = self.meta_learner.adapt(loss_fn, theta, self.adapted, episode["support"])
+                    else:
+                        rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
+                        inner = adapt(loss_fn, theta, self.adapted, episode["support"], rule)
+                    theta_prime = inner.theta_prime
             network.eval()
             loss_fn = self._loss_function(network, criterion, episode, logs)
             with torch.no_grad():
@@ -302,8 +340,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         embedding.queries = episode["queries"]
         embedding.residual = torch.nn.Parameter(theta_prime[RESIDUAL].detach())
         with torch.no_grad():
-            for name, parameter in adapted.named_parameters():
-                parameter.copy_(theta_prime[name])
+            for name, value in theta_prime.items():
+                adapted.get_parameter(name).copy_(value)
         adapted.eval()
         generator = self.build_generator([adapted], Namespace(**json.loads(self.cfg.eval_bleu_args)))
         for batch in episode["query"]:
@@ -315,6 +353,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
         super().reduce_metrics(logging_outputs, criterion)
+        log_bleu_of_nothing(logging_outputs)
         steps = sum(log.get("support_batches", 0) for log in logging_outputs)
         if steps:
             support = sum(log.get("support_loss", 0) for log in logging_outputs) / steps / math.log(2)

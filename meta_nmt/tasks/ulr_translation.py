@@ -13,6 +13,7 @@ from typing import Any, Optional
 import torch
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary, LanguagePairDataset
+from fairseq.logging import metrics
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
 from omegaconf import II
@@ -21,8 +22,10 @@ from torch import Tensor
 from data_prep.errors import InputError
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
-from meta_nmt.meta_learners import select_parameters
+from meta_nmt.meta_learners import MetaLearner, select_parameters
+from meta_nmt.meta_learners.inner_loop import map_tensors
 from meta_nmt.tasks.config import TranslationDataConfig
+from meta_nmt.tasks.learner import saved_meta_learner
 
 
 @dataclass
@@ -34,8 +37,8 @@ class ULRTranslationConfig(TranslationDataConfig):
         default="emb_enc",
         metadata={
             "help": "what is trained: emb (residual embeddings and the query transform), emb_enc (and the encoder), "
-            "all (and the decoder), none of them with the universal values; scratch (everything); or a regular "
-            "expression for whole parameter names"
+            "all (and the decoder), small (residual embeddings, query transform, LayerNorm and biases), none of them "
+            "with the universal values; scratch (everything); or a regular expression for whole parameter names"
         },
     )
     prior_weight: float = field(
@@ -45,7 +48,21 @@ class ULRTranslationConfig(TranslationDataConfig):
             "added to the loss per token; 0 for none"
         },
     )
+    learned_rule: bool = field(
+        default=False,
+        metadata={
+            "help": "fine-tune with the update rule that the meta-learner of --finetune-from-model learnt (meta_sgd, "
+            "lstm), on the parameters that it learnt it for, instead of --optimizer and its schedule; on one worker"
+        },
+    )
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")  # noqa: UP045  fairseq reads it
+    distributed_world_size: int = II("distributed_training.distributed_world_size")
+
+
+def check_workers(cfg: Any) -> None:
+    """InputError where a learned rule would see another loss, and so take other steps, in each worker."""
+    if cfg.learned_rule and cfg.distributed_world_size > 1:
+        raise InputError(f"`--learned-rule` needs `--distributed-world-size 1`, but it is {cfg.distributed_world_size}")
 
 
 def trainable_names(names: list[str], group: str) -> list[str]:
@@ -72,6 +89,41 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "model" not in state or state.get("cfg") is None:
         raise InputError(f"{path}: must be a fairseq checkpoint with a model and its configuration, but is not")
     return dict(state)
+
+
+@dataclass
+class LearnedRule:
+    """The update rule that a meta-learner learnt, in fine-tuning.
+
+    names: of the parameters that it moves; state: the rule's, after the updates so far; loss and size: sums over
+    the batches of the update in preparation.
+    """
+
+    learner: MetaLearner
+    names: list[str]
+    state: Any = None
+    loss: float = 0.0
+    size: float = 0.0
+
+    @torch.no_grad()
+    def step(self, parameters: dict[str, Tensor]) -> None:
+        """Moves the parameters, whose ``grad`` is that of the loss per token."""
+        params = [parameters[name] for name in self.names]
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
+        device = params[0].device
+        rule = self.learner.to(device).rule(self.names)
+        state = map_tensors(lambda t: t.to(device), self.state)  # a resumed one comes from the CPU
+        moved, self.state = rule(params, grads, state, torch.tensor(self.loss / self.size, device=device))
+        for p, value in zip(params, moved, strict=True):
+            p.copy_(value)
+        self.loss = self.size = 0.0
+
+
+def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:
+    """fairseq logs no BLEU where every hypothesis is empty, and then fails for want of it: it is 0."""
+    if any("_bleu_sys_len" in log for log in logging_outputs):
+        if not sum(log.get("_bleu_totals_0", 0) for log in logging_outputs):
+            metrics.log_scalar("bleu", 0.0)
 
 
 class CountsTokens:
@@ -107,6 +159,7 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         self.universal_keys = load_universal_keys(cfg.data)
         self.language_queries = torch.from_numpy(pack.queries.copy())
         self._prior_center: dict[str, Tensor] | None = None
+        self.learned_rule: LearnedRule | None = None
 
     @classmethod
     def setup_task(cls, cfg: ULRTranslationConfig, **_: Any) -> "ULRTranslationTask":
@@ -141,10 +194,32 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         model = super().build_model(cfg, from_checkpoint)
         parameters = dict(model.named_parameters())
-        chosen = set(trainable_names(list(parameters), self.cfg.adapt_params))
+        if self.cfg.learned_rule and not from_checkpoint:
+            self.learned_rule = self._load_learned_rule(list(parameters))
+            chosen = set(self.learned_rule.names)
+        else:
+            chosen = set(trainable_names(list(parameters), self.cfg.adapt_params))
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in chosen)
         return model
+
+    def _load_learned_rule(self, names: list[str]) -> LearnedRule:
+        path = self.cfg.finetune_from_model
+        if path is None:
+            raise InputError("`--learned-rule` needs a meta-trained checkpoint: give `--finetune-from-model`")
+        check_workers(self.cfg)
+        return LearnedRule(*saved_meta_learner(path, read_checkpoint(path), names))
+
+    def get_checkpoint_dict(self) -> dict[str, Any]:
+        saved = super().get_checkpoint_dict()
+        if self.learned_rule is not None:
+            saved[type(self).__name__]["rule_state"] = self.learned_rule.state
+        return saved
+
+    def set_checkpoint_dict(self, saved: dict[str, Any]) -> None:
+        super().set_checkpoint_dict(saved)
+        if self.learned_rule is not None:
+            self.learned_rule.state = saved["rule_state"]
 
     def prior_center(self, model: torch.nn.Module) -> dict[str, Tensor]:
         """theta0: the checkpoint that fine-tuning started from; zero for the language's own residual rows."""
@@ -179,7 +254,20 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
                         p.grad.add_(p - center[name], alpha=2 * self.cfg.prior_weight * float(sample_size))
         if not ignore_grad:
             self.train_tokens += count_tokens(sample)
+            if self.learned_rule is not None:
+                self.learned_rule.loss += float(loss)
+                self.learned_rule.size += float(sample_size)
         return loss, sample_size, logging_output
+
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        super().reduce_metrics(logging_outputs, criterion)
+        log_bleu_of_nothing(logging_outputs)
+
+    def optimizer_step(self, optimizer: Any, model: torch.nn.Module, update_num: int) -> None:
+        if self.learned_rule is None:
+            super().optimizer_step(optimizer, model, update_num)
+        else:
+            self.learned_rule.step(dict(model.named_parameters()))
 
 
 def count_tokens(batch: dict[str, Any]) -> int:

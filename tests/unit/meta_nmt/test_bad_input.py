@@ -58,6 +58,17 @@ def refused(capfd, command, argv, *words):
         (["--inner-steps", "-1"], ["--inner-steps", "at least 1", "-1"]),
         (["--inner-lr", "0"], ["--inner-lr", "above 0"]),
         (["--inner-steps", "-1", "--support-weight", "2"], ["--inner-steps", "--support-weight"]),
+        (["--meta-learner", "maml", "--support-weight", "0.5"], ["--support-weight", "does nothing", "maml", "0.5"]),
+        (["--meta-learner", "meta_sgd", "--inner-optimizer", "adam"], ["--inner-optimizer", "meta_sgd", "adam"]),
+        (["--meta-learner", "lstm", "--inner-optimizer", "sgd"], ["--inner-optimizer", "lstm", "sgd"]),
+        (["--meta-learner", "meta_sgd", "--valid-lr", "0.1"], ["--valid-lr", "does nothing", "meta_sgd"]),
+        (["--meta-learner", "joint", "--inner-lr", "1", "--head-params", "x"], ["--inner-lr", "--head-params"]),
+        (["--checkpoint-inner-steps", "--lstm-hidden", "5"], ["--checkpoint-inner-steps", "--lstm-hidden", "fomaml"]),
+        (["--meta-learner", "lstm", "--lstm-hidden", "0"], ["--lstm-hidden", "at least 1", "0"]),
+        (["--meta-learner", "lstm", "--inner-lr", "2"], ["--inner-lr", "between 0 and 1", "2"]),
+        (["--meta-learner", "anil", "--head-params", "("], ["--head-params", "regular expression", "("]),
+        (["--meta-learner", "anil", "--head-params", "none"], ["--head-params", "matches none", "none"]),
+        (["--meta-learner", "anil", "--adapt-params", "emb"], ["--head-params", "matches none"]),
         (["--meta-learner", "mamal"], ["--meta-learner", "joint", "mamal"]),
         (["--adapt-params", "nothing_like_it"], ["--adapt-params", "nothing_like_it"]),
         (["--support-tokens", "1000000"], ["--support-tokens", "corpus size", "language aa"]),
@@ -161,6 +172,26 @@ def adapt_flags(data, checkpoint, save, *flags):
 )
 def test_adapt_refuses(data, checkpoint, tmp_path, capfd, flags, words):
     refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", *flags), *words)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        ([], ["--learned-rule", "meta_sgd", "lstm", "fomaml"]),
+        (["--lr", "1"], ["--lr", "--learned-rule"]),
+        (["--strategy=all"], ["--strategy", "--learned-rule"]),
+        (["--distributed-world-size", "2"], ["--distributed-world-size", "1", "2"]),
+    ],
+)
+def test_adapt_refuses_a_learned_rule_that_is_none(data, checkpoint, tmp_path, capfd, flags, words):
+    refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", "--learned-rule", *flags), *words)
+
+
+def test_train_does_not_go_on_with_the_optimiser_of_other_parameters(data, checkpoint, tmp_path, capfd):
+    flags = train_flags(data, tmp_path / "save", "--meta-learner", "meta_sgd", "--restore-file", checkpoint)
+    refused(capfd, train, flags, str(checkpoint), "meta_sgd", "--reset-optimizer")
+    flags = train_flags(data, Path(checkpoint).parent, "--meta-learner", "meta_sgd")
+    refused(capfd, train, flags, "checkpoint_last.pt", "meta_sgd", "--finetune-from-model")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "missing"])

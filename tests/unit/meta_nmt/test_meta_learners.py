@@ -5,9 +5,12 @@ import torch
 
 from meta_nmt.meta_learners import (
     FOMAML,
+    MAML,
     META_LEARNERS,
+    META_PREFIX,
     Joint,
     MetaLearnerSettings,
+    Reptile,
     adapt,
     register_meta_learner,
     select_parameters,
@@ -40,6 +43,10 @@ def start():
     return {"theta": torch.arange(1.0, SIZE + 1, dtype=torch.float64).requires_grad_()}
 
 
+def settings(rule=None, **more):
+    return MetaLearnerSettings(rule or SGD(ALPHA), ALPHA, **more)
+
+
 def adapted_by_hand(theta, support, steps):
     """theta' = c + (I - alpha H)^n (theta - c), the closed form of n gradient steps on one quadratic."""
     shrink = torch.eye(SIZE, dtype=torch.float64) - ALPHA * support.hessian
@@ -49,7 +56,7 @@ def adapted_by_hand(theta, support, steps):
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("tasks", [1, 4])
 def test_fomaml_gradient_equals_the_closed_form(steps, tasks):
-    learner, theta = FOMAML(MetaLearnerSettings(SGD(ALPHA))), start()
+    learner, theta = FOMAML(settings(), start(), ["theta"]), start()
     total, expected = torch.zeros(SIZE, dtype=torch.float64), torch.zeros(SIZE, dtype=torch.float64)
     for task in range(tasks):
         support, query = Quadratic(2 * task), Quadratic(2 * task + 1)
@@ -58,9 +65,45 @@ def test_fomaml_gradient_equals_the_closed_form(steps, tasks):
     torch.testing.assert_close(total, expected, rtol=1e-12, atol=1e-12, msg=f"{steps} steps, {tasks} tasks")
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_maml_gradient_equals_the_closed_form(steps):
+    """The query gradient at theta', times the Jacobian (I - alpha H)^n, transposed."""
+    support, query, theta = Quadratic(0), Quadratic(1), start()
+    learner = MAML(settings(), theta, ["theta"])
+    gradient = learner.episode(loss_fn, theta, ["theta"], [support] * steps, [query]).gradients["theta"]
+    jacobian = torch.linalg.matrix_power(torch.eye(SIZE, dtype=torch.float64) - ALPHA * support.hessian, steps)
+    first_order = query.gradient(adapted_by_hand(theta["theta"].detach(), support, steps))
+    torch.testing.assert_close(gradient, jacobian.T @ first_order, rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(gradient, first_order, rtol=0.01), "the second-order term must be worth something"
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_reptile_gradient_equals_the_closed_form(steps):
+    """Support and query are inner steps alike: n steps on one quadratic, then one on another."""
+    support, query, theta = Quadratic(0), Quadratic(1), start()
+    learner = Reptile(settings(), theta, ["theta"])
+    gradient = learner.episode(loss_fn, theta, ["theta"], [support] * steps, [query]).gradients["theta"]
+    before = theta["theta"].detach()
+    after = adapted_by_hand(adapted_by_hand(before, support, steps), query, 1)
+    torch.testing.assert_close(gradient, (before - after) / (ALPHA * (steps + 1)), rtol=1e-12, atol=1e-12)
+
+
+def test_reptile_gives_parameters_that_stay_the_mean_gradient_along_the_way():
+    """With SGD inside that is what it gives those that move, so a pair that is only ever summed gets the same."""
+    theta = {name: start()["theta"] for name in ("moves", "stays")}
+
+    def both(params, batch):
+        return loss_fn({"theta": params["moves"] + params["stays"]}, batch)
+
+    learner = Reptile(settings(), theta, ["moves"])
+    gradients = learner.episode(both, theta, ["moves"], [Quadratic(0), Quadratic(1)], [Quadratic(2)]).gradients
+    torch.testing.assert_close(gradients["stays"], gradients["moves"], rtol=1e-10, atol=1e-10)
+
+
 def test_support_weight_mixes_in_the_support_gradients():
     support, query, theta = Quadratic(0), Quadratic(1), start()
-    result = FOMAML(MetaLearnerSettings(SGD(ALPHA), 0.3)).episode(loss_fn, theta, ["theta"], [support] * 2, [query])
+    learner = FOMAML(settings(support_weight=0.3), theta, ["theta"])
+    result = learner.episode(loss_fn, theta, ["theta"], [support] * 2, [query])
     by_hand = theta["theta"].detach()
     steps = [support.gradient(adapted_by_hand(by_hand, support, n)) for n in (0, 1)]
     expected = 0.7 * query.gradient(adapted_by_hand(by_hand, support, 2)) + 0.3 * (steps[0] + steps[1]) / 2
@@ -69,7 +112,7 @@ def test_support_weight_mixes_in_the_support_gradients():
 
 def test_joint_averages_all_batches_at_theta():
     batches, theta = [Quadratic(n) for n in range(3)], start()
-    result = Joint(MetaLearnerSettings(SGD(ALPHA))).episode(loss_fn, theta, ["theta"], batches[:2], batches[2:])
+    result = Joint(settings(), start(), ["theta"]).episode(loss_fn, theta, ["theta"], batches[:2], batches[2:])
     expected = sum(b.gradient(theta["theta"].detach()) for b in batches) / 3
     torch.testing.assert_close(result.gradients["theta"], expected, rtol=1e-12, atol=1e-12)
     assert (len(result.support_losses), len(result.query_losses)) == (2, 1), "one loss a batch"
@@ -108,19 +151,48 @@ def test_only_the_named_parameters_move_and_theta_is_never_written():
         assert torch.equal(value, before[name]), f"theta[{name!r}] was written to"
 
 
-def test_theta_survives_an_episode_that_raises():
-    theta = start()
-    before = theta["theta"].detach().clone()
+@pytest.mark.parametrize("fails_on", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", META_LEARNERS)
+def test_theta_survives_an_episode_that_raises(name, fails_on):
+    """Bit for bit, whichever of two support and two query batches runs out of memory; the learner's own as well."""
+    theta, calls = start(), []
+    learner = META_LEARNERS[name](settings(), theta, ["theta"]).double()
+    before = {key: value.detach().clone() for key, value in [*theta.items(), *learner.state_dict().items()]}
 
-    def fails_on_query(params, batch):
-        if batch is None:
+    def fails(params, batch):
+        calls.append(batch)
+        if len(calls) > fails_on:
             raise RuntimeError("out of memory")
         return loss_fn(params, batch)
 
+    batches = [Quadratic(n) for n in range(4)]
     with pytest.raises(RuntimeError, match="out of memory"):
-        FOMAML(MetaLearnerSettings(SGD(ALPHA))).episode(fails_on_query, theta, ["theta"], [Quadratic(0)], [None])
-    assert torch.equal(theta["theta"], before), "theta changed"
-    assert theta["theta"].grad is None, "theta got a gradient"
+        learner.episode(fails, theta, ["theta"], batches[:2], batches[2:])
+    for key, value in [*theta.items(), *learner.state_dict().items()]:
+        assert torch.equal(value, before[key]), f"{key} changed"
+    assert all(p.grad is None for p in [theta["theta"], *learner.parameters()]), "something got a gradient"
+
+
+@pytest.mark.parametrize("name", META_LEARNERS)
+def test_an_episode_writes_to_nothing_and_reports_each_batch(name):
+    theta = {key: torch.randn(SIZE, dtype=torch.float64, requires_grad=True) for key in ("moves", "stays")}
+    learner = META_LEARNERS[name](settings(), theta, ["moves"]).double()
+    before = {key: value.detach().clone() for key, value in [*theta.items(), *learner.state_dict().items()]}
+
+    def both(params, batch):
+        return loss_fn({"theta": params["moves"] + params["stays"]}, batch)
+
+    result = learner.episode(both, theta, ["moves"], [Quadratic(0), Quadratic(1)], [Quadratic(2)])
+    own = {META_PREFIX + key for key, _ in learner.named_parameters()}
+    assert result.gradients.keys() == theta.keys() | own, "a gradient for each parameter"
+    assert all(g.abs().sum() > 0 and g.isfinite().all() for n, g in result.gradients.items() if n in theta)
+    assert (len(result.support_losses), len(result.query_losses)) == (2, 1), "one loss a batch"
+    assert not any(loss.requires_grad for loss in result.support_losses + result.query_losses), "detached"
+    inner = learner.adapt(both, theta, ["moves"], [Quadratic(0)])
+    assert inner.theta_prime["stays"] is theta["stays"], "what does not adapt is theta's own"
+    assert inner.theta_prime["moves"].is_leaf and not torch.equal(inner.theta_prime["moves"], theta["moves"])
+    for key, value in [*theta.items(), *learner.state_dict().items()]:
+        assert torch.equal(value, before[key]), f"{key} changed"
 
 
 def test_registry_refuses_a_name_twice():
@@ -136,6 +208,11 @@ NAMES = [
     "encoder.embed_tokens.residual",
     "encoder.layers.0.fc1.weight",
     "decoder.layers.0.fc1.weight",
+    "encoder.layers.0.fc1.bias",
+    "encoder.layers.0.self_attn_layer_norm.weight",
+    "decoder.layer_norm.bias",
+    "decoder.layernorm_embedding.weight",
+    "decoder.embed_tokens.weight",
 ]
 
 
@@ -143,9 +220,10 @@ NAMES = [
     "group, expected",
     [
         ("emb", [0, 3]),
-        ("emb_enc", [0, 2, 3, 4]),
-        ("all", [0, 2, 3, 4, 5]),
-        (r".*layers\.0.*", [4, 5]),
+        ("emb_enc", [0, 2, 3, 4, 6, 7]),
+        ("all", [0, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ("small", [0, 3, 6, 7, 8, 9]),
+        (r".*layers\.0.*", [4, 5, 6, 7]),
     ],
 )
 def test_groups(group, expected):
@@ -154,5 +232,5 @@ def test_groups(group, expected):
 
 @pytest.mark.parametrize("group", ["(", "decoder", ""])
 def test_a_group_that_selects_nothing_is_refused(group):
-    with pytest.raises(ValueError, match="must be emb, emb_enc, all or a regular expression"):
+    with pytest.raises(ValueError, match="must be emb, emb_enc, all, small or a regular expression"):
         select_parameters(NAMES, group)

@@ -2,6 +2,7 @@
 
 import copy
 
+import fairseq.utils
 import pytest
 import torch
 from fairseq import tasks
@@ -26,7 +27,9 @@ def build(data, *flags):
         "--dropout",
         "0",
     ]
-    argv += ["--support-tokens", "60", "--query-tokens", "60", "--inner-lr", str(INNER_LR), *flags]
+    argv += ["--support-tokens", "60", "--query-tokens", "60", *flags]
+    if "joint" not in flags:
+        argv += ["--inner-lr", str(INNER_LR)]
     cfg = convert_namespace_to_omegaconf(parse_args(argv))
     torch.manual_seed(0)
     task = tasks.setup_task(cfg.task)
@@ -166,3 +169,92 @@ def test_validation_adapts_without_touching_the_model(data):
     task.load_dataset("valid")
     zero = task.valid_step(dataset.collater([task.dataset("valid")[0]]), model, criterion)[2]
     assert losses[0]["loss"] < zero["loss"], "adaptation must lower the dev loss"
+
+
+def objective(task, model, criterion, sample):
+    """Sum over tasks of the query loss after the inner loop."""
+    return float(task.train_step(sample, model, criterion, None, 0, ignore_grad=True)[0])
+
+
+def in_double(function):
+    return lambda x, dim, onnx_trace=False: function(x, dim)
+
+
+@pytest.mark.parametrize(
+    "learner, flags",
+    [
+        ("maml", ["--inner-optimizer", "sgd", "--inner-steps", "2"]),
+        ("maml", ["--inner-optimizer", "sgd", "--inner-steps", "2", "--checkpoint-inner-steps"]),
+        ("anil", ["--inner-optimizer", "sgd", "--inner-steps", "2"]),
+        ("meta_sgd", ["--inner-steps", "2"]),
+    ],
+)
+def test_second_order_gradient_of_a_transformer_equals_finite_differences(monkeypatch, data, learner, flags):
+    """Along a random direction in all parameters, those of the meta-learner included."""
+    for name in ("softmax", "log_softmax"):  # fairseq's own are of single precision
+        monkeypatch.setattr(fairseq.utils, name, in_double(getattr(torch, name)))
+    # tanh, because the gradient of a network of ReLUs is not continuous
+    task, model, criterion = build(data, "--meta-learner", learner, *flags, "--activation-fn", "tanh")
+    sample = sample_of(task)
+    task.train_step(sample, model, criterion, None, 0)
+    parameters = [p for p in model.parameters() if p.grad is not None]
+    torch.manual_seed(1)
+    direction = [torch.randn_like(p) for p in parameters]
+    slope = sum(float((p.grad * d).sum()) for p, d in zip(parameters, direction, strict=True))
+    step, ends = 1e-5, []
+    for sign in (1, -2):
+        torch._foreach_add_([p.data for p in parameters], direction, alpha=sign * step)
+        ends.append(objective(task, model, criterion, sample))
+    expected = (ends[0] - ends[1]) / (2 * step)
+    assert abs(slope - expected) < 1e-5 * abs(expected), f"slope {slope}, finite differences {expected}"
+
+
+def test_the_learners_own_parameters_are_the_models_and_not_in_theta(data):
+    task, model, criterion = build(data, "--meta-learner", "meta_sgd", "--adapt-params", "emb")
+    own = {name for name, _ in model.named_parameters() if name.startswith("meta_learner.")}
+    assert own == {f"meta_learner.alpha.encoder/embed_tokens/{name}" for name in ("residual", "transform")}
+    sample = sample_of(task)
+    assert not any(name.startswith("meta_learner.") for name in task._theta(model, sample["episodes"][0]))
+    task.train_step(sample, model, criterion, None, 0)
+    for name in own:
+        assert model.get_parameter(name).grad.abs().sum() > 0, f"{name} must be trained"
+    assert build(data)[1].state_dict().keys() == model.state_dict().keys() - own, "fomaml has none"
+
+
+def test_validation_takes_the_learned_rule(data):
+    """A rate of 0 everywhere leaves the model as it is; Adam would not."""
+    losses = []
+    for rate in (0.0, INNER_LR):
+        task, model, criterion = build(data, "--meta-learner", "meta_sgd", "--valid-steps", "3", "--eval-bleu")
+        model.float()
+        task.load_dataset("valid")
+        with torch.no_grad():
+            for rates in task.meta_learner.parameters():
+                rates.fill_(rate)
+        log = task.valid_step(task.dataset("valid").collater([task.dataset("valid")[0]]), model, criterion)[2]
+        losses.append(log["loss"])
+        task.cfg.valid_steps = 0
+        task.load_dataset("valid")
+        zero = task.valid_step(task.dataset("valid").collater([task.dataset("valid")[0]]), model, criterion)[2]
+        assert (losses[-1] == zero["loss"]) == (rate == 0), "the rates decide what adaptation does"
+    assert losses[1] < losses[0], "adaptation must lower the dev loss"
+
+
+def test_a_checkpoint_loads_with_and_without_the_learners_parameters(data):
+    """A joint one starts Meta-SGD from its own rates, Meta-SGD's loads anywhere, and its rates into Meta-SGD."""
+    joint, rated = (build(data, "--meta-learner", name)[1] for name in ("joint", "meta_sgd"))
+    key = "meta_learner.alpha.encoder/layers/0/fc1/weight"
+    with torch.no_grad():
+        rated.get_parameter(key).fill_(0.7)
+    other = build(data, "--meta-learner", "meta_sgd")[1]
+    start = other.get_parameter(key).detach().clone()
+    other.load_state_dict(copy.deepcopy(joint.state_dict()))
+    assert torch.equal(other.get_parameter(key), start), "its own starting value stays"
+    assert torch.equal(other.encoder.embed_tokens.values, joint.encoder.embed_tokens.values)
+    other.load_state_dict(copy.deepcopy(rated.state_dict()))
+    assert (other.get_parameter(key) == 0.7).all(), "the saved rates are loaded"
+    joint.load_state_dict(copy.deepcopy(rated.state_dict()))
+    assert torch.equal(joint.encoder.embed_tokens.values, rated.encoder.embed_tokens.values)
+    less = build(data, "--meta-learner", "meta_sgd", "--adapt-params", "emb")[1]
+    less.load_state_dict(copy.deepcopy(rated.state_dict()))
+    assert all((p == start[0, 0]).all() for p in less.meta_learner.parameters()), "rates of other parameters"

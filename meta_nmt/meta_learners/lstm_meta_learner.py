@@ -1,0 +1,148 @@
+"""The LSTM meta-learner: an inner optimiser that is itself learnt.
+
+Ravi and Larochelle, "Optimization as a Model for Few-Shot Learning", ICLR 2017. Gradient descent looks like the
+update of an LSTM's cell state, so let the cell state be the learner's parameters (section 3.1, equations 2 to 4):
+
+    c_t = f_t * c_{t-1} + i_t * (-grad_t),    c_t = theta after t steps,  grad_t = gradient of loss_t at c_{t-1}
+    i_t = sigmoid(W_I [h_t, theta_{t-1}, i_{t-1}] + b_I)
+    f_t = sigmoid(W_F [h_t, theta_{t-1}, f_{t-1}] + b_F)
+
+h_t is an ordinary LSTM over the preprocessed (grad_t, loss_t): the first of the two layers. One set of weights serves
+every coordinate, each with a state of its own (section 3.2), so parameters of any shape and number of rows will do.
+c_0 is theta itself and learnt with the weights: the initialisation that MAML learns. At the start f is almost 1 and i
+is alpha: gradient descent (section 3.5). Gradients and losses of the learner are taken as constants (section 3.3).
+
+Memory: the backward pass through time keeps 4 (9 H + 12) bytes for each coordinate and inner step in float32,
+H = hidden units. H = 20 and the 60 million coordinates of a Transformer would be 46 GB a step; 100,000 coordinates
+(transform, residual rows in play, layer norms and biases) are 77 MB.
+
+Deviations: i starts at alpha instead of sigmoid(-5 to -4), b_F at 6 instead of uniformly in 4 to 6; the gates'
+own previous values are fed back after the sigmoid, as equations 2 and 3 are written, while the public code feeds them
+back before it; the clipping at norm 0.25 is for the LSTM's weights alone, theta's is the trainer's business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from meta_nmt.meta_learners.base import (
+    META_PREFIX,
+    EpisodeResult,
+    MetaLearner,
+    MetaLearnerSettings,
+    average,
+    register_meta_learner,
+)
+from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, UpdateRule, differentiate
+
+FORGET_BIAS = 6.0  # f = 0.9975
+CLIP_NORM = 0.25  # of the LSTM's gradient, in one episode
+
+# Over N coordinates: hidden (N, H) and cell (N, H) of the first layer, f_{t-1} and i_{t-1} (N, 1)
+State = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def preprocess(x: Tensor, p: float = 10.0) -> Tensor:
+    """Size and sign of x, both of order 1 (Ravi and Larochelle, section 3.2; Andrychowicz et al. 2016, appendix A):
+    (log|x| / p, sign x) where |x| >= exp(-p), else (-1, exp(p) x). A new last axis of 2."""
+    size = x.abs()
+    large = size >= math.exp(-p)
+    return torch.stack((torch.where(large, size.log() / p, -1.0), torch.where(large, x.sign(), x * math.exp(p))), -1)
+
+
+@register_meta_learner("lstm")
+class LSTMMetaLearner(MetaLearner):
+    """Its inner loop is the LSTM's steps, at meta-test too.
+
+    Raises:
+        ValueError: settings.alpha is no value of a sigmoid.
+    """
+
+    uses = frozenset({"alpha", "lstm_hidden"})
+    learned_rule = True
+
+    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+        super().__init__(settings, theta, adapted)
+        if not 0 < settings.alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1 for the lstm meta-learner, but is {settings.alpha:g}")
+        self.lstm = nn.LSTMCell(4, settings.lstm_hidden)
+        self.forget_gate = nn.Linear(settings.lstm_hidden + 2, 1)
+        self.input_gate = nn.Linear(settings.lstm_hidden + 2, 1)
+        for weight in self.parameters():
+            nn.init.uniform_(weight, -0.01, 0.01)
+        nn.init.constant_(self.forget_gate.bias, FORGET_BIAS)
+        nn.init.constant_(self.input_gate.bias, math.log(settings.alpha / (1 - settings.alpha)))
+
+    def gates(self, grad: Tensor, loss: Tensor, theta: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """f_t and i_t (N, 1) and the new state, from grad_t and theta_{t-1} (N, 1) and the scalar loss_t."""
+        if state is None:
+            hidden = grad.new_zeros(len(grad), self.lstm.hidden_size)
+            state = (hidden, hidden, torch.zeros_like(grad), torch.zeros_like(grad))
+        hidden, cell, forget, inlet = state
+        seen = torch.cat((preprocess(grad).flatten(1), preprocess(loss).expand(len(grad), 2)), 1)  # (N, 4)
+        hidden, cell = self.lstm(seen, (hidden, cell))
+        forget = torch.sigmoid(self.forget_gate(torch.cat((hidden, theta, forget), 1)))
+        inlet = torch.sigmoid(self.input_gate(torch.cat((hidden, theta, inlet), 1)))
+        return forget, inlet, (hidden, cell, forget, inlet)
+
+    def step(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: State | None, loss: Tensor
+    ) -> tuple[list[Tensor], State]:
+        """One update of the cell state, all coordinates of all parameters in one matrix (N, 1)."""
+        theta = torch.cat([p.flatten() for p in params])[:, None]
+        grad = torch.cat([g.flatten() for g in grads])[:, None]
+        forget, inlet, state = self.gates(grad, loss, theta, state)
+        # fused as SGD's own step is: with gates (1, alpha) they are equal to the last bit
+        cell = torch.addcmul(forget * theta, inlet, grad, value=-1)
+        moved = cell.squeeze(1).split([p.numel() for p in params])
+        return [m.view_as(p) for m, p in zip(moved, params, strict=True)], state
+
+    def rule(self, names: Sequence[str]) -> UpdateRule:
+        return self.step
+
+    def episode(
+        self,
+        loss_fn: LossFunction,
+        theta: Mapping[str, Tensor],
+        adapted: Sequence[str],
+        support: Sequence[Any],
+        query: Sequence[Any],
+    ) -> EpisodeResult:
+        """The query gradient at theta_T, pulled back through the cell states to c_0 and the LSTM's weights."""
+        start = [theta[name].detach().requires_grad_() for name in adapted]
+        cells, state, support_losses = start, None, []
+        theta_prime = dict(theta)
+        for batch in support:
+            loss = loss_fn(theta_prime, batch)
+            grads = differentiate(loss, theta_prime, adapted)
+            known = [grads.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
+            cells, state = self.step(cells, known, state, loss.detach())
+            theta_prime.update((n, c.detach().requires_grad_()) for n, c in zip(adapted, cells, strict=True))
+            support_losses.append(loss.detach())
+        query_losses, gradients = [], []
+        for batch in query:
+            loss = loss_fn(theta_prime, batch)
+            gradients.append(differentiate(loss, theta_prime, list(theta)))
+            query_losses.append(loss.detach())
+        total = average(gradients, [1 / len(query)] * len(query))
+        outer = [total.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
+        to_theta, to_weights = self._through_time(start, cells, outer)
+        gradients_by_name = {**total, **dict(zip(adapted, to_theta, strict=True)), **to_weights}
+        return EpisodeResult(gradients_by_name, support_losses, query_losses)
+
+    def _through_time(
+        self, start: Sequence[Tensor], cells: Sequence[Tensor], outer: Sequence[Tensor]
+    ) -> tuple[list[Tensor], Parameters]:
+        """``outer``, the gradient at c_T, pulled back to c_0 and, clipped, to the LSTM's weights by name."""
+        weights = dict(self.named_parameters())
+        inputs = [*start, *weights.values()]
+        pulled = torch.autograd.grad(cells, inputs, outer, allow_unused=True, materialize_grads=True)
+        own = pulled[len(start) :]
+        scale = (CLIP_NORM / (get_total_norm(own) + 1e-6)).clamp(max=1.0)
+        return list(pulled[: len(start)]), {META_PREFIX + n: g * scale for n, g in zip(weights, own, strict=True)}

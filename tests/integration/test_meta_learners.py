@@ -1,0 +1,163 @@
+"""Every meta-learner through the real commands on the embedded languages: it meta-trains a tiny Transformer, goes on
+after an interruption as if there had been none, and what it trained adapts and translates."""
+
+import contextlib
+import io
+import json
+import re
+from functools import lru_cache
+
+import pytest
+import torch
+
+from data_prep import synthetic
+from meta_nmt import cost
+from meta_nmt.cli import adapt, generate, preprocess, train, translate
+from meta_nmt.meta_learners import META_LEARNERS
+from meta_nmt.tasks.ulr_translation import trained_tokens
+
+LEARNED = [name for name, cls in META_LEARNERS.items() if cls.learned_rule]
+UPDATES = 12
+SMALL = ["--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1"]
+SMALL += ["--encoder-embed-dim", "32", "--decoder-embed-dim", "32", "--num-workers", "0", "--log-interval", "1"]
+BRIEF_BLEU = ["--eval-bleu-args", '{"beam": 1, "max_len_a": 0, "max_len_b": 2}']
+
+
+def command(module, *argv):
+    """The command ends well; its log."""
+    log = io.StringIO()
+    with contextlib.redirect_stderr(log):
+        status = module.main([str(a) for a in argv])
+    assert status == 0, f"{argv}: {log.getvalue()[-3000:]}"
+    return log.getvalue()
+
+
+def losses(log):
+    """The loss of each update."""
+    return [float(x) for x in re.findall(r"train_inner \|.* loss=([\d.]+)", log)]
+
+
+def falls(values):
+    return sum(values[-3:]) < sum(values[:3])
+
+
+def load(folder):
+    return torch.load(folder / "checkpoint_last.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("learners")
+    command(synthetic, "--out", root / "corpus", "--languages", "qaa,qbb,qav,qbx", "--sentences", "200",
+            "--mono-sentences", "200")  # fmt: skip
+    command(preprocess, "--out", root / "data", "--corpus", root / "corpus", "--mono", root / "corpus/mono",
+            "--dictionaries", root / "corpus/dict", "--source-langs", "qaa,qbb", "--valid-langs", "qav",
+            "--target-langs", "qbx", "--english-tokens", "500", "--sample-seeds", "1", "--vocab-size", "200",
+            "--universal-tokens", "200", "--vector-dim", "16")  # fmt: skip
+    return root / "data"
+
+
+def meta_train(data, folder, learner, updates, *flags):
+    return command(
+        train, data, "--save-dir", folder, "--source-langs", "qaa,qbb", "--valid-langs", "qav", *SMALL,
+        "--meta-learner", learner, "--support-tokens", "60", "--query-tokens", "240", "--meta-batch-size", "2",
+        "--lr", "1e-2", "--warmup-updates", "2", "--updates-per-epoch", "8", "--save-interval-updates", "6",
+        "--valid-steps", "2", "--valid-sample-tokens", "200", "--max-update", updates, *flags,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """learner -> its folder, after an undisturbed run, and the run's log."""
+
+    @lru_cache
+    def run(learner):
+        folder = tmp_path_factory.mktemp(learner)
+        return folder, meta_train(data, folder, learner, UPDATES)
+
+    return run
+
+
+def assert_same(first, second, where):
+    """Equal to the last bit, whatever they are."""
+    assert type(first) is type(second), where
+    if isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key, value in first.items():
+            assert_same(value, second[key], f"{where} {key}")
+    elif isinstance(first, (list, tuple)):
+        for i, (one, other) in enumerate(zip(first, second, strict=True)):
+            assert_same(one, other, f"{where} {i}")
+    else:
+        same = torch.equal(first, second) if torch.is_tensor(first) else first == second
+        assert same, f"{where}: {first} and {second}"
+
+
+@pytest.mark.parametrize("learner", META_LEARNERS)
+def test_meta_training_lowers_the_loss_and_resumes_to_the_last_bit(data, trained, tmp_path, learner):
+    folder, log = trained(learner)
+    values = losses(log)
+    assert len(values) == UPDATES and falls(values), f"the loss must fall: {values}"
+    whole = load(folder)
+    meta_train(data, tmp_path, learner, 6)  # in the middle of the first epoch; the second part crosses into the next
+    meta_train(data, tmp_path, learner, UPDATES)
+    parts = load(tmp_path)
+    assert any(name.startswith("meta_learner.") for name in whole["model"]) == (learner in LEARNED)
+    assert_same(whole["model"], parts["model"], "model")
+    assert_same(whole["last_optimizer_state"], parts["last_optimizer_state"], "optimiser")
+    assert trained_tokens(whole) == trained_tokens(parts) > 0, "tokens of both parts count"
+    records = cost.read_records(tmp_path)
+    assert len(records) == 2 and sum(r["train_tokens"] for r in records) == trained_tokens(parts)
+
+
+def fine_tune(data, checkpoint, folder, updates, *flags):
+    return command(
+        adapt, data, "--checkpoint", checkpoint, "--source-lang", "qbx", "--train-subset", "train-500-s1",
+        "--save-dir", folder, "--max-tokens", "100", "--max-update", updates, "--save-interval-updates", "4",
+        "--num-workers", "0", "--log-interval", "1", *BRIEF_BLEU, *flags,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("learner", META_LEARNERS)
+def test_what_was_meta_trained_adapts(data, trained, tmp_path, learner):
+    log = fine_tune(data, trained(learner)[0] / "checkpoint_best.pt", tmp_path, 8, "--lr", "5e-3")
+    assert falls(losses(log)), f"the loss must fall: {losses(log)}"
+    assert not any(name.startswith("meta_learner.") for name in load(tmp_path)["model"]), "of no use any more"
+
+
+@pytest.mark.parametrize("learner", LEARNED)
+def test_the_learned_rule_adapts_what_it_was_learnt_for_and_resumes(data, trained, tmp_path, learner):
+    meta = trained(learner)[0] / "checkpoint_best.pt"
+    log = fine_tune(data, meta, tmp_path / "whole", 8, "--learned-rule")
+    assert falls(losses(log)), f"the loss must fall: {losses(log)}"
+    fine_tune(data, meta, tmp_path / "parts", 4, "--learned-rule")
+    fine_tune(data, meta, tmp_path / "parts", 8, "--learned-rule")
+    whole, parts = load(tmp_path / "whole"), load(tmp_path / "parts")
+    assert_same(whole["model"], parts["model"], "model")
+    assert_same(whole["extra_state"]["ULRTranslationTask"], parts["extra_state"]["ULRTranslationTask"], "rule")
+    start = torch.load(meta, weights_only=True)["model"]
+    moved = {name for name, value in parts["model"].items() if not torch.equal(value, start[name])}
+    small = {name for name in moved if re.search(r"norm|\.(bias|transform|residual|queries)$", name)}
+    assert moved == small if learner == "lstm" else all(name.startswith("encoder.") for name in moved), moved
+
+
+@pytest.mark.parametrize("learner", LEARNED)
+def test_a_checkpoint_with_a_learned_rule_translates(data, trained, tmp_path, capsys, learner):
+    checkpoint = trained(learner)[0] / "checkpoint_best.pt"
+    text = tmp_path / "text"
+    text.write_text("".join((data / "text/qbx-en/test.qbx").read_text().splitlines(keepends=True)[:2]))
+    command(translate, data, "--path", checkpoint, "--source-lang", "qbx", "--beam", "1", "--input", text)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    command(generate, data, "--path", checkpoint, "--source-lang", "qbx", "--gen-subset", "valid", "--beam", "1",
+            "--max-len-a", "0", "--max-len-b", "2", "--results", tmp_path / "results")  # fmt: skip
+    assert json.loads((tmp_path / "results/result.json").read_text())["target"] == "qbx"
+
+
+def test_a_joint_model_starts_a_learner_with_parameters_of_its_own(data, trained, tmp_path, capsys):
+    joint = trained("joint")[0] / "checkpoint_best.pt"
+    log = meta_train(data, tmp_path / "a", "meta_sgd", 2, "--finetune-from-model", joint)
+    resets = ["--reset-optimizer", "--reset-lr-scheduler", "--reset-dataloader", "--reset-meters"]
+    assert "starts afresh" in log
+    assert losses(log)[0] < losses(trained("joint")[1])[0], "it starts where the joint model ended"
+    meta_train(data, tmp_path / "b", "meta_sgd", 2, "--restore-file", joint, *resets)
+    assert_same(load(tmp_path / "a")["model"], load(tmp_path / "b")["model"], "model")
