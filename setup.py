@@ -23,23 +23,33 @@ setup(
         "sentencepiece>=0.2,<0.3",
         "gensim>=4.3.3,<5",
         "datasets>=2.19,<6",
+        "PyYAML>=6,<7",
         "sacrebleu>=2.4,<3",
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",
+        "threadpoolctl>=3.2,<4",
         "tqdm>=4.60,<5",
+        "xxhash>=3.4,<5",
     ],
     extras_require={
+        "language-id": ["py3langid>=0.4,<1"],
         "dev": [
             "hypothesis>=6.100,<7",
             "mypy>=1.10,<3",
             "pillow>=10,<13",  # benchmarks/few_shot.py reads drawings
+            "py3langid>=0.4,<1",
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
             "ruff>=0.6,<1",
         ],
     },
     # each main() returns its exit status, which the generated script passes to sys.exit
-    entry_points={"console_scripts": [f"meta-nmt-{name} = meta_nmt.cli.{name}:main" for name in COMMANDS]},
+    entry_points={
+        "console_scripts": [
+            *(f"meta-nmt-{name} = meta_nmt.cli.{name}:main" for name in COMMANDS),
+            "meta-nmt-add-language = data_prep.add_language:main",
+        ]
+    },
     classifiers=[
         "License :: OSI Approved :: MIT License",
         "Programming Language :: Python :: 3.11",

@@ -1,42 +1,55 @@
-"""Alignment of a language's vectors to English: orthogonal Procrustes on anchors, refined by CSLS, then the lexicon.
+"""Alignment of a language's vectors to English: Procrustes on anchors, sentences in common, then the lexicon.
 
 Anchors come from several sources at once: a MUSE dictionary, identical strings, and pairs mined from parallel text.
 Procrustes (Schoenemann 1966): W = argmin_{W'W = I} sum_i w_i |W x_i - y_i|^2 = U V', where
 U S V' = svd(sum_i w_i y_i x_i'). Refinement: Conneau et al., ICLR 2018 (arXiv 1710.04087), sections 2.2 and 2.3.
 
+Parallel text says more than its mutual best pairs: pieces of both languages that stand in the same sentence pairs mean
+the same (sentence ids; Levy, Soegaard and Goldberg, EACL 2017). ``sentence_queries`` gives every piece that stands in
+parallel text a place in the English space by that alone, without anchors; it is also what holds where anchors fail.
+
 Our addition, as in retrofitting (Faruqui et al., NAACL 2015): a piece that the anchors translate is moved towards its
-translations, q = unit(W x + strength * mean of the English vectors). Low-resource vectors are noisy, and the softmax
-over the universal tokens reads a query by its nearest key: the lexicon says that key where it is known.
+translations. Low-resource vectors are noisy, and the softmax over the universal tokens reads a query by its nearest
+key: the lexicon says that key where it is known. In all, for a piece x that stands in n sentence pairs,
+
+    q = unit(unit(W x) + strength_s * n / (n + n_0) * sentence query + strength_l * mean of its translations)
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import sentencepiece
 
 from data_prep.corpus import plain_or_gz, read_lines
 from data_prep.errors import InputError, OneLineParser, run_command
-from data_prep.lexicon import mine_pairs
+from data_prep.lexicon import MOST_LINES, evenly, incidence, mine_pairs
 from data_prep.provenance import sha256, write_array, write_json
 from data_prep.subwords import load, read_dictionary
 from data_prep.ulr_tables import counts_of, load_table, normalised, unit
-from data_prep.vectors import FAIRSEQ_SPECIALS
+from data_prep.vectors import FAIRSEQ_SPECIALS, positive_pmi
 
-REFINEMENTS = 2  # rounds
+REFINEMENTS = 3  # rounds
 ENOUGH_ANCHORS = 2000  # with so many, refinement only adds noise (measured on ro and hu)
 NEIGHBOURS = 10  # of CSLS
 FREQUENT = 5000  # pieces that may become anchors in a refinement round
+MUTUAL_WEIGHT = 0.5  # of an anchor found by refinement
 MOST_PIECES = 3  # a dictionary word of more pieces is no anchor: the mean of its pieces says little
-TRUSTED_COUNT = 5  # occurrences at which an anchor has half of its weight
+TRUSTED_COUNT = 5  # occurrences at which an anchor, and a sentence query, has half of its weight
 SHARED_LETTERS = 4  # identical strings of fewer letters are mostly false friends, unless they hold no letter
 FRIENDS_COSINE = 0.1  # identical words enter the lexicon only if the alignment finds them at least this alike
+SENTENCE_STRENGTH = 2.0
+SENTENCE_RIDGE = 0.1
 LEXICON_STRENGTH = 1.0
 HELD_OUT_SHARE = 10  # every 10th word measures the alignment
-POOR_PRECISION = 0.05  # precision@1 below which the alignment is called poor
+POOR_PRECISION = 0.1  # precision@1 below which the alignment is called poor
+FEWEST_WORDS = 5  # as is one that fewer held-out words measure
+SHOWN = 10  # pieces whose nearest English pieces the card shows
+BLOCK = 1000  # rows whose cosines are in memory at once
 
 
 @dataclass(frozen=True)
@@ -148,26 +161,35 @@ def identical_anchors(source: Pack, english: Pack) -> list[Anchor]:
     return found
 
 
-def parallel_anchors(
-    source_lines: Sequence[str], english_lines: Sequence[str], source: Pack, english: Pack
-) -> list[Anchor]:
-    """Pairs of pieces mined from line-aligned text."""
-    sides = ((source, source_lines), (english, english_lines))
-    rows = [
-        [[pack.index[piece] for piece in line] for line in pack.model.encode(list(lines), out_type=str)]
-        for pack, lines in sides
-    ]
-    anchors = [Anchor((x,), (y,), str(x), "parallel") for x, y, _ in mine_pairs(rows[0], rows[1])]
+Rows = list[list[int]]
+
+
+def cut_parallel(sources: Sources, source: Pack, english: Pack) -> tuple[Rows, Rows] | None:
+    """Parallel text as fairseq indices, a list a line, MOST_LINES of it evenly spaced; None where there is none."""
+    if not sources.parallel:
+        return None
+    own, other = map(read_lines, sources.parallel)
+    if len(own) != len(other):
+        raise InputError(
+            f"{sources.parallel[0]} and {sources.parallel[1].name}: must have equally many lines, but have "
+            f"{len(own)} and {len(other)}"
+        )
+    rows = evenly(len(own), MOST_LINES)
+    return [list(source.cut(own[row])) for row in rows], [list(english.cut(other[row])) for row in rows]
+
+
+def parallel_anchors(text: tuple[Rows, Rows], source: Pack, english: Pack) -> list[Anchor]:
+    """Pairs of pieces mined from line-aligned text, the best first."""
+    anchors = [Anchor((x,), (y,), str(x), "parallel") for x, y, _ in mine_pairs(*text)]
     return [anchor for anchor in anchors if source.usable(anchor.source) and english.usable(anchor.english)]
 
 
-def collect_anchors(sources: Sources, source: Pack, english: Pack) -> list[Anchor]:
-    """All anchors of the files, and the identical strings."""
+def collect_anchors(sources: Sources, text: tuple[Rows, Rows] | None, source: Pack, english: Pack) -> list[Anchor]:
+    """All anchors of the files, and the identical strings; ``text``: what cut_parallel gives."""
     pairs = [pair for path in sources.dictionaries for pair in read_word_list(path)]
     anchors = dictionary_anchors(pairs, source, english)
-    if sources.parallel:
-        own, other = map(read_lines, sources.parallel)
-        anchors += parallel_anchors(own, other, source, english)
+    if text:
+        anchors += parallel_anchors(text, source, english)
     return anchors + identical_anchors(source, english)
 
 
@@ -201,12 +223,32 @@ def procrustes(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) 
 def csls(x: np.ndarray, y: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
     """Cross-domain similarity local scaling (n, m) of unit rows: 2 cos(x, y) - r(x) - r(y)."""
     cosines = x.astype(np.float32) @ y.astype(np.float32).T
+    r_x, r_y = _mean_of_best(cosines, neighbours), _mean_of_best(np.ascontiguousarray(cosines.T), neighbours)
+    cosines *= 2
+    cosines -= r_x[:, None]
+    cosines -= r_y[None, :]
+    return cosines
 
-    def mean_of_best(rows: np.ndarray) -> np.ndarray:
-        best = min(neighbours, rows.shape[1])
-        return np.partition(rows, -best, axis=1)[:, -best:].mean(axis=1)
 
-    return 2 * cosines - mean_of_best(cosines)[:, None] - mean_of_best(cosines.T)[None, :]
+def _mean_of_best(rows: np.ndarray, neighbours: int) -> np.ndarray:
+    best = min(neighbours, rows.shape[1])
+    return np.partition(rows, -best, axis=1)[:, -best:].mean(axis=1)
+
+
+def nearest(
+    rows: np.ndarray, pieces: Sequence[int], english: np.ndarray, best: int = 5, neighbours: int = NEIGHBOURS
+) -> np.ndarray:
+    """(len(pieces), best) English indices, nearest first by CSLS of the unit ``rows`` (V, Q) of these pieces.
+
+    Candidates are all English pieces that have a vector; their r(y) is taken over all rows that are not zero.
+    """
+    candidates, filled = np.flatnonzero(english.any(axis=1)), np.flatnonzero(rows.any(axis=1))
+    x, y = rows[filled].astype(np.float32), english[candidates].astype(np.float32)
+    crowded = np.concatenate([_mean_of_best(y[i : i + BLOCK] @ x.T, neighbours) for i in range(0, len(y), BLOCK)])
+    asked = rows[list(pieces)].astype(np.float32)
+    scores = 2 * asked @ y.T - crowded  # r(x) is the same for all candidates of x
+    found: np.ndarray = candidates[np.argsort(-scores, axis=1, kind="stable")[:, :best]]
+    return found
 
 
 def fit_map(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarray:
@@ -223,7 +265,7 @@ def fit_map(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarra
         best = scores.argmax(axis=1)
         mutual = np.flatnonzero(scores.argmax(axis=0)[best] == np.arange(len(own)))
         more = source.vectors[own[mutual]], english.vectors[other[best[mutual]]]
-        everything = np.concatenate([weights, np.full(len(mutual), 0.5)])
+        everything = np.concatenate([weights, np.full(len(mutual), MUTUAL_WEIGHT)])
         w = procrustes(np.concatenate([x, more[0]]), np.concatenate([y, more[1]]), everything)
     return w
 
@@ -231,6 +273,32 @@ def fit_map(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarra
 def _frequent(pack: Pack) -> np.ndarray:
     usable = pack.vectors.any(axis=1) & (pack.counts >= TRUSTED_COUNT)
     return np.flatnonzero(usable)[:FREQUENT]  # dictionaries are in order of frequency
+
+
+def sentence_queries(text: tuple[Rows, Rows], source: Pack, english: Pack) -> np.ndarray:
+    """(V, Q) queries of the pieces of parallel text by the sentence pairs that they stand in; zero rows for others.
+
+    With the positive mutual information P of pieces and sentences, S = P_en' E is what each sentence is about, and
+    P_xx S, P_en S are what the pieces of both languages are about. The ridge regression of E on P_en S, English alone,
+    takes that back to the space E, and is used for both. A row is n / (n + TRUSTED_COUNT) long for a piece of n lines.
+    """
+    lines = [incidence(rows, len(pack.counts)) for rows, pack in zip(text, (source, english), strict=True)]
+    own, other = (_per_sentence(part) for part in lines)
+    sentences = other.T @ english.vectors.astype(np.float32)
+    seen, about_own, about = lines[1].sum(axis=0), unit(own @ sentences), unit(other @ sentences)
+    trust = seen / (seen + TRUSTED_COUNT)
+    mean = np.average(about, axis=0, weights=trust) if trust.any() else 0
+    about_own, about = (unit(np.where(rows.any(axis=1, keepdims=True), rows - mean, 0)) for rows in (about_own, about))
+    weighted = about * trust[:, None]
+    gram = weighted.T @ about + SENTENCE_RIDGE * np.eye(about.shape[1])
+    queries = unit(about_own @ np.linalg.solve(gram, weighted.T @ english.vectors))
+    seen = lines[0].sum(axis=0)
+    return queries * (seen / (seen + TRUSTED_COUNT))[:, None]
+
+
+def _per_sentence(lines: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Positive mutual information (pieces, sentences) of an incidence (sentences, pieces)."""
+    return positive_pmi(scipy.sparse.csr_array(lines.T))
 
 
 def add_lexicon(
@@ -268,10 +336,16 @@ def _cosine(aligned: np.ndarray, anchor: Anchor, english: Pack) -> float:
     return float(unit(aligned[anchor.source[0]]) @ english.vectors[anchor.english[0]])
 
 
-def queries(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarray:
-    """(V, Q) query vectors of all pieces of the source pack: aligned, and with the lexicon of the anchors."""
-    w = fit_map(anchors, source, english)
-    return add_lexicon(source.vectors @ w.T, anchors, english)
+def queries(
+    anchors: Sequence[Anchor], sentences: np.ndarray | None, source: Pack, english: Pack
+) -> tuple[np.ndarray, np.ndarray]:
+    """(V, Q) query vectors of the source pack by Procrustes alone, and with sentences in common and the lexicon.
+
+    ``sentences``: what sentence_queries gives, or None without parallel text.
+    """
+    mapped = unit(source.vectors @ fit_map(anchors, source, english).T)
+    known = mapped if sentences is None else unit(mapped + SENTENCE_STRENGTH * sentences)
+    return mapped, add_lexicon(known, anchors, english)
 
 
 def precision(rows: np.ndarray, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
@@ -285,33 +359,77 @@ def precision(rows: np.ndarray, held: Sequence[Anchor], english: Pack) -> dict[s
             gold.setdefault(anchor.source[0], set()).add(anchor.english[0])
     if not gold:
         return {"precision_at_1": None, "precision_at_5": None, "words": 0}
-    candidates = np.flatnonzero(english.vectors.any(axis=1))
-    pieces = list(gold)
-    best = candidates[np.argsort(-csls(rows[pieces], english.vectors[candidates]), axis=1)[:, :5]]
-    hits = np.array([[row in gold[piece] for row in found] for piece, found in zip(pieces, best, strict=True)])
+    best = nearest(unit(rows), list(gold), english.vectors)
+    hits = np.array([[row in gold[piece] for row in found] for piece, found in zip(gold, best, strict=True)])
     shares = {"precision_at_1": hits[:, 0].mean(), "precision_at_5": hits.any(axis=1).mean()}
-    return {name: round(float(share), 4) for name, share in shares.items()} | {"words": len(pieces)}
+    return {name: round(float(share), 4) for name, share in shares.items()} | {"words": len(gold)}
+
+
+def neighbours_of_samples(rows: np.ndarray, source: Pack, english: Pack) -> dict[str, list[str]]:
+    """Piece -> its 5 nearest English pieces, for SHOWN of the more frequent whole words, evenly spaced."""
+    names, english_names = ({row: piece for piece, row in pack.index.items()} for pack in (source, english))
+    filled = np.asarray(rows.any(axis=1))
+    words = [row for row, piece in names.items() if filled[row] and piece[0] == "\u2581" and piece[1:].isalpha()]
+    words = words[: len(words) // 4 + SHOWN]  # dictionaries are in order of frequency
+    shown = words[:: max(1, len(words) // SHOWN)][:SHOWN]
+    if not shown or not english.vectors.any():
+        return {}
+    found = nearest(rows, shown, english.vectors)
+    return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, found, strict=True)}
 
 
 def align_pack(pack: Path, raw: Path, english_pack: Path, sources: Sources) -> dict[str, Any]:
     """Write the pack's vectors.npy and return the alignment's part of its card.
 
-    The quality is measured on held-out words with a fit that has not seen them; the vectors written have seen all.
+    The quality is measured on held-out words with a fit that has not seen them as anchors; the vectors written have
+    seen all. ``procrustes_alone`` knows nothing of these words; the rest has read the sentences they stand in.
     """
-    source = read_pack(pack, raw)
-    english = read_pack(english_pack, english_pack / "vectors.npy")
-    anchors = collect_anchors(sources, source, english)
+    source, english = read_both(pack, raw, english_pack)
+    text = cut_parallel(sources, source, english)
+    anchors = collect_anchors(sources, text, source, english)
+    sentences = sentence_queries(text, source, english) if text else None
     fit, held = hold_out(anchors)
-    quality = precision(queries(fit, source, english), held, english)
-    write_array(pack / "vectors.npy", queries(anchors, source, english).astype(np.float32))
+    alone, final = (precision(rows, held, english) for rows in queries(fit, sentences, source, english))
+    rows = queries(anchors, sentences, source, english)[1]
+    write_array(pack / "vectors.npy", rows.astype(np.float32))
     kinds = [anchor.kind for anchor in anchors]
     counts = {kind: kinds.count(kind) for kind in ("dictionary", "identical", "parallel")}
-    poor = quality["precision_at_1"] is None or quality["precision_at_1"] < POOR_PRECISION
+    poor = final["words"] < FEWEST_WORDS or final["precision_at_1"] < POOR_PRECISION
     files = [*sources.dictionaries, *sources.parallel]
     return {
-        "alignment": quality | {"anchors": len(anchors), "anchors_by_kind": counts, "poor": bool(poor)},
+        "alignment": final
+        | {
+            "procrustes_alone": alone,
+            "anchors": len(anchors),
+            "anchors_by_kind": counts,
+            "pieces_with_vector": int(rows.any(axis=1).sum()),
+            "poor": bool(poor),
+        },
+        "nearest": neighbours_of_samples(rows, source, english),
         "anchor_files": [{"name": path.name, "sha256": sha256(path)} for path in files],
     }
+
+
+def read_both(pack: Path, raw: Path, english_pack: Path) -> tuple[Pack, Pack]:
+    """A pack with its raw vectors and the English pack with its own; InputError if their sizes differ."""
+    source, english = read_pack(pack, raw), read_pack(english_pack, english_pack / "vectors.npy")
+    sizes = [side.vectors.shape[1] for side in (source, english)]
+    if sizes[0] != sizes[1]:
+        raise InputError(f"{raw}: must have vectors of {sizes[1]} numbers as {english_pack} has, but has {sizes[0]}")
+    return source, english
+
+
+def poor_warning(lang: str, english: str, quality: Mapping[str, Any]) -> str | None:
+    """What to say of a poor alignment and what to do about it; None of a good one. ``quality``: the card's part."""
+    if not quality["poor"]:
+        return None
+    return (
+        f"warning: {lang}: the alignment to {english} is poor: held-out precision@1 is {quality['precision_at_1']} on "
+        f"{quality['words']} words with {quality['anchors']} anchors, and must be at least {POOR_PRECISION} on "
+        f"{FEWEST_WORDS}. Translation from {lang} will suffer. Give a word list (--dictionaries DIR with "
+        f"{lang}-{english}.txt), more parallel or more monolingual text (--mono), or word vectors (--vec-files); "
+        f"`nearest` in lang/{lang}/card.json shows samples"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -331,8 +449,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = align_pack(args.pack, args.raw, args.english_pack, sources)
     write_json(args.pack / "card.json", card)
     print(card["alignment"])
-    if card["alignment"]["poor"]:
-        print(f"warning: {args.pack}: the alignment is poor", file=sys.stderr)
+    warning = poor_warning(args.pack.name, args.english_pack.name, card["alignment"])
+    if warning:
+        print(warning, file=sys.stderr)
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import sentencepiece
 
 from data_prep.errors import InputError, OneLineParser, run_command
+from data_prep.provenance import PARTIAL
 from data_prep.subwords import load
 
 
@@ -25,7 +26,7 @@ def binarise(text: Path, pack: Path, prefix: Path) -> int:
         dictionary, tokenize=lambda line: model.encode(line.rstrip("\n"), out_type=str)
     )
     prefix.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{prefix.name}.", dir=prefix.parent) as folder:
+    with tempfile.TemporaryDirectory(PARTIAL, f".{prefix.name}.", prefix.parent) as folder:
         made = Path(folder) / prefix.name
         summary = FileBinarizer.multiprocess_dataset(
             str(text), "mmap", binariser, str(made), vocab_size=len(dictionary), num_workers=1

@@ -1,125 +1,452 @@
-"""Cleaning: Unicode NFC, white space, control characters; drops empty, over-long, ill-matched and repeated pairs.
+"""Cleaning: what a line becomes and which pairs are dropped; in batches, over any number of processes.
 
-Accounting holds always: pairs kept + pairs dropped by reason = pairs read.
+A line in clean form is in Unicode NFC, has single spaces, no invisible characters and no HTML entities. Pairs are
+dropped for the first of REASONS that holds, then as duplicates of a kept pair. Accounting holds always: kept + dropped
+= read. Batches are handled as a whole by numpy and the string functions of Python; only lines that look dirty are
+cleaned one by one. All that grows with the text is 16 bytes for every kept pair.
 """
 
+import html
+import re
+import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import cache
+from html.entities import html5
+from itertools import compress
 from pathlib import Path
+from typing import Any
 
-from data_prep.corpus import Parallel, read_lines, read_pair
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from data_prep.corpus import Part, Tally, comma_list, iter_lines, line_blocks
 from data_prep.errors import InputError, OneLineParser, run_command
-from data_prep.provenance import write_json, write_lines
+from data_prep.language_id import check_language_id, other_language
+from data_prep.provenance import atomic_files, write_json
+from data_prep.workers import check_workers, cores, in_order, worker_pool
 
-JOINERS = "\u200c\u200d"  # format characters that spell words in Persian and Indic scripts: kept
-CHARACTERS_PER_TOKEN = 10  # over-long also for text without spaces
-RATIO_SLACK = 10  # characters added to both sides, so that short sentences may differ more
+# What no reader sees: controls, soft hyphen, zero-width space, marks of direction, BOM, tags; and surrogates, which are
+# no text. Kept: what spells words (zero-width joiners, U+180E) and format characters that are seen (such as U+06DD).
+INVISIBLE = re.compile(
+    "[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\ud800-\udfff]"
+)
+ENTITY = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+SPACELESS = re.compile(  # scripts written without spaces: Thai to Tibetan, Burmese, Khmer, kana, Han
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    "\U00020000-\U0003ffff]"
+)
+SPACELESS_PER_TOKEN = 2  # characters of them that count as a token
+CHARACTERS_PER_TOKEN = 10  # over-long in characters too: an address or a table without spaces
+RATIO_SLACK = 2  # tokens added to both sides, so that short sentences may differ more
+BATCH = 2048  # pairs of a job: large enough for numpy, small enough for the processor's cache
+
+REASONS = (  # "held-out" is that of monolingual text
+    "empty", "held-out-english", "held-out-source", "held-out", "over-long", "length-ratio", "identical", "language",
+)  # fmt: skip
+DUPLICATES = ("duplicate", "near-duplicate")  # of a kept pair: as clean text; in letters and digits
+IS_DIRTY, IS_KEY, IS_SPACELESS, IS_COMPOSING = 1, 2, 4, 8  # bits of a character's classes
 
 
 @dataclass(frozen=True)
 class CleanOptions:
-    """Limits: white-space tokens of a line; characters of the longer side over the shorter one's."""
+    """Limits: tokens of a line; tokens of the longer side over the shorter one's. ``language_id``: check languages."""
 
     max_tokens_per_line: int = 250
     length_ratio: float = 4.0
+    language_id: bool = False
 
     def __post_init__(self) -> None:
         if self.max_tokens_per_line < 1:
             raise InputError(f"--max-tokens-per-line must be at least 1 (tokens), but is {self.max_tokens_per_line}")
         if not self.length_ratio >= 1:
             raise InputError(f"--length-ratio must be at least 1, but is {self.length_ratio}")
+        if self.language_id:
+            check_language_id()
 
 
 def normalise(line: str) -> str:
-    """One line in NFC, with control and invisible format characters removed and white space made single spaces."""
-    text = " ".join(line.split())
-    if not text.isascii() or not text.isprintable():
-        text = "".join(char for char in text if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf"))
-        text = " ".join(unicodedata.normalize("NFC", text).split())
-    return text
+    """One line in clean form. An entity must end in ``;``: ``?a=1&copy=2`` is an address."""
+    while True:
+        visible = line if line.isprintable() else INVISIBLE.sub("", line)
+        text = unicodedata.normalize("NFC", " ".join(visible.split()))
+        line = ENTITY.sub(_character, text) if "&" in text else text
+        if line == text:  # else an entity may have written any character, and so another entity
+            return text
+
+
+def _character(entity: re.Match[str]) -> str:
+    """What an entity stands for; unknown names stay."""
+    name = entity[0]
+    return html.unescape(name) if name[1] == "#" else html5.get(name[1:], name)
 
 
 def match_key(line: str) -> str:
-    """What two lines share when they say the same: letters and digits only, case folded."""
-    key = "".join(filter(str.isalnum, line.casefold()))
+    """What two lines share when they say the same: letters, their marks, and digits, case folded."""
+    key = "".join(char for char in line.casefold() if char.isalnum() or unicodedata.category(char)[0] == "M")
     return key or line  # a line of signs alone is itself
 
 
-def over_long(line: str, max_tokens: int) -> bool:
-    """More than ``max_tokens`` white-space tokens, or 10 characters for each of them."""
-    return len(line) > CHARACTERS_PER_TOKEN * max_tokens or line.count(" ") + 1 > max_tokens
+@dataclass(frozen=True)
+class Filters:
+    """What a batch is cleaned by. ``langs``: the languages of the sides, source first.
 
-
-def drop_reason(source: str, english: str, options: CleanOptions) -> str | None:
-    """Why a normalised pair is not kept, or None."""
-    if not source or not english:
-        return "empty"
-    if any(over_long(line, options.max_tokens_per_line) for line in (source, english)):
-        return "over-long"
-    short, long = sorted((len(source) + RATIO_SLACK, len(english) + RATIO_SLACK))
-    if long > options.length_ratio * short:
-        return "length-ratio"
-    return None
-
-
-def clean_pairs(
-    text: Parallel, options: CleanOptions, *, keep_repeats: bool = False
-) -> tuple[Parallel, dict[str, int]]:
-    """The kept pairs, normalised and in their order, and counts of the dropped ones by reason.
-
-    ``keep_repeats`` is for dev and test sets, whose lines are the protocol's: only empty pairs are dropped there.
+    ``held_out``: for each side the sorted hashes (``hash_keys``) of match keys that must not be seen. ``keep_all`` is
+    for dev and test sets, whose lines are the protocol's: only empty pairs are dropped there.
     """
-    seen: set[tuple[str, str]] = set()
-    dropped: Counter[str] = Counter()
-    kept: list[int] = []
-    pairs = [(normalise(x), normalise(y)) for x, y in zip(text.source, text.english, strict=True)]
-    for row, pair in enumerate(pairs):
-        reason = drop_reason(*pair, options)
-        if keep_repeats and reason != "empty":
-            reason = None
-        elif reason is None and pair in seen:
-            reason = "duplicate"
-        if reason:
-            dropped[reason] += 1
-        else:
-            seen.add(pair)
-            kept.append(row)
-    normal = Parallel([pair[0] for pair in pairs], [pair[1] for pair in pairs], text.ids)
-    return normal.take(kept), dict(sorted(dropped.items()))
+
+    options: CleanOptions = CleanOptions()
+    langs: tuple[str, ...] = ("", "")
+    held_out: tuple[np.ndarray, ...] = ()
+    keep_all: bool = False
 
 
-def clean_mono(
-    lines: Iterable[str], options: CleanOptions, held_out: set[str] | frozenset[str] = frozenset()
-) -> tuple[list[str], dict[str, int]]:
-    """The same for monolingual lines; ``held_out`` holds the match keys of lines that must not be seen."""
-    dropped: Counter[str] = Counter()
-    kept: dict[str, None] = {}
-    for line in map(normalise, lines):
-        if not line:
-            dropped["empty"] += 1
-        elif over_long(line, options.max_tokens_per_line):
-            dropped["over-long"] += 1
-        elif line in kept:
-            dropped["duplicate"] += 1
-        elif held_out and match_key(line) in held_out:
-            dropped["held-out"] += 1
-        else:
-            kept[line] = None
-    return list(kept), dict(sorted(dropped.items()))
+@dataclass(frozen=True)
+class Batch:
+    """Pairs that are kept so far: a text for each side, a line each; English words, and two hashes, of each pair."""
+
+    read: int
+    dropped: Counter[str]
+    sides: tuple[bytes, ...]
+    words: np.ndarray
+    exact: np.ndarray
+    near: np.ndarray
+
+
+def clean_batch(filters: Filters, *sides: str) -> Batch:
+    """Clean a batch: one text or line-aligned texts, every line ended by a line feed."""
+    texts, measures = zip(*map(clean_text, sides), strict=True)
+    lines = [text.encode().split(b"\n")[:-1] for text in texts]
+    exact = [hash_keys(side) for side in lines]
+    near = [key_hashes(text, own) for text, own in zip(texts, exact, strict=True)]
+    reasons = _reasons(filters, measures, exact, near)
+    kept = reasons == 0
+    if filters.options.language_id and not filters.keep_all:
+        for row in np.flatnonzero(kept):
+            if any(other_language(side[row].decode(), lang) for side, lang in zip(lines, filters.langs, strict=True)):
+                reasons[row], kept[row] = 1 + REASONS.index("language"), False
+    counts = np.bincount(reasons, minlength=len(REASONS) + 1)[1:].tolist()
+    return Batch(
+        read=len(kept),
+        dropped=Counter({reason: count for reason, count in zip(REASONS, counts, strict=True) if count}),
+        sides=tuple(b"".join([line + b"\n" for line in compress(side, kept)]) for side in lines),
+        words=measures[-1].words[kept],
+        exact=_combine(exact)[kept],
+        near=_combine(near)[kept],
+    )
+
+
+def _reasons(
+    filters: Filters, measures: Sequence["Measures"], exact: Sequence[np.ndarray], near: Sequence[np.ndarray]
+) -> np.ndarray:
+    """For every pair 0, or 1 + the index of the first of REASONS that holds."""
+    options, most = filters.options, filters.options.max_tokens_per_line
+    holds = {"empty": _any(side.characters == 0 for side in measures)}
+    if not filters.keep_all:
+        names = ("held-out-source", "held-out-english") if len(measures) == 2 else ("held-out",)
+        holds |= {name: contains(held, keys) for name, keys, held in zip(names, near, filters.held_out, strict=False)}
+        holds["over-long"] = _any(
+            (side.tokens > most) | (side.characters > CHARACTERS_PER_TOKEN * most) for side in measures
+        )
+        if len(measures) == 2:
+            short, long = np.sort([side.tokens + RATIO_SLACK for side in measures], axis=0)
+            holds["length-ratio"] = long > options.length_ratio * short
+            holds["identical"] = exact[0] == exact[1]
+    ordered = [name for name in REASONS if name in holds]
+    return np.select([holds[name] for name in ordered], [1 + REASONS.index(name) for name in ordered])
+
+
+def _any(conditions: Iterable[np.ndarray]) -> np.ndarray:
+    return np.logical_or.reduce(list(conditions))
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Of every line: characters, white-space words, and tokens: words, and more where a script has no spaces."""
+
+    characters: np.ndarray
+    words: np.ndarray
+    tokens: np.ndarray
+
+
+def clean_text(text: str) -> tuple[str, Measures]:
+    """``normalise`` of every line of a text whose lines end in line feeds, and their measures.
+
+    Only lines that need it are looked at: with a dirty character, a space beside another or at an end, or composing
+    characters that are not in NFC.
+    """
+    codes, classes = code_points(text)
+    space, end = codes == 32, codes == 10
+    ends = np.flatnonzero(end)
+    measures = measure(space, classes, ends)
+    dirty = (classes & IS_DIRTY).astype(bool)
+    dirty[1:] |= space[1:] & (space | end)[:-1]
+    dirty[:-1] |= space[:-1] & end[1:]
+    dirty[:1] |= space[:1]
+    rows, composing = (_lines_with(marks, ends) for marks in (dirty, classes & IS_COMPOSING))
+    if not rows and not composing:
+        return text, measures
+    lines = text.split("\n")
+    rows |= {row for row in composing - rows if not unicodedata.is_normalized("NFC", lines[row])}
+    changed = sorted(rows)
+    for row in changed:
+        lines[row] = normalise(lines[row])
+    codes, classes = code_points("".join([lines[row] + "\n" for row in changed]))
+    own = measure(codes == 32, classes, np.flatnonzero(codes == 10))
+    for name, values in vars(own).items():
+        getattr(measures, name)[changed] = values
+    return "\n".join(lines), measures
+
+
+def _lines_with(marks: np.ndarray, ends: np.ndarray) -> set[int]:
+    """The lines that hold marked characters."""
+    return set(np.unique(np.searchsorted(ends, np.flatnonzero(marks))).tolist())
+
+
+def measure(space: np.ndarray, classes: np.ndarray, ends: np.ndarray) -> Measures:
+    """Measures of lines by where spaces and line feeds are; right for lines in clean form, which alone are kept."""
+    characters = np.diff(ends, prepend=-1) - 1
+    words = np.where(characters > 0, _count(space, ends) + 1, 0)
+    spaceless = classes & IS_SPACELESS
+    tokens = words + _count(spaceless, ends) // SPACELESS_PER_TOKEN if spaceless.any() else words.copy()
+    return Measures(characters, words, tokens)
+
+
+def _count(marks: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """How many characters of each line are marked."""
+    return np.diff(np.searchsorted(np.flatnonzero(marks), ends), prepend=0)
+
+
+def key_hashes(text: str, exact: np.ndarray) -> np.ndarray:
+    """(lines,) hashes of ``match_key`` of every line of a text; ``exact``: hashes of the lines themselves."""
+    codes, classes = code_points(text.casefold())
+    keys = hash_keys(codes[(classes & IS_KEY).astype(bool)].tobytes().decode("utf-32-le").encode().split(b"\n")[:-1])
+    return np.where(keys == hash_keys([b""]), exact, keys)
+
+
+def hash_keys(keys: Sequence[bytes]) -> np.ndarray:
+    """(n,) 64-bit hashes. Two of 5 million different keys share one with a probability below one in a million."""
+    return np.fromiter(map(xxh3_64_intdigest, keys), np.uint64, len(keys))
+
+
+def hash_sorted(keys: Iterable[str]) -> np.ndarray:
+    """(n,) sorted hashes of match keys, for ``Filters.held_out``."""
+    return np.sort(hash_keys([key.encode() for key in keys]))
+
+
+def _combine(hashes: Sequence[np.ndarray]) -> np.ndarray:
+    """One hash of all sides, in their order."""
+    total = hashes[0]
+    for more in hashes[1:]:
+        total = total * np.uint64(0x9E3779B97F4A7C15) + more  # the odd number of Fibonacci hashing; modulo 2^64
+    return total
+
+
+def code_points(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) code points of a text, and their classes."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    return codes, np.take(_classes(), codes, mode="clip")
+
+
+@cache
+def _classes() -> np.ndarray:
+    """(0x110000,) the classes of every character; the line feed belongs to the keys, whose lines it ends."""
+    codes = [*range(0x40000), *range(0xE0000, 0xE0200)]  # the others are not assigned, or private
+    every = "".join(map(chr, codes))
+    table = np.zeros(sys.maxunicode + 1, np.uint8)
+    table[codes] = np.fromiter(map(str.isalnum, every), bool, len(every)) * np.uint8(IS_KEY)
+    table[[10, *(ord(char) for char in every if unicodedata.category(char)[0] == "M")]] |= IS_KEY
+    table[_composing(every)] |= IS_COMPOSING
+    for bit, pattern in ((IS_DIRTY, INVISIBLE), (IS_DIRTY, re.compile(r"[^\S \n]|&")), (IS_SPACELESS, SPACELESS)):
+        table[[ord(found[0]) for found in pattern.finditer(every)]] |= bit
+    return table
+
+
+def _composing(characters: str) -> list[int]:
+    """Those without which a text is surely in NFC: what NFC changes or may join to the character before."""
+    found = [*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]  # vowels and finals of Hangul
+    found += [ord(char) for char in characters if not unicodedata.is_normalized("NFC", char)]
+    found += [ord(char) for char in characters if unicodedata.combining(char)]
+    for parts in map(str.split, filter(None, map(unicodedata.decomposition, characters))):
+        if len(parts) == 2 and parts[0][0] != "<":
+            found.append(int(parts[1], 16))
+    return found
+
+
+def contains(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) whether each of ``values`` is in the sorted array."""
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    return ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values
+
+
+@dataclass
+class Seen:
+    """A set of 64-bit numbers, 8 bytes each, as sorted arrays that are merged when they are of similar size."""
+
+    runs: list[np.ndarray] = field(default_factory=list)
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """(n,) whether each of ``values`` is in the set."""
+        return _any([contains(run, values) for run in self.runs] or [np.zeros(len(values), bool)])
+
+    def add(self, values: np.ndarray) -> np.ndarray:
+        """Add ``values``; (n,) whether each was neither in the set nor stood before in ``values``."""
+        distinct, first = np.unique(values, return_index=True)
+        new = ~self.holds(distinct)
+        self.runs.append(distinct[new])
+        while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
+            self.runs[-2:] = [np.sort(np.concatenate(self.runs[-2:]), kind="stable")]
+        fresh = np.zeros(len(values), bool)
+        fresh[first[new]] = True
+        return fresh
+
+
+@dataclass
+class Duplicates:
+    """What was kept of one corpus, or of several."""
+
+    exact: Seen = field(default_factory=Seen)
+    near: Seen = field(default_factory=Seen)
+
+    def drop(self, batch: Batch) -> Batch:
+        """The batch without repeated pairs; what is kept is remembered."""
+        kept = self.near.add(batch.near)
+        self.exact.add(batch.exact[kept])
+        if kept.all():
+            return batch
+        same = int(self.exact.holds(batch.exact[~kept]).sum())
+        repeats = dict(zip(DUPLICATES, (same, int((~kept).sum()) - same), strict=True))
+        sides = tuple(_take_lines(side, kept) for side in batch.sides)
+        dropped = batch.dropped + Counter(repeats)
+        return Batch(batch.read, dropped, sides, batch.words[kept], batch.exact[kept], batch.near[kept])
+
+
+def _take_lines(text: bytes, kept: np.ndarray) -> bytes:
+    """Some lines of a text whose lines end in line feeds."""
+    data = np.frombuffer(text, np.uint8)
+    return data[np.repeat(kept, np.diff(np.flatnonzero(data == 10), prepend=-1))].tobytes()
+
+
+@dataclass
+class Count:
+    """What became of the pairs of a text, and the English words of those that are kept."""
+
+    read: int = 0
+    kept: int = 0
+    words: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, batch: Batch) -> None:
+        self.read += batch.read
+        self.kept += len(batch.words)
+        self.words += int(batch.words.sum())
+        self.dropped.update(batch.dropped)
+        if self.kept + self.dropped.total() != self.read:
+            raise RuntimeError(f"cleaning lost lines: {self}")
+
+    def as_json(self) -> dict[str, Any]:
+        return {"read": self.read, "kept": self.kept, "dropped": dict(sorted(self.dropped.items()))}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """How the batches of one name are cleaned; streams may share ``kept``, and with it what is a duplicate."""
+
+    filters: Filters
+    kept: Duplicates = field(default_factory=Duplicates)
+
+
+Named = tuple[str, tuple[Sequence[str], ...]]  # a stream's name, and the lines of each side, aligned
+
+
+def clean_batches(
+    batches: Iterable[Named], streams: Mapping[str, Stream], pool: Executor | None = None
+) -> Iterator[tuple[str, Batch]]:
+    """(stream's name, clean batch) in the order of the lines; the same lines whatever the pool."""
+    for name, batch in in_order(pool, _clean_named, _jobs(batches, streams)):
+        stream = streams[name]
+        yield name, batch if stream.filters.keep_all else stream.kept.drop(batch)
+
+
+def _jobs(batches: Iterable[Named], streams: Mapping[str, Stream]) -> Iterator[tuple]:
+    for name, sides in batches:
+        for start in range(0, len(sides[0]), BATCH):
+            texts = (_as_text(side[start : start + BATCH]) for side in sides)
+            yield name, streams[name].filters, *texts
+
+
+def _as_text(lines: Sequence[str]) -> str:
+    """Every line ended by a line feed, and none within."""
+    text = "\n".join([*lines, ""])
+    return text if text.count("\n") == len(lines) else "".join(line.replace("\n", " ") + "\n" for line in lines)
+
+
+def _clean_named(name: str, filters: Filters, *sides: str) -> tuple[str, Batch]:
+    return name, clean_batch(filters, *sides)
+
+
+def write_clean(
+    batches: Iterable[Named],
+    streams: Mapping[str, Stream],
+    files: Mapping[str, Sequence[Path]],
+    pool: Executor | None = None,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> dict[str, Count]:
+    """Write the clean lines of every stream to ``files`` (one for each side), atomically; counts by stream.
+
+    ``progress`` is told how many lines were read since it was last called.
+    """
+    counts = {name: Count() for name in files}
+    with atomic_files([path for name in files for path in files[name]]) as opened:
+        handles = dict(zip([path for name in files for path in files[name]], opened, strict=True))
+        for name, batch in clean_batches(batches, streams, pool):
+            counts[name].add(batch)
+            for path, side in zip(files[name], batch.sides, strict=True):
+                handles[path].write(side)
+            progress(batch.read)
+    return counts
+
+
+def clean_files(sources: Sequence[Path], outs: Sequence[Path], filters: Filters, pool: Executor | None = None) -> Count:
+    """Clean one file, or two that are line-aligned."""
+    if len(sources) == 1:
+        batches: Iterable[Named] = (("", (lines,)) for lines in line_blocks(sources[0]))
+    else:
+        part = Part("lines", (sources[0], sources[1]), ("", ""))
+        batches = (("", (text.source, text.english)) for text in iter_lines(part, Tally()))
+    return write_clean(batches, {"": Stream(filters)}, {"": outs}, pool)[""]
+
+
+def keys_of(paths: Sequence[Path]) -> set[str]:
+    """The match keys of the lines of files."""
+    return {match_key(normalise(line)) for path in paths for lines in line_blocks(path) for line in lines}
 
 
 def add_clean_arguments(parser: OneLineParser) -> None:
     """The flags of CleanOptions."""
     parser.add_argument(
         "--max-tokens-per-line", type=int, default=250, metavar="N",
-        help="longest line kept for training, in white-space tokens (and 10 times as many characters)",
+        help="longest line kept for training, in tokens: white-space words, and of scripts without spaces every 2 "
+        "characters (and 10 times as many characters)",
     )  # fmt: skip
     parser.add_argument(
         "--length-ratio", type=float, default=4.0, metavar="R",
-        help="most characters of the longer side per character of the shorter one (10 added to both)",
+        help="most tokens of the longer side per token of the shorter one (2 added to both)",
     )  # fmt: skip
+    parser.add_argument(
+        "--language-id", action="store_true",
+        help="drop training lines that are certainly in another language (needs meta-nmt[language-id])",
+    )  # fmt: skip
+
+
+def add_workers_argument(parser: OneLineParser) -> None:
+    """The number of processes."""
+    parser.add_argument("--workers", type=int, default=cores(), metavar="N", help="processes; nothing else changes")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,26 +456,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", type=Path, metavar="FILE", help="its other side; leave out for monolingual text")
     parser.add_argument("--out-source", type=Path, required=True, metavar="FILE", help="where the clean text goes")
     parser.add_argument("--out-target", type=Path, metavar="FILE", help="where the clean other side goes")
+    parser.add_argument("--langs", type=comma_list, default=(), metavar="XX,YY", help="languages, for --language-id")
     parser.add_argument("--counts", type=Path, metavar="FILE", help="write read, kept and dropped counts as JSON")
+    for side in ("source", "target"):
+        help_text = "dev and test text of this side, which no line may say"
+        parser.add_argument(f"--held-out-{side}", type=Path, nargs="+", default=[], metavar="FILE", help=help_text)
     add_clean_arguments(parser)
+    add_workers_argument(parser)
     args = parser.parse_args(argv)
     if (args.target is None) != (args.out_target is None):
         raise InputError("--target and --out-target must be given together")
-    options = CleanOptions(args.max_tokens_per_line, args.length_ratio)
-    if args.target:
-        text = read_pair(args.source, args.target)
-        kept, dropped = clean_pairs(text, options)
-        write_lines(args.out_target, kept.english)
-        lines, read = kept.source, len(text)
-    else:
-        raw = read_lines(args.source)
-        lines, dropped = clean_mono(raw, options)
-        read = len(raw)
-    write_lines(args.out_source, lines)
-    counts = {"read": read, "kept": len(lines), "dropped": dropped}
+    files = [path for path in (args.source, args.target) if path]
+    if args.language_id and len(args.langs) != len(files):
+        raise InputError(f"--langs must name a language for each file with --language-id, but names {len(args.langs)}")
+    check_workers(args.workers)
+    options = CleanOptions(args.max_tokens_per_line, args.length_ratio, args.language_id)
+    held_out = tuple(hash_sorted(keys_of(paths)) for paths in (args.held_out_source, args.held_out_target))
+    filters = Filters(options, args.langs or ("",) * len(files), held_out)
+    with worker_pool(args.workers) as pool:
+        count = clean_files(files, [path for path in (args.out_source, args.out_target) if path], filters, pool)
     if args.counts:
-        write_json(args.counts, counts)
-    print(counts)
+        write_json(args.counts, count.as_json())
+    print(count.as_json())
     return 0
 
 

@@ -1,16 +1,37 @@
 """Translation pairs mined from line-aligned text: IBM model 1 in both directions, mutual best.
 
 Brown et al. 1993 (model 1) over the distinct pieces of a sentence pair. Plain co-occurrence (Dice) links a word with
-whatever is frequent beside it; EM explains that away.
+whatever is frequent beside it; EM explains that away. Dice only chooses the candidates that EM weighs, so that memory
+stays at some bytes a link.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import scipy.sparse
 
 ROUNDS = 8
 FEWEST = 2  # sentence pairs in which a mined pair must stand
 SMALLEST = 0.1  # geometric mean of both translation probabilities
+CANDIDATES = 60  # a token is explained by the so many tokens that it shares most sentences with (Dice)
+MOST_LINES = 50_000  # longer text is to be mined on so many lines of it, evenly spaced: see align.cut_parallel
+MOST_TOKENS = 10_000  # the most frequent of each side
+BLOCK = 500  # lines whose links are listed at once
+
+
+def evenly(lines: int, most: int) -> np.ndarray:
+    """At most ``most`` of the rows 0 to ``lines`` - 1, evenly spaced."""
+    return np.arange(lines) if lines <= most else np.linspace(0, lines - 1, most).astype(int)
+
+
+def incidence(lines: Sequence[Sequence[int]], size: int) -> scipy.sparse.csr_array:
+    """(lines, size) float32: 1 where a line holds a token."""
+    row = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    column = np.fromiter((token for line in lines for token in line), dtype=np.int64, count=len(row))
+    found = scipy.sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=(len(lines), size))
+    found.sum_duplicates()
+    found.data[:] = 1
+    return found
 
 
 def mine_pairs(
@@ -23,37 +44,86 @@ def mine_pairs(
 
     score = sqrt(t(y|x) t(x|y)) in [0, 1]; both arguments hold one list of token numbers a line.
     """
-    cells = [
-        (line, x, y)
-        for line, (xs, ys) in enumerate(zip(source, english, strict=True))
-        for x in dict.fromkeys(xs)
-        for y in dict.fromkeys(ys)
-    ]
-    if not cells:
+    sides = []
+    for lines in (source, english):
+        size = max((max(line) for line in lines if line), default=-1) + 1
+        whole = incidence(lines, size)
+        often = np.sort(np.argsort(-whole.sum(axis=0), kind="stable")[:MOST_TOKENS])
+        sides.append((scipy.sparse.csr_array(whole[:, often]), often))
+    (x, x_tokens), (y, y_tokens) = sides
+    pair_x, pair_y, together = _candidates(x, y, fewest)
+    if not len(pair_x):
         return []
-    lines, xs, ys = np.array(cells).T
-    pair_codes, pair = np.unique(xs * (ys.max() + 1) + ys, return_inverse=True)
-    pair_x, pair_y = pair_codes // (ys.max() + 1), pair_codes % (ys.max() + 1)
-    forward = _translation(lines, ys, pair, pair_x)  # t(y|x)
-    backward = _translation(lines, xs, pair, pair_y)  # t(x|y)
-    scores = np.sqrt(forward * backward)
-    together = np.bincount(pair)
+    scores = np.sqrt(_both_ways(x, y, pair_x, pair_y))
     best_of_x, best_of_y = _best(scores, pair_x), _best(scores, pair_y)
     good = (best_of_x == np.arange(len(scores))) & (best_of_y == np.arange(len(scores)))
     good &= (together >= fewest) & (scores >= smallest)
     order = sorted(np.flatnonzero(good), key=lambda row: (-scores[row], row))
-    return [(int(pair_x[row]), int(pair_y[row]), float(scores[row])) for row in order]
+    return [(int(x_tokens[pair_x[row]]), int(y_tokens[pair_y[row]]), float(scores[row])) for row in order]
 
 
-def _translation(lines: np.ndarray, tokens: np.ndarray, pair: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """t(token | given) of every distinct pair, by EM; cells are the links (line, token, given) of the text."""
-    _, slot = np.unique(lines * (tokens.max() + 1) + tokens, return_inverse=True)  # a token of a sentence to explain
+def _candidates(
+    x: scipy.sparse.csr_array, y: scipy.sparse.csr_array, fewest: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs (x, y) in row order and the lines they share: the CANDIDATES best of each side by Dice."""
+    shared = scipy.sparse.csr_array(x.T @ y)
+    row = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr))
+    enough = shared.data >= fewest
+    row, column, together = row[enough], shared.indices[enough].astype(np.int64), shared.data[enough]
+    dice = 2 * together / (x.sum(axis=0)[row] + y.sum(axis=0)[column])
+    kept = _among_best(dice, row) | _among_best(dice, column)
+    row, column, together = row[kept], column[kept], together[kept]
+    order = np.lexsort((column, row))
+    return row[order], column[order], together[order]
+
+
+def _among_best(scores: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Whether each is one of its group's CANDIDATES best."""
+    order = np.lexsort((-scores, group))
+    start = np.r_[0, np.flatnonzero(np.diff(group[order])) + 1]
+    rank = np.arange(len(order)) - np.repeat(start, np.diff(np.r_[start, len(order)]))
+    kept = np.zeros(len(order), dtype=bool)
+    kept[order[rank < CANDIDATES]] = True
+    return kept
+
+
+def _both_ways(
+    x: scipy.sparse.csr_array, y: scipy.sparse.csr_array, pair_x: np.ndarray, pair_y: np.ndarray
+) -> np.ndarray:
+    """t(y|x) t(x|y) of every pair."""
+    number = np.full((x.shape[1], y.shape[1]), -1, dtype=np.int32)
+    number[pair_x, pair_y] = np.arange(len(pair_x))
+    blocks = list(_links(x, y, number))
+    del number
+    x_slot, y_slot, pair = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    return _translation(y_slot, pair, pair_x) * _translation(x_slot, pair, pair_y)
+
+
+def _links(
+    x: scipy.sparse.csr_array, y: scipy.sparse.csr_array, number: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Every link of a line's x token with its y token: slots of both (one a token of a line), number of the pair."""
+    for first in range(0, x.shape[0], BLOCK):
+        lines = np.arange(first, min(first + BLOCK, x.shape[0]))
+        wide = y.indptr[lines + 1] - y.indptr[lines]
+        links = (x.indptr[lines + 1] - x.indptr[lines]) * wide
+        line = np.repeat(lines, links)
+        place = np.arange(links.sum()) - np.repeat(np.cumsum(links) - links, links)
+        x_slot = x.indptr[line] + place // wide[line - first]
+        y_slot = y.indptr[line] + place % wide[line - first]
+        pair = number[x.indices[x_slot], y.indices[y_slot]]
+        kept = pair >= 0
+        yield x_slot[kept].astype(np.int32), y_slot[kept].astype(np.int32), pair[kept]
+
+
+def _translation(slot: np.ndarray, pair: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """t(token | given) of every pair, by EM; ``slot`` and ``pair`` of every link, a slot is a token to explain."""
     probability = np.ones(len(given))
     for _ in range(ROUNDS):
         link = probability[pair]
-        link = link / np.bincount(slot, link)[slot]
-        counts = np.bincount(pair, link)
-        probability = counts / np.bincount(given, counts)[given]
+        link /= np.maximum(np.bincount(slot, link), 1e-300)[slot]
+        counts = np.bincount(pair, link, minlength=len(given))
+        probability = counts / np.maximum(np.bincount(given, counts), 1e-300)[given]
     return probability
 
 

@@ -1,97 +1,79 @@
 """All stages in order, from a corpus folder to a data folder. A stage that is current is skipped.
 
 raw text -> clean and split -> samples -> SentencePiece -> monolingual vectors -> ULR tables -> alignment -> binarised
-data. Languages are independent of each other within a stage and run in parallel processes.
+data -> leakage audit. The text of one language after the other is cleaned by all processes together; in the other
+stages languages are independent of each other and run in processes beside each other.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import Executor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from data_prep import align
-from data_prep.corpus import read_mono
+from data_prep.align import poor_warning
+from data_prep.audit import Audited
 from data_prep.errors import writable_directory
-from data_prep.plan import Options, Plan, make_plan, raise_all
-from data_prep.provenance import read_json, versions, write_json, write_lines
-from data_prep.split import held_out_keys
-from data_prep.stages import align_stage, binarise_stage, pack_stage, text_stage, universal_stage
-from data_prep.subsample import samples
+from data_prep.estimate import describe
+from data_prep.plan import Options, Plan, make_plan
+from data_prep.provenance import read_json, remove_partial, sole_writer, versions, write_json, write_lines
+from data_prep.stages import (
+    align_stage,
+    audit_stage,
+    binarise_stage,
+    pack_stage,
+    read_keys,
+    text_stage,
+    universal_stage,
+)
+from data_prep.survey import Survey, survey
+from data_prep.workers import worker_pool
 
 FORMAT = 1
-
-
-def read_everything(plan: Plan) -> list[str]:
-    """Read and check every input before anything is written; returns the keys of all dev and test English, sorted.
-
-    InputError reports all bad files at once.
-    """
-    keys: set[str] = set()
-
-    def read(lang: str) -> None:
-        if lang != plan.english:
-            parts = plan.split_raw(lang)
-            keys.update(held_out_keys(parts)[1])
-            if plan.options.roles[lang] == "target":
-                samples(
-                    parts["train"],
-                    plan.options.budgets(lang),
-                    plan.options.sample_seeds[:1],
-                    f"the training text of {lang}",
-                )
-        for path in plan.mono[lang]:
-            read_mono(path, lang, plan.english)
-        for path in align.find_dictionaries(plan.options.dictionaries, lang, plan.english):
-            align.read_word_list(path)
-
-    raise_all([lambda lang=lang: read(lang) for lang in [*plan.options.roles, plan.english]])  # type: ignore[misc]
-    return sorted(keys)
 
 
 def prepare(options: Options) -> dict[str, Any]:
     """Make or bring up to date the data folder ``options.out``; returns the content of its data.json."""
     plan = make_plan(options)
-    held_out = read_everything(plan)
+    found = survey(plan)
     writable_directory(options.out, "--out")
-    if not plan.held_out.is_file() or plan.held_out.read_text("utf-8").splitlines() != held_out:
-        write_lines(plan.held_out, held_out)
-    langs = list(options.roles)
-    with worker_pool(options.workers) as pool:
-        run_all(pool, "clean text, splits and samples", text_stage, plan, langs)
-        run_all(pool, "subwords and monolingual vectors", pack_stage, plan, [plan.english, *langs])
-        run_all(None, "universal tokens", universal_stage, plan, [plan.english])
-        run_all(pool, "alignment to the universal tokens", align_stage, plan, langs)
-        run_all(pool, "binarised data", binarise_stage, plan, langs)
+    print(describe(plan, found), file=sys.stderr)
+    with sole_writer(options.out), worker_pool(options.workers) as pool:
+        remove_partial(options.out)
+        return _run_stages(plan, found, pool)
+
+
+def _run_stages(plan: Plan, found: Survey, pool: Executor | None) -> dict[str, Any]:
+    if not plan.held_out.is_file() or read_keys(plan.held_out) != found.held_out:
+        write_lines(plan.held_out, found.held_out)
+    langs = list(plan.options.roles)
+    clean_texts(pool, plan, found)
+    run_all(pool, "subwords and monolingual vectors", pack_stage, plan, [plan.english, *langs])
+    run_all(None, "universal tokens", universal_stage, plan, [plan.english])
+    run_all(pool, "alignment to the universal tokens", align_stage, plan, langs)
+    run_all(pool, "binarised data", binarise_stage, plan, langs)
+    run_all(pool, "leakage audit", audit_stage, plan, [*langs, plan.english])
     warn_of_poor_alignment(plan)
     record = data_record(plan)
-    path = options.out / "data.json"
-    if not path.is_file() or read_json(path) != record:
-        write_json(path, record)
+    if not plan.record.is_file() or read_json(plan.record) != record:
+        write_json(plan.record, record)
     return record
 
 
-@contextmanager
-def worker_pool(workers: int) -> Iterator[Executor | None]:
-    """Processes with one BLAS thread each; None for a single worker, which needs no process of its own."""
-    if workers == 1:
-        yield None
-        return
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))  # inherited by the processes, which start when work comes
-    try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield pool
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+def clean_texts(pool: Executor | None, plan: Plan, found: Survey) -> None:
+    """Clean text, splits and samples of all languages, with progress in lines on stderr."""
+    sizes = {lang: found.languages[lang].source.lines for lang in plan.options.roles}
+    done = pairs = 0
+    title = "clean text, splits and samples"
+    with tqdm(total=sum(sizes.values()), desc=title, unit="pair", unit_scale=True, file=sys.stderr) as bar:
+        for lang, lines in sizes.items():
+            done += text_stage(plan, lang, found.languages[lang], pool, bar.update)
+            pairs += lines
+            bar.update(pairs - bar.n)  # those that are up to date
+        bar.set_postfix_str(f"{done} made, {len(sizes) - done} up to date")
 
 
 def run_all(
@@ -102,8 +84,6 @@ def run_all(
     with tqdm(total=len(langs), desc=title, unit="language", file=sys.stderr) as bar:
         for made in _results(pool, stage, plan, langs):
             done += made
-            if made:  # what data.json says holds no more; it comes back when all is done
-                (plan.out / "data.json").unlink(missing_ok=True)
             bar.update()
         bar.set_postfix_str(f"{done} made, {len(langs) - done} up to date")
 
@@ -127,13 +107,9 @@ def warn_of_poor_alignment(plan: Plan) -> None:
     """One line on stderr for every language whose alignment is poor."""
     for lang in plan.options.roles:
         quality = read_json(plan.pack(lang) / "card.json")["alignment"]
-        if quality["poor"]:
-            print(
-                f"warning: {lang}: the alignment to {plan.english} is poor (held-out precision@1 "
-                f"{quality['precision_at_1']}, {quality['anchors']} anchors): "
-                "more monolingual text or a dictionary helps",
-                file=sys.stderr,
-            )
+        warning = poor_warning(lang, plan.english, quality)
+        if warning:
+            print(warning, file=sys.stderr)
 
 
 def data_record(plan: Plan) -> dict[str, Any]:
@@ -142,17 +118,23 @@ def data_record(plan: Plan) -> dict[str, Any]:
     languages = {}
     for lang, role in options.roles.items():
         quality = read_json(plan.pack(lang) / "card.json")["alignment"]
-        languages[lang] = {"role": role} | read_json(plan.text(lang) / "counts.json") | {"alignment": quality}
+        text = read_json(plan.text(lang) / "cleaning.json")
+        languages[lang] = {"role": role} | text | {"alignment": quality, "audit": _audit(plan, lang)}
     given = asdict(options)
     given = {name: given[name] for name in given if name not in ("out", "workers")}  # they change nothing that is made
     return {
         "format": FORMAT,
         "target_lang": plan.english,
         "languages": languages,
-        "english": read_json(plan.pack(plan.english) / "card.json"),
+        "english": read_json(plan.pack(plan.english) / "card.json") | {"audit": _audit(plan, plan.english)},
         "options": _plain(given),
         "versions": versions(),
     }
+
+
+def _audit(plan: Plan, lang: str) -> dict[str, Any]:
+    found: dict[str, Any] = read_json(Audited(plan.out, lang, plan.english, plan.options.roles).report_file)
+    return found
 
 
 def _plain(value: Any) -> Any:

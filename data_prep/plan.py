@@ -7,10 +7,11 @@ from pathlib import Path
 
 from data_prep import subwords, ulr_tables, vectors
 from data_prep.clean import CleanOptions
-from data_prep.corpus import CorpusFiles, Parallel, check_language, find_corpus, find_mono, read_corpus
+from data_prep.corpus import CorpusFiles, check_language, find_corpus, find_mono
 from data_prep.errors import InputError
-from data_prep.split import SPLITS_OF_ROLE, SplitOptions, split_corpus
-from data_prep.subsample import check_budgets, sample_name
+from data_prep.split import SPLITS_OF_ROLE, SplitOptions
+from data_prep.subsample import BUDGETS, SEEDS, check_budgets, sample_name
+from data_prep.workers import check_workers
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,16 @@ class Options:
     valid_langs: tuple[str, ...] = ()
     target_langs: tuple[str, ...] = ()
     target_lang: str = "en"
-    english_tokens: tuple[int, ...] = ()
+    english_tokens: tuple[int, ...] | None = None  # None: those of BUDGETS that the text can fill
     english_tokens_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    sample_seeds: tuple[int, ...] = (1,)
+    sample_seeds: tuple[int, ...] = SEEDS
     mono: tuple[Path, ...] = ()
     dictionaries: Path | None = None
-    vocab_size: int = 8000
+    vocab_size: int | None = None  # None: from the size of the text
     universal_tokens: int = 20_000
     vector_dim: int = 300
     vector_method: str = "svd"
+    vec_files: Path | None = None
     split: SplitOptions = field(default_factory=SplitOptions)
     clean: CleanOptions = field(default_factory=CleanOptions)
     workers: int = 2
@@ -40,8 +42,9 @@ class Options:
         checks: list[Callable[[], None]] = [
             *(
                 lambda sizes=sizes: check_budgets(sizes, self.sample_seeds)
-                for sizes in (self.english_tokens, *self.english_tokens_of.values())
+                for sizes in (self.english_tokens or (), *self.english_tokens_of.values())
             ),
+            lambda: check_workers(self.workers),
             lambda: subwords.check_vocab_size(self.vocab_size),
             lambda: ulr_tables.check_universal_tokens(self.universal_tokens),
             lambda: vectors.check_vector_dim(self.vector_dim),
@@ -67,10 +70,9 @@ class Options:
         strangers = sorted(set(self.english_tokens_of) - set(self.target_langs))
         if strangers:
             raise InputError(f"--english-tokens-of must name target languages, but names {', '.join(strangers)}")
-        if self.workers < 1:
-            raise InputError(f"--workers must be at least 1 (processes), but is {self.workers}")
-        if self.dictionaries is not None and not self.dictionaries.is_dir():
-            raise InputError(f"--dictionaries {self.dictionaries}: must be a folder")
+        for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):
+            if folder is not None and not folder.is_dir():
+                raise InputError(f"{flag} {folder}: must be a folder")
 
     @property
     def roles(self) -> dict[str, str]:
@@ -78,17 +80,18 @@ class Options:
         named = (("source", self.source_langs), ("valid", self.valid_langs), ("target", self.target_langs))
         return {lang: role for role, langs in named for lang in langs}
 
-    def budgets(self, lang: str) -> tuple[int, ...]:
-        """English tokens of the low-resource samples of a language; none but for targets."""
+    def budgets(self, lang: str) -> tuple[int, ...] | None:
+        """English tokens of the low-resource samples that were asked for: none but for targets; None: the default."""
         if self.roles[lang] != "target":
             return ()
         return self.english_tokens_of.get(lang, self.english_tokens)
 
     def splits_of(self, lang: str) -> list[str]:
-        """All splits of a language, samples included."""
-        role, sizes = self.roles[lang], self.budgets(lang)
+        """All splits that a language may have, samples included."""
+        asked = self.budgets(lang)
+        sizes = [size for size in (BUDGETS if asked is None else asked) if size]
         return [
-            *SPLITS_OF_ROLE[role],
+            *SPLITS_OF_ROLE[self.roles[lang]],
             *(sample_name(size, seed) for size in sizes for seed in self.sample_seeds),
         ]
 
@@ -139,18 +142,21 @@ class Plan:
             self.out / "work" / "mono" / f"{lang}.extra.txt",
         )
 
+    def mono_counts(self, lang: str) -> Path:
+        """What became of the lines of the monolingual text."""
+        return self.out / "work" / "mono" / f"{lang}.counts.json"
+
     def raw_vectors(self, lang: str) -> Path:
         return self.out / "work" / "vectors" / f"{lang}.npy"
+
+    @property
+    def record(self) -> Path:
+        """The record of a finished folder."""
+        return self.out / "data.json"
 
     def sides(self, lang: str, split: str) -> tuple[Path, Path]:
         """The source and English text files of a split."""
         return self.text(lang) / f"{split}.{lang}", self.text(lang) / f"{split}.{self.english}"
-
-    def split_raw(self, lang: str) -> dict[str, Parallel]:
-        """Raw text of a language by split."""
-        files = self.corpora[lang]
-        role = self.options.roles[lang]
-        return split_corpus(read_corpus(files), role, self.options.split, str(files.all_paths()[0]))
 
 
 def make_plan(options: Options) -> Plan:

@@ -1,26 +1,32 @@
 """Provenance: what every output was made from, so that a finished stage is skipped and a changed one redone.
 
 A stage writes a record beside its outputs (``<stage>.stage.json``): the sha256 of every input and output, the
-options and the versions. The stage is current when all of them still hold. All writes are atomic: a temporary file
-beside the target, then os.replace.
+options, the versions, and the hash of the code that made them. The stage is current when all of them still hold. All
+writes are atomic: a temporary file beside the target, then os.replace.
 """
 
+import ast
+import fcntl
 import hashlib
 import json
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from data_prep.errors import InputError, OneLineParser, run_command
 
 OWN = "meta-nmt"  # this distribution; a new version makes everything again
+CODE = Path(__file__).parent
+PARTIAL = ".partial"  # ends the names of files that are being written; a killed run leaves them
 PACKAGES = ("numpy", "scipy", "scikit-learn", "sentencepiece", "gensim", "fairseq-fixed", "torch")
 
 
@@ -41,12 +47,42 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
+def source_of(module: str) -> str:
+    """The source text of a module of data_prep; empty for what is no file (``data_prep`` itself)."""
+    path = CODE / f"{module}.py"
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+@cache
+def _own_imports(module: str) -> tuple[str, ...]:
+    """Modules of data_prep that a module of data_prep imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source_of(module))):
+        if isinstance(node, ast.ImportFrom) and node.module == CODE.name:
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{CODE.name}."):
+            found.add(str(node.module).split(".")[1])
+    return tuple(sorted(found))
+
+
+def code_hash(modules: Sequence[str], alone: Sequence[str] = ()) -> str:
+    """sha256 over the source of modules of data_prep with all that they import from it, and of those that go alone."""
+    todo, seen = list(modules), set()
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo += _own_imports(module)
+    sources = [f"{name}\n{source_of(name)}\n" for name in sorted({*seen, *alone})]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
+
+
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to; it becomes ``path`` at the end, or vanishes on an error."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, name = tempfile.mkstemp(PARTIAL, f".{target.name}.", target.parent)
     os.close(handle)
     try:
         yield Path(name)
@@ -54,6 +90,34 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(name, target)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_files(paths: Sequence[Path]) -> Iterator[list[IO[bytes]]]:
+    """The same for several files at once, opened for bytes; none is there before all are written."""
+    with ExitStack() as stack:
+        temporary = [stack.enter_context(atomic(path)) for path in paths]
+        yield [stack.enter_context(open(path, "wb")) for path in temporary]
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what killed runs were writing in ``folder``."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """InputError while another process is in this context for the same folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{folder}: another run is writing to this folder") from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:
@@ -96,45 +160,60 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 def run_stage(
     record: Path,
-    work: Callable[[], Any],
+    work: Callable[[], Sequence[Path] | None],
     *,
     inputs: Sequence[Path],
     outputs: Sequence[Path],
     options: Mapping[str, Any],
     packages: Sequence[str] = (),
+    code: str = "",
 ) -> bool:
     """Run ``work()`` unless ``record`` says that the outputs are current; return whether it ran.
 
-    ``inputs`` and ``outputs`` are files; inputs are known by name and content, so a data folder can be moved.
+    ``inputs`` and ``outputs`` are files; inputs are known by name and content, so a data folder can be moved. ``work``
+    may return those of ``outputs`` that it made; None stands for all. ``code`` is the ``code_hash`` of what
+    does the work. What was made before and is not any more is removed, so that the folder is as a first run makes it.
     """
     wanted = {
         "inputs": [[path.name, sha256(path)] for path in inputs],
         "options": json.loads(json.dumps(options)),
         "versions": versions(packages),
+        "code": code,
     }
-    if is_current(record, wanted, outputs):
+    if is_current(record, wanted):
         return False
-    record.unlink(missing_ok=True)  # an interrupted stage must not look finished
-    work()
-    missing = [path for path in outputs if not path.is_file()]
+    before = {*_recorded(record), *(os.path.relpath(path, record.parent) for path in outputs)}
+    write_json(record, {"unfinished": sorted(before)})  # an interrupted stage must not look finished
+    result = work()
+    made = outputs if result is None else result
+    missing = [path for path in made if not path.is_file()]
     if missing:
         raise RuntimeError(f"stage {record.name} ended without writing {missing[0]}")
-    write_json(record, wanted | {"outputs": digests(record, outputs)})
+    digests = {os.path.relpath(path, record.parent): sha256(path) for path in made}
+    folders = {os.path.dirname(name) for name in digests}  # a record that was tampered with must not reach further
+    for name in before - digests.keys():
+        if os.path.dirname(name) in folders:
+            (record.parent / name).unlink(missing_ok=True)
+    write_json(record, wanted | {"outputs": digests})
     return True
 
 
-def digests(record: Path, outputs: Sequence[Path]) -> dict[str, str]:
-    """Output -> sha256, each named as seen from the record's folder."""
-    return {os.path.relpath(path, record.parent): sha256(path) for path in outputs}
+def _recorded(record: Path) -> list[str]:
+    """The outputs that a record names, finished or not; none if it is absent or damaged."""
+    try:
+        found = json.loads(record.read_text("utf-8"))
+        return [str(name) for name in found.get("outputs", found.get("unfinished", ()))]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
 
 
-def is_current(record: Path, wanted: Mapping[str, Any], outputs: Sequence[Path]) -> bool:
-    """Whether ``record`` was made from the ``wanted`` inputs, options and versions and its outputs are untouched."""
+def is_current(record: Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether ``record`` was made as ``wanted`` says and its outputs are untouched."""
     try:
         found = json.loads(record.read_text("utf-8"))
         same = all(found[key] == value for key, value in wanted.items())
-        return same and found["outputs"] == digests(record, outputs)
-    except (OSError, ValueError, KeyError, TypeError):  # absent, or damaged: do the stage again
+        return same and all(sha256(record.parent / name) == digest for name, digest in found["outputs"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, unfinished or damaged: do it again
         return False
 
 
@@ -147,7 +226,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not records:
         raise InputError(f"{args.data}: must hold *.stage.json records, but has none")
     for record in records:
-        for name, digest in read_json(record)["outputs"].items():
+        found = read_json(record)
+        if "outputs" not in found:
+            raise InputError(f"{record}: its stage was not finished; run meta-nmt-preprocess again")
+        for name, digest in found["outputs"].items():
             path = record.parent / name
             if not path.is_file() or sha256(path) != digest:
                 raise InputError(f"{path}: is missing or was changed after it was made (see {record.name})")

@@ -1,16 +1,26 @@
-"""Splits: hold out dev and test lines, and keep what they say out of the training text of every language."""
+"""Splits: hold out dev and test lines, batch by batch."""
 
 import argparse
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.clean import match_key, normalise
-from data_prep.corpus import Parallel, comma_list, find_corpus, in_groups, read_corpus
+from data_prep.corpus import (
+    CorpusFiles,
+    Parallel,
+    Tally,
+    comma_list,
+    concatenate,
+    find_corpus,
+    in_groups,
+    iter_corpus,
+)
 from data_prep.errors import InputError, OneLineParser, run_command
-from data_prep.provenance import write_lines
+from data_prep.provenance import atomic_files
 
 ROLES = ("source", "valid", "target")
+HELD_OUT = ("valid", "test")
 SPLITS_OF_ROLE = {"source": ("train",), "valid": ("train", "valid"), "target": ("train", "valid", "test")}
 
 
@@ -32,74 +42,73 @@ class SplitOptions:
             raise InputError(f"--valid-ids and --test-ids must not share {sorted(both)[0]}")
 
 
-def split_corpus(parts: dict[str, Parallel], role: str, options: SplitOptions, name: str) -> dict[str, Parallel]:
-    """The splits that a language of this role has; ``name`` is the file, for errors.
+Labelled = tuple[str | None, Parallel]  # a split, and some of its pairs; None for pairs that the role does not use
+
+
+def read_splits(files: CorpusFiles, role: str, options: SplitOptions, tally: Tally | None = None) -> Iterator[Labelled]:
+    """The splits that a language of this role has, batch by batch, each in the order of the corpus.
 
     Ids held out are held out in every role; last lines are held out where the role uses them.
     """
+    if files.splits == ("all",):
+        yield from split_batches(iter_corpus(files, "all", tally), role, options, str(files.all_paths()[0]))
+        return
+    for split in SPLITS_OF_ROLE[role]:
+        if split in files.splits:
+            yield from ((split, text) for text in iter_corpus(files, split, tally))
+
+
+def split_batches(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
+    """The same of an unsplit corpus; ``name`` is the file, for errors."""
+    if options.valid_ids or options.test_ids:
+        yield from _split_by_id(batches, role, options, name)
+    elif role == "source" or not options.hold_out_last:
+        yield from (("train", text) for text in batches)
+    else:
+        valid, test = options.hold_out_last
+        yield from _split_last(batches, valid, test if role == "target" else 0, name)
+
+
+def _split_last(batches: Iterable[Parallel], valid: int, test: int, name: str) -> Iterator[Labelled]:
+    """Only the lines that may be the last ones are held in memory."""
+    tail = Parallel([], [], [])
+    lines = 0
+    for text in batches:
+        lines += len(text)
+        tail = concatenate([tail, text])
+        train = range(len(tail) - valid - test)
+        if train:
+            yield "train", tail.take(train)
+            tail = tail.take(range(train.stop, len(tail)))
+    if lines <= valid + test:
+        raise InputError(f"--hold-out-last: {name} must have more than {valid + test} lines, but has {lines}")
+    yield "valid", tail.take(range(valid))
+    if test:
+        yield "test", tail.take(range(valid, valid + test))
+
+
+def _split_by_id(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
+    for text in batches:
+        if not text.ids:
+            raise InputError(f"--valid-ids/--test-ids: {name} must have ids (id<TAB>text), but has none")
+        rows: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
+        for row, key in enumerate(text.ids):
+            test, valid = in_groups(key, options.test_ids), in_groups(key, options.valid_ids)
+            rows["test" if test else "valid" if valid else "train"].append(row)
+        for split, found in rows.items():
+            if found:
+                yield split if split in SPLITS_OF_ROLE[role] else None, text.take(found)
+
+
+def check_splits(lines: Mapping[str | None, int], role: str, name: str) -> None:
+    """InputError unless every split that the role needs has lines; ``name`` is the file."""
     wanted = SPLITS_OF_ROLE[role]
-    if "all" in parts:
-        parts = _split_whole(parts["all"], role, options, name)
-    absent = [split for split in wanted if split not in parts]
+    absent = [split for split in wanted if not lines.get(split)]
     if absent:
         raise InputError(
-            f"{name}: a {role} language must have the splits {', '.join(wanted)}, but has no {absent[0]} "
+            f"{name}: a {role} language must have lines in the splits {', '.join(wanted)}, but has none in {absent[0]} "
             f"(give --hold-out-last VALID,TEST or --valid-ids and --test-ids)"
         )
-    empty = [split for split in wanted if not len(parts[split])]
-    if empty:
-        raise InputError(f"{name}: the {empty[0]} split must have at least one line, but is empty")
-    return {split: parts[split] for split in wanted}
-
-
-def _split_whole(text: Parallel, role: str, options: SplitOptions, name: str) -> dict[str, Parallel]:
-    if options.valid_ids or options.test_ids:
-        return _split_by_id(text, options, name)
-    if role == "source" or not options.hold_out_last:
-        return {"train": text}
-    valid, test = options.hold_out_last
-    if role == "valid":
-        test = 0
-    train = len(text) - valid - test
-    if train < 1:
-        raise InputError(f"--hold-out-last: {name} must have more than {valid + test} lines, but has {len(text)}")
-    rows = range(len(text))
-    parts = {"train": text.take(rows[:train]), "valid": text.take(rows[train : train + valid])}
-    return parts | ({"test": text.take(rows[train + valid :])} if test else {})
-
-
-def _split_by_id(text: Parallel, options: SplitOptions, name: str) -> dict[str, Parallel]:
-    if not text.ids:
-        raise InputError(f"--valid-ids/--test-ids: {name} must have ids (id<TAB>text), but has none")
-    rows: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
-    for row, key in enumerate(text.ids):
-        split = (
-            "test" if in_groups(key, options.test_ids) else "valid" if in_groups(key, options.valid_ids) else "train"
-        )
-        rows[split].append(row)
-    return {split: text.take(found) for split, found in rows.items()}
-
-
-def held_out_keys(parts: dict[str, Parallel]) -> tuple[set[str], set[str]]:
-    """Match keys of the source and of the English side of valid and test."""
-    held = [parts[split] for split in ("valid", "test") if split in parts]
-    source = {match_key(normalise(line)) for text in held for line in text.source}
-    english = {match_key(normalise(line)) for text in held for line in text.english}
-    return source, english
-
-
-def remove_held_out(text: Parallel, held_source: set[str], held_english: set[str]) -> tuple[Parallel, dict[str, int]]:
-    """Training pairs whose English is in no dev or test set, and whose source is in none of its own language."""
-    kept: list[int] = []
-    dropped = {"held-out-english": 0, "held-out-source": 0}
-    for row in range(len(text)):
-        if match_key(normalise(text.english[row])) in held_english:
-            dropped["held-out-english"] += 1
-        elif match_key(normalise(text.source[row])) in held_source:
-            dropped["held-out-source"] += 1
-        else:
-            kept.append(row)
-    return text.take(kept), {reason: count for reason, count in dropped.items() if count}
 
 
 def two_counts(text: str) -> tuple[int, int]:
@@ -125,7 +134,7 @@ def add_split_arguments(parser: OneLineParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Split the text of one language and take its dev and test sentences out of its training text."""
+    """Split the text of one language. (data_prep.clean keeps what valid and test say out of train.)"""
     parser = OneLineParser(prog="python -m data_prep.split", description=main.__doc__)
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder of parallel text")
     parser.add_argument("--lang", required=True, metavar="XX", help="language of the source side")
@@ -136,12 +145,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     options = SplitOptions(args.hold_out_last, args.valid_ids, args.test_ids)
     files = find_corpus(args.corpus, args.lang, args.target_lang)
-    parts = split_corpus(read_corpus(files), args.role, options, str(files.all_paths()[0]))
-    parts["train"], dropped = remove_held_out(parts["train"], *held_out_keys(parts))
-    for split, text in parts.items():
-        write_lines(args.out / f"{split}.{args.lang}", text.source)
-        write_lines(args.out / f"{split}.{args.target_lang}", text.english)
-    print({split: len(text) for split, text in parts.items()} | {"dropped": dropped})
+    sides = [(split, side) for split in SPLITS_OF_ROLE[args.role] for side in (args.lang, args.target_lang)]
+    lines: Counter[str | None] = Counter()
+    with atomic_files([args.out / f"{split}.{side}" for split, side in sides]) as opened:
+        handles = dict(zip(sides, opened, strict=True))
+        for split, text in read_splits(files, args.role, options):
+            lines[split] += len(text)
+            for side, own in zip((args.lang, args.target_lang), (text.source, text.english), strict=True):
+                if split:
+                    handles[split, side].write("".join(line + "\n" for line in own).encode())
+        check_splits(lines, args.role, str(files.all_paths()[0]))
+    print({split: lines[split] for split in SPLITS_OF_ROLE[args.role]})
     return 0
 
 

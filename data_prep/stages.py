@@ -1,78 +1,104 @@
 """The stages of the pipeline: pure functions of files that run in workers and say whether they had work to do."""
 
-from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_prep import align, binarise, subwords, ulr_tables, vectors
-from data_prep.clean import clean_mono, clean_pairs
-from data_prep.corpus import Parallel, read_lines, read_mono
-from data_prep.errors import InputError
+from data_prep import align, audit, binarise, subwords, ulr_tables, vectors
+from data_prep.clean import hash_sorted, keys_of
+from data_prep.corpus import read_lines
 from data_prep.plan import Plan
-from data_prep.provenance import read_json, run_stage, write_json, write_lines
-from data_prep.split import SPLITS_OF_ROLE, held_out_keys, remove_held_out
-from data_prep.subsample import count_tokens, sample_name, samples
+from data_prep.provenance import code_hash, read_json, run_stage, write_json
+from data_prep.split import SPLITS_OF_ROLE
+from data_prep.survey import LanguageSurvey
+from data_prep.text import LanguageText, MonoText, write_mono, write_splits
 
 
-def text_stage(plan: Plan, lang: str) -> bool:
-    """Clean text of every split, samples of a target language, and counts.json."""
-    options, out = plan.options, plan.text(lang)
-    splits = options.splits_of(lang)
-    return run_stage(
-        out / "text.stage.json",
-        lambda: _write_text(plan, lang),
+def cleaning_packages(plan: Plan) -> tuple[str, ...]:
+    """The packages that shape clean text."""
+    return ("numpy", "xxhash", *(["py3langid"] if plan.options.clean.language_id else []))
+
+
+def run(plan: Plan, record: Path, work: Callable[[], Any], *, code: str, **stage: Any) -> bool:
+    """``run_stage`` in a data folder: what data.json says holds no more once a stage has work to do.
+
+    ``code`` is the module that does the work; how it is used is said here, so every stage is done again when this
+    module changes.
+    """
+
+    def start() -> Any:
+        plan.record.unlink(missing_ok=True)
+        return work()
+
+    return run_stage(record, start, code=code_hash([code], ["stages"]), **stage)
+
+
+def text_stage(
+    plan: Plan, lang: str, found: LanguageSurvey, pool: Executor | None, progress: Callable[[int], object]
+) -> bool:
+    """Clean text of every split, samples of a target language, and what became of every line."""
+    options, folder, role = plan.options, plan.text(lang), plan.options.roles[lang]
+    budgets, seeds = options.budgets(lang), options.sample_seeds
+    of_language = LanguageText(
+        plan.corpora[lang], plan.english, role, options.split, options.clean, budgets, seeds, folder
+    )
+
+    def work() -> list[Path]:
+        held_out = found.held_out, hash_sorted(read_keys(plan.held_out))
+        return write_splits(of_language, held_out, pool, progress)
+
+    names = ["cleaning.json", "cleaning.txt", *(["samples.json"] if role == "target" else [])]
+    return run(
+        plan,
+        folder / "text.stage.json",
+        work,
         inputs=[*plan.corpora[lang].all_paths(), plan.held_out],
-        outputs=[*(side for split in splits for side in plan.sides(lang, split)), out / "counts.json"],
+        outputs=[
+            *(side for split in options.splits_of(lang) for side in plan.sides(lang, split)),
+            *(folder / name for name in names),
+        ],
         options={
-            "role": options.roles[lang], "split": asdict(options.split), "clean": asdict(options.clean),
-            "english_tokens": options.budgets(lang), "sample_seeds": options.sample_seeds,
+            "role": role, "split": asdict(options.split), "clean": asdict(options.clean),
+            "english_tokens": budgets, "sample_seeds": seeds, "layout": plan.corpora[lang].layout(),
         },
+        packages=cleaning_packages(plan),
+        code="text",
     )  # fmt: skip
 
 
-def _write_text(plan: Plan, lang: str) -> None:
-    options = plan.options
-    raw = plan.split_raw(lang)
-    held_source, held_english = held_out_keys(raw)[0], set(plan.held_out.read_text("utf-8").splitlines())
-    dropped: Counter[str] = Counter()
-    parts = {}
-    for split, text in raw.items():
-        if split == "train":
-            text, removed = remove_held_out(text, held_source, held_english)
-            dropped.update(removed)
-        parts[split], removed = clean_pairs(text, options.clean, keep_repeats=split != "train")
-        dropped.update(removed)
-        if not len(parts[split]):
-            raise InputError(
-                f"{plan.corpora[lang].all_paths()[0]}: {split} must keep a pair after cleaning, but has none"
-            )
-    if options.roles[lang] == "target":
-        parts |= samples(parts["train"], options.budgets(lang), options.sample_seeds, f"the training text of {lang}")
-    for split, text in parts.items():
-        for path, lines in zip(plan.sides(lang, split), (text.source, text.english), strict=True):
-            write_lines(path, lines)
-    counts = {
-        split: {"lines": len(text), "english_tokens": count_tokens(text.english)} for split, text in parts.items()
-    }
-    read = sum(map(len, raw.values()))
-    write_json(
-        plan.text(lang) / "counts.json",
-        {"read": read, "splits": counts, "dropped": dict(sorted(dropped.items()))},
-    )
+def made_splits(plan: Plan, lang: str) -> list[str]:
+    """The splits of a language that the text stage made, samples included."""
+    return list(read_json(plan.text(lang) / "cleaning.json")["splits"])
 
 
 def mono_stage(plan: Plan, lang: str) -> bool:
     """Clean monolingual text of a language (English too)."""
-    files = plan.mono_files(lang)
-    record = files[0].parent / f"{lang}.stage.json"
-    return run_stage(
-        record,
-        lambda: _write_mono(plan, lang),
-        inputs=[*_domain_files(plan, lang), *plan.mono[lang], *_held_out_files(plan, lang)],
-        outputs=[*files, files[0].parent / f"{lang}.counts.json"],
-        options={"clean": asdict(plan.options.clean), "held_out_ids": _held_ids(plan)},
+    options, files = plan.options, plan.mono_files(lang)
+    domain, held_out = _domain_files(plan, lang), _held_out_files(plan, lang)
+    held_ids = [*options.split.valid_ids, *options.split.test_ids]
+
+    def work() -> None:
+        keys = read_keys(plan.held_out) if lang == plan.english else keys_of(held_out)
+        counts = plan.mono_counts(lang)
+        write_mono(MonoText(lang, plan.english, domain, plan.mono[lang], options.clean, keys, held_ids, files, counts))
+
+    return run(
+        plan,
+        files[0].parent / f"{lang}.stage.json",
+        work,
+        inputs=[*domain, *plan.mono[lang], *held_out],
+        outputs=[*files, plan.mono_counts(lang)],
+        options={"clean": asdict(options.clean), "held_out_ids": held_ids},
+        packages=cleaning_packages(plan),
+        code="text",
     )
+
+
+def read_keys(path: Path) -> list[str]:
+    """The match keys of ``Plan.held_out``; there may be none."""
+    return path.read_text("utf-8").split("\n")[:-1]
 
 
 def _domain_files(plan: Plan, lang: str) -> list[Path]:
@@ -80,15 +106,20 @@ def _domain_files(plan: Plan, lang: str) -> list[Path]:
     roles = plan.options.roles
     if lang != plan.english:
         return [plan.sides(lang, "train")[0]]
-    return [plan.sides(other, "train")[1] for other, role in roles.items() if role != "target"] or [
-        plan.sides(other, _first_sample(plan, other))[1] for other in roles
-    ]
+    trained = [plan.sides(other, "train")[1] for other, role in roles.items() if role != "target"]
+    return trained or [path[1] for other in roles for path in [_first_sample(plan, other)] if path]
 
 
-def _first_sample(plan: Plan, lang: str) -> str:
-    """The parallel text that a target language may use beyond its source side: the smallest first sample."""
-    sizes = plan.options.budgets(lang)
-    return sample_name(min(sizes), plan.options.sample_seeds[0]) if sizes else "train"
+def _first_sample(plan: Plan, lang: str) -> tuple[Path, ...]:
+    """The parallel text that a target language may use beyond its source side: the first of the smallest samples.
+
+    All of the training text where no samples are wanted; none where zero-shot alone is.
+    """
+    index = read_json(plan.text(lang) / "samples.json")
+    if index["samples"]:
+        sample = min(index["samples"], key=lambda sample: sample["budget"])
+        return plan.sides(lang, sample["name"])
+    return () if 0 in (plan.options.budgets(lang) or ()) else plan.sides(lang, "train")
 
 
 def _held_out_files(plan: Plan, lang: str) -> list[Path]:
@@ -96,31 +127,6 @@ def _held_out_files(plan: Plan, lang: str) -> list[Path]:
     if lang == plan.english:
         return [plan.held_out]
     return [plan.sides(lang, split)[0] for split in SPLITS_OF_ROLE[plan.options.roles[lang]] if split != "train"]
-
-
-def _held_ids(plan: Plan) -> list[str]:
-    return [*plan.options.split.valid_ids, *plan.options.split.test_ids]
-
-
-def _write_mono(plan: Plan, lang: str) -> None:
-    english = lang == plan.english
-    if english:
-        keys = set(plan.held_out.read_text("utf-8").splitlines())
-    else:
-        lines = [line for path in _held_out_files(plan, lang) for line in read_lines(path)]
-        keys = held_out_keys({"test": Parallel(lines, [], [])})[0]
-    domain = [line for path in _domain_files(plan, lang) for line in read_lines(path)]
-    extra = [line for path in plan.mono[lang] for line in read_mono(path, lang, plan.english, _held_ids(plan))]
-    kept, dropped = clean_mono(domain, plan.options.clean, keys)
-    more, more_dropped = clean_mono(extra, plan.options.clean, keys)
-    files = plan.mono_files(lang)
-    write_lines(files[0], kept)
-    write_lines(files[1], more)
-    counts = {
-        "domain": {"read": len(domain), "kept": len(kept), "dropped": dropped},
-        "extra": {"read": len(extra), "kept": len(more), "dropped": more_dropped},
-    }
-    write_json(files[0].parent / f"{lang}.counts.json", counts)
 
 
 def lines_or_none(path: Path) -> list[str]:
@@ -131,33 +137,39 @@ def lines_or_none(path: Path) -> list[str]:
 def subwords_stage(plan: Plan, lang: str) -> bool:
     """spm.model and dict.txt."""
     pack, files = plan.pack(lang), plan.mono_files(lang)
-    return run_stage(
+    return run(
+        plan,
         pack / "subwords.stage.json",
         lambda: subwords.write_pack(pack, lines_or_none(files[0]), lines_or_none(files[1]), plan.options.vocab_size),
         inputs=files,
         outputs=[pack / "spm.model", pack / "dict.txt"],
         options={"vocab_size": plan.options.vocab_size},
         packages=("sentencepiece",),
+        code="subwords",
     )
 
 
 def vectors_stage(plan: Plan, lang: str) -> bool:
     """Monolingual vectors, not yet aligned."""
-    pack, files, raw = plan.pack(lang), plan.mono_files(lang), plan.raw_vectors(lang)
-    return run_stage(
+    pack, files, raw, options = plan.pack(lang), plan.mono_files(lang), plan.raw_vectors(lang), plan.options
+    vec = vectors.find_vec(options.vec_files, lang)
+    return run(
+        plan,
         raw.parent / f"{lang}.stage.json",
         lambda: vectors.write_vectors(
             pack,
             lines_or_none(files[0]),
             lines_or_none(files[1]),
-            plan.options.vector_dim,
+            options.vector_dim,
             raw,
-            plan.options.vector_method,
+            options.vector_method,
+            vec=vec,
         ),
-        inputs=[*files, pack / "spm.model", pack / "dict.txt"],
+        inputs=[*files, pack / "spm.model", pack / "dict.txt", *([vec] if vec else [])],
         outputs=[raw],
-        options={"vector_dim": plan.options.vector_dim, "vector_method": plan.options.vector_method},
+        options={"vector_dim": options.vector_dim, "vector_method": options.vector_method},
         packages=("sentencepiece", "gensim", "numpy", "scipy", "scikit-learn"),
+        code="vectors",
     )
 
 
@@ -177,32 +189,30 @@ def universal_stage(plan: Plan, lang: str) -> bool:
         count = ulr_tables.write_universal(pack, universal, most)
         write_json(pack / "card.json", _card_start(plan, lang) | {"universal_tokens": count})
 
-    made = run_stage(
+    return run(
+        plan,
         pack / "universal.stage.json",
         work,
-        inputs=[pack / "dict.txt", plan.raw_vectors(lang), *_count_files(plan, lang)],
+        inputs=[pack / "dict.txt", plan.raw_vectors(lang), plan.mono_counts(lang)],
         outputs=[pack / "vectors.npy", pack / "card.json", universal / "keys.npy", universal / "tokens.txt"],
         options={"universal_tokens": most},
         packages=("numpy",),
+        code="ulr_tables",
     )
-    return made
-
-
-def _count_files(plan: Plan, lang: str) -> list[Path]:
-    return [plan.mono_files(lang)[0].parent / f"{lang}.counts.json"]
 
 
 def _card_start(plan: Plan, lang: str) -> dict[str, Any]:
     """What every language card says."""
     record = read_json(plan.mono_files(lang)[0].parent / f"{lang}.stage.json")
+    vec = vectors.find_vec(plan.options.vec_files, lang)
     return {
         "lang": lang,
         "role": plan.options.roles.get(lang, "english"),
         "pieces": len(subwords.read_dictionary(plan.pack(lang) / "dict.txt")),
         "vector_dim": plan.options.vector_dim,
-        "vector_method": plan.options.vector_method,
+        "vector_method": f"vec: {vec.name}" if vec else plan.options.vector_method,
         "sources": [{"name": name, "sha256": digest} for name, digest in record["inputs"]],
-        "monolingual": read_json(_count_files(plan, lang)[0]),
+        "monolingual": read_json(plan.mono_counts(lang)),
     }
 
 
@@ -214,7 +224,7 @@ def align_stage(plan: Plan, lang: str) -> bool:
     role = options.roles[lang]
     parallel: tuple[Path, ...] = ()
     if role != "target" or not lists:
-        parallel = plan.sides(lang, _first_sample(plan, lang) if role == "target" else "train")
+        parallel = _first_sample(plan, lang) if role == "target" else plan.sides(lang, "train")
     own = [pack / "spm.model", pack / "dict.txt", plan.raw_vectors(lang)]
     theirs = [english / "spm.model", english / "dict.txt", english / "vectors.npy"]
 
@@ -222,7 +232,8 @@ def align_stage(plan: Plan, lang: str) -> bool:
         card = align.align_pack(pack, plan.raw_vectors(lang), english, align.Sources(lists, parallel))
         write_json(pack / "card.json", _card_start(plan, lang) | card)
 
-    return run_stage(
+    return run(
+        plan,
         pack / "align.stage.json",
         work,
         inputs=[
@@ -230,33 +241,57 @@ def align_stage(plan: Plan, lang: str) -> bool:
             *theirs,
             *lists,
             *parallel,
-            *_count_files(plan, lang),
+            plan.mono_counts(lang),
         ],
         outputs=[pack / "vectors.npy", pack / "card.json"],
-        options={"role": role, "rounds": align.REFINEMENTS, "lexicon_strength": align.LEXICON_STRENGTH},
-        packages=("numpy", "sentencepiece"),
+        options={"role": role},
+        packages=("numpy", "scipy", "sentencepiece"),
+        code="align",
     )
 
 
 def binarise_stage(plan: Plan, lang: str) -> bool:
     """bin/<split>.<xx>-en.* of all splits."""
-    folder, splits = plan.out / "bin", plan.options.splits_of(lang)
+    folder, splits = plan.out / "bin", made_splits(plan, lang)
     packs = {side: plan.pack(side) for side in (lang, plan.english)}
     texts = {split: plan.sides(lang, split) for split in splits}
 
     def work() -> None:
         for split, sides in texts.items():
-            for (side, pack), text in zip(packs.items(), sides, strict=True):
-                binarise.binarise(text, pack, folder / f"{split}.{lang}-{plan.english}.{side}")
+            for (side, pack), path in zip(packs.items(), sides, strict=True):
+                binarise.binarise(path, pack, folder / f"{split}.{lang}-{plan.english}.{side}")
 
-    return run_stage(
+    return run(
+        plan,
         folder / f"{lang}-{plan.english}.stage.json",
         work,
         inputs=[
-            *(text for sides in texts.values() for text in sides),
+            *(path for sides in texts.values() for path in sides),
             *(pack / name for pack in packs.values() for name in ("spm.model", "dict.txt")),
         ],
         outputs=[path for split in splits for path in binarise.binary_paths(folder, split, lang, plan.english)],
         options={"splits": splits},
         packages=("sentencepiece", "fairseq-fixed"),
+        code="binarise",
+    )
+
+
+def audit_stage(plan: Plan, lang: str) -> bool:
+    """That nothing of dev and test is in the text that a language (English too) was trained on: ``audit.audit``."""
+    checked = audit.Audited(plan.out, lang, plan.english, plan.options.roles)
+    made = checked.report_file
+
+    def work() -> None:
+        report = audit.audit(checked)
+        audit.must_be_clean([report])
+        write_json(made, report)
+
+    return run(
+        plan,
+        made.with_suffix(".stage.json"),
+        work,
+        inputs=checked.files(),
+        outputs=[made],
+        options={"roles": plan.options.roles},
+        code="audit",
     )

@@ -13,38 +13,67 @@ import sentencepiece
 
 from data_prep.corpus import read_lines
 from data_prep.errors import InputError, OneLineParser, run_command
+from data_prep.lexicon import evenly
 from data_prep.provenance import atomic, write_lines
 
 BYTE_PIECES = 256  # byte fallback's; they come on top of --vocab-size
 SPECIALS = 3  # <unk>, <s>, </s>: SentencePiece's, not in the dictionary (fairseq has its own)
 TOKENS_PER_PIECE = 10  # a smaller corpus gets a smaller vocabulary
+PIECES_PER_ROOT = 8  # pieces for the square root of the tokens, as vocabularies grow (Heaps' law)
+MOST_PIECES = 32_000
+CHARACTERS_PER_TOKEN = 6  # of text that puts no spaces between words
+ALPHABET = 500  # more different characters are no alphabet, but Hangul, Han or kana, or strays of many scripts
+LARGE_SCRIPT_COVERAGE = 0.9995
+MOST_LINES = 1_000_000  # SentencePiece needs 20 bytes a character
 
 
-def capped_vocab_size(wanted: int, lines: Sequence[str]) -> int:
-    """The vocabulary size that the text can feed: one piece for 10 tokens, but room for all characters twice."""
-    tokens = sum(len(line.split()) for line in lines)
+def count_tokens(lines: Iterable[str]) -> int:
+    """White-space tokens, or one for 6 characters of a line where that is more (text without spaces)."""
+    return sum(max(len(line.split()), len(line) // CHARACTERS_PER_TOKEN) for line in lines)
+
+
+def fitting_vocab_size(wanted: int | None, lines: Sequence[str]) -> int:
+    """The vocabulary size: 8 sqrt(tokens), at most 32,000, unless ``wanted`` is given.
+
+    In both cases no more than the text can feed, a piece for 10 tokens, but room for all characters twice.
+    """
+    tokens = count_tokens(lines)
     characters = len(set().union(*lines)) if lines else 0
-    return min(wanted, max(2 * characters + 2, tokens // TOKENS_PER_PIECE))
+    size = min(MOST_PIECES, round(PIECES_PER_ROOT * math.sqrt(tokens))) if wanted is None else wanted
+    return min(size, max(2 * characters + 2, tokens // TOKENS_PER_PIECE))
 
 
-def train(lines: Sequence[str], vocab_size: int, weights: Sequence[int] | None = None) -> bytes:
+def character_coverage(lines: Iterable[str]) -> float:
+    """The share of the text whose characters become pieces; the bytes of the rest do.
+
+    All of it for alphabets; 0.9995 where the text has more than 500 different characters, as Hangul and Han have.
+    """
+    characters: set[str] = set()
+    for line in lines:
+        characters.update(line)
+    return 1.0 if len(characters) <= ALPHABET else LARGE_SCRIPT_COVERAGE
+
+
+def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] | None = None) -> bytes:
     """A SentencePiece model (serialised) of at most ``vocab_size`` pieces and the 256 byte pieces.
 
-    ``weights`` counts a line several times. Deterministic: one thread, and the text itself is the whole input.
-    InputError if SentencePiece cannot make a model of the text.
+    None lets the text decide (``fitting_vocab_size``). ``weights`` counts a line several times; of longer text than
+    MOST_LINES so many lines are read. Deterministic: one thread, and the text itself is the whole input. InputError if
+    SentencePiece cannot make a model of the text.
     """
     repeats = weights or [1] * len(lines)
-    sentences = [line for line, repeat in zip(lines, repeats, strict=True) for _ in range(repeat)]
+    rows = evenly(len(lines), MOST_LINES)
+    sentences = [lines[row] for row in rows for _ in range(repeats[row])]
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sentences),
             model_writer=model,
             model_type="unigram",
-            vocab_size=capped_vocab_size(vocab_size, sentences) + BYTE_PIECES + SPECIALS,
+            vocab_size=fitting_vocab_size(vocab_size, sentences) + BYTE_PIECES + SPECIALS,
             hard_vocab_limit=False,  # a tiny text may hold fewer pieces
             byte_fallback=True,
-            character_coverage=0.9998,
+            character_coverage=character_coverage(sentences),
             normalization_rule_name="identity",  # clean.normalise has done NFC; references stay as they are
             num_threads=1,
             max_sentence_length=1 << 20,
@@ -96,7 +125,7 @@ def domain_weight(domain: Sequence[str], extra: Sequence[str], most: int = 10) -
     return max(1, min(most, math.ceil(tokens[1] / max(1, tokens[0]))))
 
 
-def write_pack(pack: Path, domain: Sequence[str], extra: Sequence[str], vocab_size: int) -> None:
+def write_pack(pack: Path, domain: Sequence[str], extra: Sequence[str], vocab_size: int | None) -> None:
     """Write spm.model and dict.txt of a language pack, made from its domain text and extra monolingual text."""
     if not domain and not extra:
         raise InputError(f"{pack.name}: must have at least one line of text for its SentencePiece model, but has none")
@@ -111,15 +140,15 @@ def write_pack(pack: Path, domain: Sequence[str], extra: Sequence[str], vocab_si
 def add_vocab_argument(parser: OneLineParser) -> None:
     """The flag of the vocabulary size."""
     parser.add_argument(
-        "--vocab-size", type=int, default=8000, metavar="N",
-        help="most SentencePiece pieces a language, not counting the 256 byte pieces; small texts get fewer "
-        "(a piece for 10 tokens)",
+        "--vocab-size", type=int, metavar="N",
+        help="most SentencePiece pieces a language, not counting the 256 byte pieces; if not given, 8 times the square "
+        "root of its tokens, at most 32,000; in both cases at most a piece for 10 tokens",
     )  # fmt: skip
 
 
-def check_vocab_size(vocab_size: int) -> None:
-    """InputError unless it is a size that can hold an alphabet."""
-    if vocab_size < 30:
+def check_vocab_size(vocab_size: int | None) -> None:
+    """InputError unless it is a size that can hold an alphabet, or None."""
+    if vocab_size is not None and vocab_size < 30:
         raise InputError(f"--vocab-size must be at least 30 (pieces), but is {vocab_size}")
 
 

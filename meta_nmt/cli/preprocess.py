@@ -5,20 +5,22 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.clean import CleanOptions, add_clean_arguments
+from data_prep.clean import CleanOptions, add_clean_arguments, add_workers_argument
 from data_prep.corpus import comma_list
 from data_prep.errors import OneLineParser, run_command
 from data_prep.pipeline import prepare
 from data_prep.plan import Options
-from data_prep.split import SplitOptions, add_split_arguments
+from data_prep.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments
 from data_prep.subsample import LanguageBudgets, add_sample_arguments
 from data_prep.subwords import add_vocab_argument
 from data_prep.ulr_tables import add_universal_argument
 from data_prep.vectors import add_vector_arguments
 
 EPILOG = """\
---corpus may hold, each plain or .gz: XX-en.tsv (X, tab, English); XX.tsv and en.tsv (id, tab, text; joined on the id);
-XX-en/{train,valid,test}.{XX,en} or {train,valid,test}.XX-en.{XX,en} (line-aligned, already split).
+--corpus is a manifest (data_prep/manifest.py), or a folder that holds one as manifest.yaml or, each plain or .gz:
+XX-en.tsv (X, tab, English); XX-en/*.tsv; XX.tsv and en.tsv (id, tab, text; joined on the id); line-aligned files,
+already split: XX-en/{train,valid,test}.{XX,en}, {train,valid,test}.XX-en.{XX,en} or {train,valid,test}.{XX,en};
+XX-en.tmx; XX-en.txt.zip (OPUS); XX-en.parquet, .json, .jsonl or .csv.
 --mono may hold XX.txt (a sentence a line), XX.tsv (id, tab, text) or XX-en.tsv. --dictionaries may hold XX-en.train.tsv
 and XX-en.test.tsv (word, tab, English word; every 10th word measures the alignment) or XX-en.txt.
 Run again, finished stages are skipped.
@@ -31,7 +33,9 @@ def get_parser() -> OneLineParser:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DATA", help="data folder to make or bring up to date"
     )
-    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder of raw parallel text")
+    parser.add_argument(
+        "--corpus", type=Path, required=True, metavar="PLACE", help="folder or manifest of raw parallel text"
+    )
     for role, use in (
         ("source", "meta-training"),
         ("valid", "meta-validation"),
@@ -63,7 +67,14 @@ def get_parser() -> OneLineParser:
     add_vocab_argument(parser)
     add_universal_argument(parser)
     add_vector_arguments(parser)
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes, a language each")
+    parser.add_argument(
+        "--vec-files",
+        type=Path,
+        metavar="DIR",
+        help="word vectors XX.vec (text format, may end in .gz) to compose those of the pieces from; a language "
+        "without a file there has its --vector-method",
+    )
+    add_workers_argument(parser)
     return parser
 
 
@@ -76,14 +87,18 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Parse the flags and prepare the data; raises InputError."""
     args = vars(parse_args(argv))
     split = SplitOptions(args.pop("hold_out_last"), args.pop("valid_ids"), args.pop("test_ids"))
-    clean = CleanOptions(args.pop("max_tokens_per_line"), args.pop("length_ratio"))
+    clean = CleanOptions(args.pop("max_tokens_per_line"), args.pop("length_ratio"), args.pop("language_id"))
     args["mono"] = tuple(args["mono"])
     record = prepare(Options(**args, split=split, clean=clean))
     for lang, entry in record["languages"].items():
-        splits = ", ".join(f"{name} {counts['lines']}" for name, counts in entry["splits"].items())
+        lines = {name: counts["lines"] for name, counts in entry["splits"].items()}
+        splits = ", ".join(f"{name} {lines.pop(name)}" for name in SPLITS_OF_ROLE[entry["role"]])
         dropped = sum(entry["dropped"].values())
         precision = entry["alignment"]["precision_at_1"]
         print(f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment precision@1 {precision}")
+        if lines or entry.get("left_out"):
+            left_out = "".join(f"; its text is too small for {size:,} English tokens" for size in entry["left_out"])
+            print(f"{lang}: {len(lines)} samples{left_out}")
     print(f"{args['out']}: ready")
     return 0
 

@@ -1,4 +1,7 @@
-"""Which languages are held out: the data folder's record says it, and meta-training is held to it."""
+"""Which languages are held out: the data folder's record says it, and meta-training is held to it.
+
+A language that came in later (meta-nmt-add-language) stands in no record; its card says its role.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,16 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{record}: must be the record that meta-nmt-preprocess writes, but: {error!r}") from None
     for code in sources:
-        role = "meta-validation" if code in valid else roles.get(code, "source")
+        role = "meta-validation" if code in valid else roles.get(code) or _added_role(Path(data), code)
         if role != "source":
             raise InputError(
                 f"`--source-langs` must not name a held-out language, but names {code}, a {role} language of {data}"
             )
+
+
+def _added_role(data: Path, code: str) -> str:
+    """The role in a language's card; "source" where there is none (packs made by hand)."""
+    try:
+        return str(json.loads((data / "lang" / code / "card.json").read_text(encoding="utf-8"))["role"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "source"

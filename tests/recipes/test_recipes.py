@@ -1,9 +1,11 @@
 """Every shipped recipe: valid bash that stops at errors, and commands that the real parsers accept."""
 
 import importlib
+import json
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
@@ -12,21 +14,27 @@ from typing import Any
 
 import pytest
 
+from data_prep.manifest import read_manifest
+from data_prep.split import SPLITS_OF_ROLE
+from data_prep.synthetic import main as make_corpora
+
 REPO = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(REPO) for path in (REPO / "recipes").rglob("*.sh"))
 LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
 RECIPES = [path for path in SCRIPTS if path not in LIBRARIES]
 TARGET_RECIPES = [path for path in RECIPES if path.name != "meta_train.sh"]
-TATOEBA, BIBLE = Path("recipes/tatoeba"), Path("recipes/bible")
+TATOEBA, BIBLE, PAPER = Path("recipes/tatoeba"), Path("recipes/bible"), Path("recipes/paper")
 PROMISED = {
     Path("recipes/quickstart.sh"), TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
-    *(TATOEBA / f"{code}-en.sh" for code in ("ro", "lv", "fi", "ko", "tr")),
+    PAPER / "meta_train.sh",
+    *(family / f"{code}-en.sh" for family in (TATOEBA, PAPER) for code in ("ro", "lv", "fi", "ko", "tr")),
     *(BIBLE / f"{code}-en.sh" for code in ("ro", "lv", "fi", "ko")),
 }  # fmt: skip
 
 
 def run(script: Path | str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    unset = {"CORPUS", "MONO", "DICTIONARIES", "OUTPUTS", "DRY_RUN", "SEEDS", "STRATEGY", "ARCH"}
+    unset = {"CORPUS", "MONO", "DICTIONARIES", "OUTPUTS", "DRY_RUN", "SEEDS", "STRATEGY", "ARCH", "VALID", "SOURCES",
+             "TARGETS", "EXTRA_PREPARATION"}  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     command = ["bash", str(REPO / script)] if isinstance(script, Path) else ["bash", "-c", script, "recipe"]
     return subprocess.run(command, cwd=cwd, env={**environment, **variables}, capture_output=True, text=True)
@@ -127,11 +135,69 @@ def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path)
 def test_a_missing_folder_is_one_line(recipe: Path, missing: str, tmp_path: Path) -> None:
     given = {"CORPUS": str(tmp_path), "DICTIONARIES": str(tmp_path), "OUTPUTS": str(tmp_path / "outputs")}
     without = {name: folder for name, folder in given.items() if name != missing}
-    for variables in (without, {**given, missing: str(tmp_path / "absent")}):
+    absent = {**given, missing: str(tmp_path / "absent")}
+    for variables in [absent] if recipe.parent == PAPER else [without, absent]:  # the paper's corpora can be fetched
         done = run(recipe, tmp_path, **variables)
         assert done.returncode == 2, f"{recipe}: exit status {done.returncode}"
         assert done.stderr.count("\n") == 1 and missing in done.stderr, done.stderr
     assert not (tmp_path / "outputs").exists(), "something was written"
+
+
+@pytest.mark.parametrize("recipe", [path for path in RECIPES if path.parent == PAPER], ids=str)
+def test_without_a_local_copy_the_paper_fetches_what_it_needs(recipe: Path, tmp_path: Path) -> None:
+    done = run(recipe, tmp_path, DRY_RUN="1", OUTPUTS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    fetching, prepare = (shlex.split(line)[1:] for line in done.stdout.splitlines()[1:4:2])
+    assert fetching[:3] == ["python", "-m", "data_prep.fetch"], "the corpora come first"
+    args = parser(tuple(fetching[:3]))(fetching[3:])
+    assert value(prepare, "--corpus") == str(args.out) == str(tmp_path / "paper/corpora"), "what is fetched is read"
+    splits: dict[str, set[str]] = {}
+    for corpus in read_manifest(REPO / args.manifest).corpora:
+        splits.setdefault(corpus.languages[0], set()).add(corpus.split)
+    roles = {role: value(prepare, f"--{role}-langs").split(",") for role in SPLITS_OF_ROLE}
+    assert len(roles["source"]) == 18 and len(roles["target"]) == 4, "18 sources; one of the five targets validates"
+    assert sorted(splits) == sorted(sum(roles.values(), [])), "the manifest and the recipe have the same languages"
+    for role, langs in roles.items():
+        for lang in langs:
+            assert set(SPLITS_OF_ROLE[role]) <= splits[lang], f"{lang} has no {SPLITS_OF_ROLE[role]}"
+
+
+def stand_in_venv(folder: Path) -> Path:
+    """A virtual environment for recipes that has this Python, prepares data for real, and only notes trainings."""
+    stamp = f'source {REPO}/recipes/common.sh; sha256sum "$REPO/setup.py" "$REPO/recipes/common.sh" | sha256sum'
+    (folder / "bin").mkdir(parents=True)
+    (folder / f"installed-{run(stamp, folder).stdout[:16]}").touch()
+    programs = {
+        "python": f'exec {sys.executable} "$@"',
+        "meta-nmt-preprocess": f'exec {sys.executable} -m meta_nmt.cli.preprocess "$@"',
+        "meta-nmt-train": f'echo "$@" >>{folder}/trainings',
+    }
+    for name, command in programs.items():
+        (folder / "bin" / name).write_text(f"#!/usr/bin/env bash\n{command}\n")
+        (folder / "bin" / name).chmod(0o755)
+    return folder
+
+
+def test_the_paper_s_recipe_runs_on_a_local_copy(tmp_path: Path) -> None:
+    codes = ("qaa", "qab", "qav", "qbx")
+    corpora = tmp_path / "corpora"
+    assert make_corpora(["--out", str(corpora), "--languages", ",".join(codes), "--sentences", "200",
+                         "--mono-sentences", "100"]) == 0  # fmt: skip
+    small = "--vocab-size 120 --universal-tokens 60 --vector-dim 8 --english-tokens 400,200 --workers 1"
+    done = run(
+        PAPER / "meta_train.sh", tmp_path, CORPUS="corpora", DICTIONARIES="corpora/dict", MONO="corpora/mono",
+        OUTPUTS="outputs", SOURCES="qaa,qab", VALID="qav", TARGETS="qbx", SEEDS="1 2", EXTRA_PREPARATION=small,
+        VENV=str(stand_in_venv(tmp_path / "venv")), PYTHONPATH=str(REPO),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    data = tmp_path / "outputs/paper/valid-qav/data"
+    languages = json.loads((data / "data.json").read_text("utf-8"))["languages"]
+    assert {code: entry["role"] for code, entry in languages.items()} == dict(
+        zip(codes, ("source", "source", "valid", "target"), strict=True)
+    ), "roles of the prepared languages"
+    assert {f"train-{size}-s{seed}" for size in (200, 400) for seed in (1, 2)} <= set(languages["qbx"]["splits"])
+    assert "Fetch" not in done.stdout, "a local copy needs no download"
+    assert len((tmp_path / "venv/trainings").read_text().splitlines()) == 3, "base, joint and fomaml"
 
 
 STAGES = f"""

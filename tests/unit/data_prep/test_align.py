@@ -1,13 +1,29 @@
 """Alignment: Procrustes finds a known rotation; mining finds known pairs; tables keep their rows."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from data_prep.align import Anchor, Pack, add_lexicon, csls, fit_map, hold_out, precision, procrustes, read_word_list
+from data_prep.align import (
+    Anchor,
+    Pack,
+    add_lexicon,
+    csls,
+    fit_map,
+    hold_out,
+    nearest,
+    poor_warning,
+    precision,
+    procrustes,
+    queries,
+    read_word_list,
+    sentence_queries,
+)
 from data_prep.errors import InputError
-from data_prep.lexicon import mine_pairs
+from data_prep.lexicon import evenly, mine_pairs
 from data_prep.ulr_tables import normalised, unit
-from data_prep.vectors import positive_pmi, train_svd, train_word2vec
+from data_prep.vectors import positive_pmi, train_fasttext, train_svd, train_word2vec
 
 V, Q = 200, 16
 
@@ -86,6 +102,57 @@ def test_csls_equals_a_plain_loop() -> None:
             assert csls(x, y, k)[i, j] == pytest.approx(2 * x[i] @ y[j] - r_x - r_y, abs=1e-5), f"cell {i}, {j}"
 
 
+def test_nearest_equals_a_plain_loop() -> None:
+    rng = np.random.default_rng(8)
+    rows, english = unit(rng.standard_normal((30, 4))), unit(rng.standard_normal((40, 4)))
+    rows[3], english[5] = 0, 0  # no vectors: neither neighbours nor candidates
+    r_y = np.array([np.mean(sorted(np.delete(rows, 3, axis=0) @ y)[-3:]) for y in english])
+    for piece, found in zip((0, 7), nearest(rows, (0, 7), english, best=5, neighbours=3), strict=True):
+        scores = {y: 2 * rows[piece] @ english[y] - r_y[y] for y in range(40) if y != 5}
+        assert found.tolist() == sorted(scores, key=lambda y: -scores[y])[:5], f"piece {piece}"
+
+
+def made_up_text(rng: np.random.Generator, lines: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Sentences of 8 of 150 words by topic; English word i is word i of the other language, elsewhere in the line."""
+    topics = rng.dirichlet(np.full(10, 0.05), size=150).T
+    topics /= topics.sum(axis=1, keepdims=True)
+    english = [rng.choice(150, size=8, p=topics[rng.integers(10)]).tolist() for _ in range(lines)]
+    return [rng.permutation(line).tolist() for line in english], english
+
+
+def test_sentences_in_common_align_without_anchors() -> None:
+    rng = np.random.default_rng(9)
+    text = made_up_text(rng, 800)
+    english = pack(unit(rng.standard_normal((150, Q))))
+    source = pack(unit(rng.standard_normal((150, Q))))
+    rows = sentence_queries(text, source, english)
+    seen = sorted({word for line in text[0] for word in line})
+    held = [Anchor((word,), (word,), str(word), "parallel") for word in seen]
+    assert precision(rows, held, english)["precision_at_1"] > 0.6, "words of the same sentences mean the same"
+    assert not np.delete(rows, seen, axis=0).any(), "a piece that stands in no sentence has no sentence query"
+    shuffled = [text[0][row] for row in rng.permutation(800)], text[1]
+    assert precision(sentence_queries(shuffled, source, english), held, english)["precision_at_1"] < 0.2, "by chance"
+    alone, both = queries([], rows, source, english)
+    assert precision(alone, held, english)["precision_at_1"] < 0.1, "the vectors alone are unaligned"
+    assert precision(both, held, english)["precision_at_1"] > 0.4, "sentences must show in the queries"
+
+
+def test_a_query_by_sentences_grows_with_the_sentences() -> None:
+    rng = np.random.default_rng(10)
+    english = pack(unit(rng.standard_normal((150, Q))))
+    text = made_up_text(rng, 100)
+    counts = np.bincount([word for line in text[0] for word in set(line)], minlength=150)
+    lengths = np.linalg.norm(sentence_queries(text, english, english), axis=1)
+    assert np.allclose(lengths, counts / (counts + 5), atol=1e-5), "n / (n + 5) long"
+
+
+def test_poor_alignment_says_what_to_do() -> None:
+    quality = {"precision_at_1": 0.02, "words": 50, "anchors": 60, "poor": True}
+    warning = poor_warning("xx", "en", quality)
+    assert warning and "0.02" in warning and "--dictionaries" in warning and "--mono" in warning, warning
+    assert poor_warning("xx", "en", quality | {"poor": False}) is None, "a good one is no warning"
+
+
 def test_held_out_words_are_not_fitted_on() -> None:
     anchors = [*same_row_anchors(range(30)), Anchor((0,), (3,), "again", "identical")]
     fit, held = hold_out(anchors)
@@ -102,6 +169,38 @@ def test_mining_finds_the_lexicon_of_shuffled_sentences() -> None:
     assert {(x, y) for x, y, _ in pairs} == {(word + 100, word) for word in range(40)}, "wrong pairs mined"
     assert all(0 < score <= 1 for *_, score in pairs), "scores are probabilities"
     assert mine_pairs([[]], [[]]) == [], "nothing comes of nothing"
+    assert mine_pairs([[], [1], []], [[2], [], []]) == [], "lines of one side alone link nothing"
+
+
+def test_mining_equals_a_plain_loop() -> None:
+    rng = np.random.default_rng(11)
+    english = [rng.choice(12, size=rng.integers(1, 6), replace=False).tolist() for _ in range(60)]
+    source = [[word for word in line if rng.random() < 0.9] for line in english]
+
+    def translation(given: list[list[int]], made: list[list[int]]) -> dict[tuple[int, int], float]:
+        """t(made | given) by IBM model 1, links of pairs that share 2 lines or more."""
+        shared = Counter((g, m) for gs, ms in zip(given, made, strict=True) for g in gs for m in ms)
+        t = {pair: 1.0 for pair, lines in shared.items() if lines >= 2}
+        for _ in range(8):
+            counts: Counter[tuple[int, int]] = Counter()
+            for gs, ms in zip(given, made, strict=True):
+                for m in ms:
+                    links = {g: t[g, m] for g in gs if (g, m) in t}
+                    for g, value in links.items():
+                        counts[g, m] += value / sum(links.values())
+            t = {pair: value / sum(v for p, v in counts.items() if p[0] == pair[0]) for pair, value in counts.items()}
+        return t
+
+    forward, backward = translation(source, english), translation(english, source)
+    found = mine_pairs(source, english, smallest=0.0)
+    assert len(found) == 12, f"every word has its own: {found}"
+    for x, y, score in found:
+        assert score == pytest.approx((forward[x, y] * backward[y, x]) ** 0.5, rel=1e-5), f"pair {x}, {y}"
+
+
+def test_long_texts_are_mined_evenly() -> None:
+    assert evenly(3, 5).tolist() == [0, 1, 2], "all of a short text"
+    assert evenly(11, 3).tolist() == [0, 5, 10], "from its beginning to its end"
 
 
 def test_normalised_rows() -> None:
@@ -128,7 +227,7 @@ def test_positive_pmi_equals_a_plain_loop() -> None:
             assert found[i, j] == pytest.approx(expected), f"cell {i}, {j}"
 
 
-@pytest.mark.parametrize("train", [train_svd, train_word2vec])
+@pytest.mark.parametrize("train", [train_svd, train_word2vec, train_fasttext])
 def test_vectors_are_deterministic_and_know_likeness(train) -> None:
     rng = np.random.default_rng(7)
     subjects = {"animal": ["cat", "dog", "cow"], "tool": ["saw", "axe", "pen"]}

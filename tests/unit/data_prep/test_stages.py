@@ -13,6 +13,7 @@ from data_prep.provenance import atomic, run_stage
 
 STAGES = (
     "provenance", "corpus", "clean", "split", "subsample", "subwords", "vectors", "align", "ulr_tables", "binarise",
+    "audit",
 )  # fmt: skip
 
 
@@ -32,6 +33,7 @@ def test_the_chain_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     words = ["red", "green", "blue", "dog", "cat", "bird", "sees", "eats", "likes", "old"]
     rng = np.random.default_rng(0)
     english = [" ".join(rng.choice(words, size=5)) for _ in range(260)]
+    english[:2] = [english[-1].upper(), english[-30] + "!"]
     (tmp_path / "corpus").mkdir()
     rows = [f"{line.upper()}\t{line}\n" for line in english]
     (tmp_path / "corpus/xx-en.tsv").write_text("".join(rows), "utf-8")
@@ -39,10 +41,12 @@ def test_the_chain_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     corpus = ["--corpus", str(tmp_path / "corpus"), "--lang", "xx"]
     assert split.main([*corpus, "--hold-out-last", "20,20", "--out", str(text)]) == 0
     pairs = ["--source", str(text / "train.xx"), "--target", str(text / "train.en")]
-    cleaned = ["--out-source", str(text / "clean.xx"), "--out-target", str(text / "clean.en")]
-    assert clean.main([*pairs, *cleaned, "--counts", str(text / "counts.json")]) == 0
+    cleaned = ["--out-source", str(text / "clean.xx"), "--out-target", str(text / "clean.en"), "--workers", "1"]
+    held_out = ["--held-out-target", str(text / "valid.en"), str(text / "test.en")]
+    assert clean.main([*pairs, *cleaned, *held_out, "--counts", str(text / "counts.json")]) == 0
     counts = json.loads((text / "counts.json").read_text())
-    assert counts["kept"] + sum(counts["dropped"].values()) == counts["read"] > 200, f"accounting is off: {counts}"
+    assert counts["kept"] + sum(counts["dropped"].values()) == counts["read"] == 220, f"accounting is off: {counts}"
+    assert counts["dropped"]["held-out-english"] == 2, "the two planted leaks"
     sample = [*pairs, "--english-tokens", "50", "--sample-seeds", "7", "--out", str(text)]
     assert subsample.main(sample) == 0
     assert len((text / "train-50-s7.en").read_text().splitlines()) == 10, "10 lines of 5 tokens"
@@ -84,11 +88,26 @@ def test_vectors_of_another_dictionary_are_refused(tmp_path: Path) -> None:
         ulr_tables.load_table(tmp_path / "raw.npy", tmp_path / "xx")
 
 
-def test_small_texts_get_small_vocabularies() -> None:
+def test_vocabulary_sizes_follow_from_the_text() -> None:
     lines = ["a b c d e f g h i j"] * 100
-    assert subwords.capped_vocab_size(8000, lines) == 100, "one piece for 10 of 1,000 tokens"
-    assert subwords.capped_vocab_size(50, lines) == 50, "never more than wanted"
-    assert subwords.capped_vocab_size(8000, lines[:1]) == 24, "but room for the 11 characters"
+    assert subwords.fitting_vocab_size(8000, lines) == 100, "one piece for 10 of 1,000 tokens"
+    assert subwords.fitting_vocab_size(50, lines) == 50, "never more than wanted"
+    assert subwords.fitting_vocab_size(8000, lines[:1]) == 24, "but room for the 11 characters"
+    assert subwords.fitting_vocab_size(None, lines * 1000) == 8000, "8 times the square root of a million tokens"
+    assert subwords.fitting_vocab_size(None, lines) == 100, "8 times the root would be more than the text can feed"
+    assert subwords.count_tokens(["太初有道道与神同在道就是神"]) == 2, "text without spaces has tokens, too"
+
+
+def test_character_coverage_follows_from_the_script() -> None:
+    alphabet = "".join(map(chr, range(ord("a"), ord("z") + 1)))
+    assert subwords.character_coverage([alphabet, "ăâîșț", "абвгд"]) == 1.0, "every letter of an alphabet is a piece"
+    hangul = "".join(map(chr, range(0xAC00, 0xAC00 + 600)))
+    assert subwords.character_coverage([hangul]) == 0.9995, "rare syllables may be bytes"
+
+
+def test_rare_letters_of_an_alphabet_are_pieces(tmp_path: Path) -> None:
+    subwords.write_pack(tmp_path / "xx", ["one two three"] * 5000 + ["ő"], [], 60)
+    assert "ő" in dict(subwords.read_dictionary(tmp_path / "xx/dict.txt")), "one in 50,000 characters, and yet a letter"
 
 
 def test_domain_text_weighs_like_all_of_the_rest() -> None:

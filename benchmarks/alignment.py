@@ -1,0 +1,241 @@
+"""How well the query vectors of a corpus are aligned to English: CSLS precision at 1 and 5, a row a language.
+
+    python -m benchmarks.alignment --corpus bible --dictionaries muse-dict --source-langs bg,cs,da \\
+        --target-langs ro,fi --valid-ids HEB,JAS --test-ids JHN --vocab-size 8000 [--json FILE]
+
+What is measured: pairs of pieces mined from the parallel training text (``lexicon.mine_pairs``: IBM model 1 in both
+directions, mutual best, in at least 2 sentence pairs, score at least 0.1) are put in the order of their scores; every
+10th source piece is held out, and none of its pairs is an anchor. A held-out piece counts as right if its English piece
+is the nearest by CSLS of all English pieces that have a vector; r(y) is taken over all pieces of the language. No
+word list is an anchor but where the row says so.
+
+- alone: monolingual vectors and Procrustes on the other anchors. Nothing of this has seen the held-out pairs.
+- final: with sentences in common and the lexicon. The held-out pairs are in no lexicon, but they were mined from
+  the sentences that the sentence queries are made of.
+- disjoint: final, with pairs that were mined from every 10th line (held out as above) while the other lines alone gave
+  anchors and sentence queries. The monolingual vectors have read both sides, but not side by side.
+- list: final, with all mined anchors, on the words of the word lists that are one piece on both sides. Nothing
+  of the language pack has seen the lists.
+
+A target language has 600 of the pairs (--pairs) and its whole training text as monolingual text. Its held-out pairs
+are those mined from all of its parallel text (that is what ``alone`` and ``final`` are about), and ``own`` those that
+the 600 pairs give themselves. The row ``+ list`` has the word list for anchors, too. Seconds are processor seconds of
+what meta-nmt-preprocess does as well: SentencePiece and vectors (pack), anchors, sentences and queries (align).
+"""
+
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from data_prep import align, subwords, ulr_tables, vectors
+from data_prep.align import Anchor, Pack
+from data_prep.clean import normalise
+from data_prep.corpus import comma_list, find_corpus
+from data_prep.errors import OneLineParser, run_command
+from data_prep.provenance import write_json
+from data_prep.readers import Parallel, concatenate
+from data_prep.split import SplitOptions, add_split_arguments, read_splits
+
+DISJOINT_SHARE = 10  # every 10th line is for the disjoint pairs
+
+Text = tuple[align.Rows, align.Rows]
+
+
+def training_text(corpus: Path, lang: str, english: str, split: SplitOptions) -> Parallel:
+    """The clean training pairs of a language."""
+    found = read_splits(find_corpus(corpus, lang, english), "target", split)
+    text = concatenate([part for name, part in found if name == "train"])
+    pairs = [(normalise(x), normalise(y)) for x, y in zip(text.source, text.english, strict=True)]
+    pairs = [pair for pair in pairs if all(pair)]
+    return Parallel([pair[0] for pair in pairs], [pair[1] for pair in pairs], [])
+
+
+def make_pack(folder: Path, lines: Sequence[str], options: Mapping[str, Any]) -> Path:
+    """A pack with its raw vectors beside it; returns their file."""
+    raw = folder.with_suffix(".npy")
+    subwords.write_pack(folder, lines, [], options["vocab_size"])
+    vectors.write_vectors(folder, lines, [], options["vector_dim"], raw, options["vector_method"])
+    return raw
+
+
+def cut(lines: Sequence[str], pack: Pack) -> align.Rows:
+    """Lines as fairseq indices."""
+    return [list(pack.cut(line)) for line in lines]
+
+
+def some(text: Text, rows: Sequence[int]) -> Text:
+    """Some lines of a text."""
+    return [text[0][row] for row in rows], [text[1][row] for row in rows]
+
+
+def without(anchors: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
+    """Anchors of other source pieces than those held out."""
+    pieces = {anchor.source for anchor in held}
+    return [anchor for anchor in anchors if anchor.source not in pieces]
+
+
+def scores(prefix: str, rows: Any, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
+    """Precision at 1 and 5 under a prefix."""
+    found = align.precision(rows, held, english)
+    return {f"{prefix}_p1": found["precision_at_1"], f"{prefix}_p5": found["precision_at_5"]}
+
+
+def list_anchors(folder: Path | None, lang: str, source: Pack, english: Pack) -> list[Anchor]:
+    """The pairs of a language's word lists; none without a folder."""
+    lists = align.find_dictionaries(folder, lang, "en")
+    return align.dictionary_anchors([pair for path in lists for pair in align.read_word_list(path)], source, english)
+
+
+def source_row(text: Text, words: Sequence[Anchor], source: Pack, english: Pack) -> dict[str, Any]:
+    """The row of a language with all of its parallel text, and the processor seconds that its alignment took."""
+    start = time.process_time()
+    mined = align.parallel_anchors(text, source, english)
+    sentences = align.sentence_queries(text, source, english)
+    alike = align.identical_anchors(source, english)
+    everything = align.queries([*mined, *alike], sentences, source, english)[1]
+    seconds = time.process_time() - start
+    fit, held = align.hold_out([*mined, *alike])
+    alone, final = align.queries(fit, sentences, source, english)
+    row = {"pairs": len(mined), "held_out": len(held)}
+    row |= scores("alone", alone, held, english) | scores("final", final, held, english)
+    rest = [line for line in range(len(text[0])) if line % DISJOINT_SHARE]
+    tenth = some(text, range(0, len(text[0]), DISJOINT_SHARE))
+    held = align.hold_out(align.parallel_anchors(tenth, source, english))[1]
+    anchors = without([*align.parallel_anchors(some(text, rest), source, english), *alike], held)
+    disjoint = align.queries(anchors, align.sentence_queries(some(text, rest), source, english), source, english)[1]
+    row |= {"disjoint_held_out": len(held)} | scores("disjoint", disjoint, held, english)
+    row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
+    return row | {"align_seconds": round(seconds, 1)}
+
+
+def one_piece(words: Sequence[Anchor]) -> int:
+    """Source words of a list that are one piece on both sides."""
+    return len({anchor.source for anchor in words if len(anchor.source) == len(anchor.english) == 1})
+
+
+def target_rows(
+    text: Text, pairs: int, seed: int, words: Sequence[Anchor], source: Pack, english: Pack
+) -> list[dict[str, Any]]:
+    """The rows of a language with few pairs: without the word list, and with it."""
+    rows = sorted(random.Random(seed).sample(range(len(text[0])), min(pairs, len(text[0]))))
+    start = time.process_time()
+    sample = some(text, rows)
+    mined = align.parallel_anchors(sample, source, english)
+    sentences = align.sentence_queries(sample, source, english)
+    alike = align.identical_anchors(source, english)
+    everything = align.queries([*mined, *alike], sentences, source, english)[1]
+    seconds = time.process_time() - start
+    held = align.hold_out(align.parallel_anchors(text, source, english))[1]
+    own = align.hold_out(mined)[1]
+    made = []
+    for name, anchors in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
+        if name and not words:
+            continue
+        alone, final = align.queries(without(anchors, held), sentences, source, english)
+        row = {"setting": f"{len(rows)} pairs{name}", "pairs": len(without(anchors, held)), "held_out": len(held)}
+        row |= scores("alone", alone, held, english) | scores("final", final, held, english)
+        if not name:
+            final = align.queries(without(anchors, own), sentences, source, english)[1]
+            row |= {"own_held_out": len(own)} | scores("own", final, own, english)
+            row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
+        made.append(row | {"align_seconds": round(seconds, 1)})
+    return made
+
+
+def measure(args: Any, work: Path) -> list[dict[str, Any]]:
+    """All rows; written to --json after every language."""
+    split = SplitOptions(None, args.valid_ids, args.test_ids)
+    options = vars(args)
+    langs = [*args.source_langs, *args.target_langs]
+    lines: dict[str, None] = {}
+    for lang in args.source_langs or args.target_langs:
+        lines |= dict.fromkeys(training_text(args.corpus, lang, "en", split).english)
+    raw = make_pack(work / "en", list(lines), options)
+    ulr_tables.write_english(work / "en", raw)
+    rows: list[dict[str, Any]] = []
+    for lang in tqdm(langs, unit="language", file=sys.stderr):
+        text = training_text(args.corpus, lang, "en", split)
+        start = time.process_time()
+        raw = make_pack(work / lang, text.source, options)
+        source, english = align.read_both(work / lang, raw, work / "en")
+        cuts = cut(text.source, source), cut(text.english, english)
+        seconds = time.process_time() - start
+        words = list_anchors(args.dictionaries, lang, source, english)
+        if lang in args.source_langs:
+            made = [{"setting": "all"} | source_row(cuts, words, source, english)]
+        else:
+            made = target_rows(cuts, args.pairs, args.seed, words, source, english)
+        head = {"lang": lang, "lines": len(text), "pieces": int(source.vectors.any(axis=1).sum())}
+        rows += [head | row | {"pack_seconds": round(seconds, 1)} for row in made]
+        print_row(rows[-len(made)], sys.stderr)
+        if args.json:
+            write_json(args.json, rows)
+    return rows
+
+
+def print_row(row: Mapping[str, Any], file: Any = None) -> None:
+    """One line of JSON."""
+    print(json.dumps(row), file=file or sys.stdout, flush=True)
+
+
+COLUMNS = (
+    "lang", "setting", "lines", "pieces", "pairs", "held_out", "alone_p1", "alone_p5", "final_p1", "final_p5",
+    "disjoint_held_out", "disjoint_p1", "own_held_out", "own_p1", "list_words", "list_p1", "pack_seconds",
+    "align_seconds",
+)  # fmt: skip
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """The rows in Markdown, with the mean of every precision below; columns without a figure are left out."""
+    columns = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    mean: dict[str, Any] = {"lang": "mean"}
+    for name in columns:
+        values = [row[name] for row in rows if row.get(name) is not None]
+        if name.endswith(("_p1", "_p5")):
+            mean[name] = sum(values) / len(values)
+    body = []
+    for row in [*rows, mean]:
+        cells = [row.get(name) for name in columns]
+        shown = [f"{cell:.2f}" if name.endswith(("_p1", "_p5")) and cell is not None else "" if cell is None else cell
+                 for name, cell in zip(columns, cells, strict=True)]  # fmt: skip
+        body.append("| " + " | ".join(map(str, shown)) + " |")
+    head = ["| " + " | ".join(name.replace("_", " ") for name in columns) + " |", "| " + "--- | " * len(columns)]
+    return "\n".join([*head, *body])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure the alignment of the languages of a corpus."""
+    parser = OneLineParser(prog="python -m benchmarks.alignment", description=main.__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder of parallel text with ids")
+    parser.add_argument("--source-langs", type=comma_list, default=(), metavar="XX,YY", help="with all their text")
+    parser.add_argument("--target-langs", type=comma_list, default=(), metavar="XX,YY", help="with --pairs of it")
+    parser.add_argument("--dictionaries", type=Path, metavar="DIR", help="word lists, to measure on")
+    parser.add_argument("--pairs", type=int, default=600, metavar="N", help="sentence pairs of a target language")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which pairs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the rows go, too")
+    add_split_arguments(parser)
+    subwords.add_vocab_argument(parser)
+    vectors.add_vector_arguments(parser)
+    args = parser.parse_args(argv)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as work:
+        rows = measure(args, Path(work))
+    for langs in (args.source_langs, args.target_langs):
+        for setting in dict.fromkeys(row["setting"] for row in rows if row["lang"] in langs):
+            shown = [row for row in rows if row["lang"] in langs and row["setting"] == setting]
+            print(table(shown, COLUMNS), end="\n\n")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{time.monotonic() - start:.0f} s in all, measuring included; peak {peak:.0f} MiB")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main, prog="python -m benchmarks.alignment"))
