@@ -1,7 +1,7 @@
 """The LSTM meta-learner: an inner optimiser that is itself learnt.
 
 Ravi and Larochelle, "Optimization as a Model for Few-Shot Learning", ICLR 2017. Gradient descent looks like the
-update of an LSTM's cell state, so let the cell state be the learner's parameters (section 3.1, equations 2 to 4):
+update of an LSTM's cell state, so let the cell state be the learner's parameters (section 3.1):
 
     c_t = f_t * c_{t-1} + i_t * (-grad_t),    c_t = theta after t steps,  grad_t = gradient of loss_t at c_{t-1}
     i_t = sigmoid(W_I [h_t, theta_{t-1}, i_{t-1}] + b_I)
@@ -10,14 +10,14 @@ update of an LSTM's cell state, so let the cell state be the learner's parameter
 h_t is an ordinary LSTM over the preprocessed (grad_t, loss_t): the first of the two layers. One set of weights serves
 every coordinate, each with a state of its own (section 3.2), so parameters of any shape and number of rows will do.
 c_0 is theta itself and learnt with the weights: the initialisation that MAML learns. At the start f is almost 1 and i
-is alpha: gradient descent (section 3.5). Gradients and losses of the learner are taken as constants (section 3.3).
+is alpha: gradient descent. Gradients and losses of the learner are taken as constants.
 
 Memory: the backward pass through time keeps 4 (9 H + 12) bytes for each coordinate and inner step in float32,
 H = hidden units. H = 20 and the 60 million coordinates of a Transformer would be 46 GB a step; 100,000 coordinates
 (transform, residual rows in play, layer norms and biases) are 77 MB.
 
 Deviations: i starts at alpha instead of sigmoid(-5 to -4), b_F at 6 instead of uniformly in 4 to 6; the gates'
-own previous values are fed back after the sigmoid, as equations 2 and 3 are written, while the public code feeds them
+own previous values are fed back after the sigmoid, as the paper writes them, while the public code feeds them
 back before it; the clipping at norm 0.25 is for the LSTM's weights alone, theta's is the trainer's business.
 """
 
