@@ -4,7 +4,10 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-COMMANDS = ("preprocess", "train", "adapt", "generate", "translate", "report")
+COMMANDS = (
+    *("preprocess", "train", "adapt", "generate", "translate"),
+    *("evaluate", "report", "export", "serve"),
+)
 
 setup(
     name="meta-nmt",
@@ -23,20 +26,28 @@ setup(
         "sentencepiece>=0.2,<0.3",
         "gensim>=4.3.3,<5",
         "datasets>=2.19,<6",
+        "ctranslate2>=4.5,<5",
+        "fastapi>=0.115,<1",
+        "jinja2>=3.1,<4",
+        "matplotlib>=3.8,<4",
         "PyYAML>=6,<7",
         "sacrebleu>=2.4,<3",
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",
+        "submitit>=1.5,<2",
         "threadpoolctl>=3.2,<4",
         "tqdm>=4.60,<5",
+        "uvicorn>=0.30,<1",
         "xxhash>=3.4,<5",
     ],
     extras_require={
         "language-id": ["py3langid>=0.4,<1"],
         "dev": [
+            "httpx>=0.27,<1",  # fastapi's test client
             "hypothesis>=6.100,<7",
             "mypy>=1.10,<3",
             "pillow>=10,<13",  # benchmarks/few_shot.py reads drawings
+            "playwright>=1.48,<2",  # drives Debian's Chromium in the tests of pages
             "py3langid>=0.4,<1",
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
