@@ -74,7 +74,7 @@ def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] |
             hard_vocab_limit=False,  # a tiny text may hold fewer pieces
             byte_fallback=True,
             character_coverage=character_coverage(sentences),
-            normalization_rule_name="identity",  # clean.normalise has done NFC; references stay as they are
+            normalization_rule_name="identity",  # clean_form.normalise has done NFC; references stay as they are
             num_threads=1,
             max_sentence_length=1 << 20,
             minloglevel=2,

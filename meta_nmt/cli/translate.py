@@ -17,7 +17,7 @@ import torch
 from fairseq import checkpoint_utils, utils
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.clean import normalise
+from data_prep.clean_form import normalise
 from data_prep.errors import InputError, OneLineParser
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
