@@ -1,5 +1,6 @@
 """Binarised data: fairseq's own binariser over SentencePiece-cut text, in fairseq's mmap format."""
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ def binarise(text: Path, pack: Path, prefix: Path) -> int:
 
     Atomic: made in a temporary folder beside the target, then moved.
     """
+    # loading fairseq loads this too, which recommends a package that has nothing to do with text
+    logging.getLogger("fairseq.tasks.text_to_speech").setLevel(logging.WARNING)
     from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
     from fairseq.data import Dictionary
 
