@@ -43,6 +43,7 @@ def make_data_folder(root: Path, roles: dict[str, str], lines: int = 120, width:
     english = _dictionary(WORDS)
     english.save(str(data / "lang/en/dict.txt"))
     np.save(data / "universal/keys.npy", vectors[[WORDS.index(s[1:]) for s in english.symbols[4:]]])
+    (data / "universal/tokens.txt").write_text("".join(f"{s}\n" for s in english.symbols[4:]), encoding="utf-8")
     record = {"format": 1, "target_lang": "en", "languages": {}, "options": {}, "versions": {}}
     for code, role in roles.items():
         foreign = {word: f"{code}{word}" for word in WORDS}
