@@ -6,6 +6,7 @@ its dictionary. What is left is fairseq's plain `transformer`.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -19,7 +20,7 @@ from ctranslate2.converters.converter import Converter
 from fairseq.models.transformer import TransformerModel, base_architecture
 
 from data_prep.errors import InputError
-from data_prep.provenance import PARTIAL, atomic, read_json, sha256, versions, write_json
+from data_prep.provenance import PARTIAL, atomic, read_json, sha256, versions, write_json, write_text
 from meta_nmt.backends import CTRANSLATE2_MODEL, TORCH_MODEL, fold, load_adapted
 from meta_nmt.data.language_pack import language_folder, load_universal_names
 from meta_nmt.neighbours import nearest_universal
@@ -72,7 +73,8 @@ def export(
         pack = language_folder(data, lang)
         _copy(pack / "spm.model", out / name)
         _copy(pack / "dict.txt", out / f"dict.{lang}.txt")
-    write_json(out / NEIGHBOURS, {p: [(n, round(w, 4)) for n, w in found] for p, found in zip(pieces, near, strict=True)})
+    rounded = [[(name, round(weight, 4)) for name, weight in found] for found in near]
+    write_text(out / NEIGHBOURS, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
     args = transformer_arguments(read_checkpoint(checkpoint)["cfg"].model)
     if "fairseq" in formats:
         with atomic(out / TORCH_MODEL) as temporary:
@@ -91,7 +93,7 @@ def _made_before(out: Path, record: dict[str, Any]) -> dict[str, Any]:
     before = read_json(out / RECORD)
     for name in ("source_lang", "target_lang", "checkpoint"):
         if not isinstance(before, dict) or before.get(name) != record[name]:
-            raise InputError(f"--out {out}: must be a new folder or hold the same model, but holds another one ({name})")
+            raise InputError(f"--out {out}: must be new or hold the same model, but holds another ({name} differs)")
     return before
 
 

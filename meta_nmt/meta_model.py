@@ -15,6 +15,7 @@ import torch
 
 from data_prep.errors import InputError
 from data_prep.provenance import atomic, read_json, write_json
+from meta_nmt import cost
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
@@ -82,4 +83,7 @@ def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Pa
     target = Path(out) / CHECKPOINT
     with atomic(target) as temporary:
         torch.save(state, temporary)
+    (Path(out) / cost.FILE_NAME).unlink(missing_ok=True)
+    for record in cost.history(checkpoint):
+        cost.append(out, record | {"parent": None})  # the runs before it are in these records
     return target

@@ -102,8 +102,10 @@ class Translator:
             loaded = CTranslate2Backend(folder, checked_beam(beam), threads)
         else:
             loaded = TorchBackend.from_folder(folder, source_lang, target_lang, checked_beam(beam))
-        self._set_up(loaded, folder / SOURCE_MODEL, folder / TARGET_MODEL, source_lang, target_lang, beam, max_pieces)
-        self.neighbours = read_neighbours(folder)
+        self._set_up(
+            loaded, (folder / SOURCE_MODEL, folder / TARGET_MODEL), (source_lang, target_lang), beam, max_pieces,
+            read_neighbours(folder),
+        )  # fmt: skip
 
     @classmethod
     def from_checkpoints(
@@ -119,21 +121,21 @@ class Translator:
         """Adapted checkpoints (several are an ensemble) with the data folder that they were adapted on."""
         self = cls.__new__(cls)
         backend = TorchBackend.from_checkpoints(data, paths, source_lang, target_lang, checked_beam(beam))
-        models = [language_folder(data, lang) / "spm.model" for lang in (source_lang, target_lang)]
-        self._set_up(backend, *models, source_lang, target_lang, beam, max_pieces)
+        packs = language_folder(data, source_lang), language_folder(data, target_lang)
+        models = packs[0] / "spm.model", packs[1] / "spm.model"
+        self._set_up(backend, models, (source_lang, target_lang), beam, max_pieces, {})
         return self
 
     def _set_up(
-        self, backend: Backend, source_model: Path, target_model: Path, source_lang: str, target_lang: str,
-        beam: int, max_pieces: int,
+        self, backend: Backend, models: tuple[Path, Path], langs: tuple[str, str], beam: int, max_pieces: int,
+        neighbours: Neighbours,
     ) -> None:  # fmt: skip
         if max_pieces < 1:
             raise InputError(f"max_pieces must be at least 1, but is {max_pieces}")
         self.backend = backend
-        self.encoder, self.decoder = subwords.load(source_model), subwords.load(target_model)
-        self.source_lang, self.target_lang = source_lang, target_lang
-        self.beam, self.max_pieces = beam, max_pieces
-        self.neighbours: Neighbours = {}
+        self.encoder, self.decoder = map(subwords.load, models)
+        self.source_lang, self.target_lang = langs
+        self.beam, self.max_pieces, self.neighbours = beam, max_pieces, neighbours
 
     def translate(self, lines: Iterable[str]) -> list[str]:
         """The best translation of each line, in order; a line without a word stays an empty line."""

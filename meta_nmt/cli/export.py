@@ -4,9 +4,9 @@
     meta-nmt-export DATA --path runs/meta/checkpoint_best.pt --to meta --out models/meta
 
 The first folds the universal lexical representation of the language into a plain embedding table and writes a
-translator folder: `meta-nmt-translate --model models/ro-en` needs nothing else, model.pt in it is a checkpoint for plain
-fairseq, ctranslate2/ in it a model for CTranslate2. The second writes a meta-trained model with what meta-nmt-adapt
-needs to add a language to it, so that it can be given to others without its data.
+translator folder: `meta-nmt-translate --model models/ro-en` needs nothing else. In it, model.pt is a checkpoint for
+plain fairseq and ctranslate2/ a model for CTranslate2. The second writes a meta-trained model with what
+meta-nmt-adapt needs to add a language to it, so that it can be given to others without its data.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("data", metavar="DATA", help="data folder that the checkpoint was adapted (or trained) on")
     parser.add_argument("--path", required=True, metavar="CKPT", help="the checkpoint")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write; one format can be added to another")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder to write; one format can be added to another"
+    )
     parser.add_argument("--source-lang", metavar="XX", help="language that the checkpoint was adapted to")
     parser.add_argument("--target-lang", metavar="XX", default="en", help="language translated into (default: en)")
     parser.add_argument(
