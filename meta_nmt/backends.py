@@ -1,7 +1,8 @@
 """What runs a translation model: fairseq's beam search in torch, or CTranslate2. Pieces in, pieces and scores out.
 
 Both search alike: fairseq's beam search with hypotheses of at most ``1.5 S + 10`` pieces, S being the longest source
-of the batch with its end symbol, and scores divided by the length.
+of the batch with its end symbol, and scores divided by the length. (Neither may write nothing: CTranslate2 takes the
+end symbol out before the softmax and fairseq after it, which only shows where a model wants to write nothing.)
 """
 
 from __future__ import annotations

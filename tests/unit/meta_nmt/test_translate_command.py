@@ -62,7 +62,7 @@ def test_a_long_line_is_cut_and_said(model, lines, tmp_path, capsys):
 
 
 def test_a_line_without_an_end_is_not_kept_in_memory():
-    stream = io.BytesIO("a\n".encode() + "é".encode() * LONGEST_LINE + b"\nb")
+    stream = io.BytesIO(b"a\n" + "é".encode() * LONGEST_LINE + b"\nb")
     read = list(read_lines(stream, "x"))
     assert [text[:1] for text, _ in read] == ["a", "é", "b"] and [cut for _, cut in read] == [False, True, False]
     assert len(read[1][0].encode()) == LONGEST_LINE
