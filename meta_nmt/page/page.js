@@ -21,28 +21,29 @@ function percent(weight) {
   return weight < 0.005 ? "<1 %" : `${Math.round(100 * weight)} %`;
 }
 
-function cut(text, width) {  // to about so many pixels of 14px text
-  const letters = Math.max(3, Math.floor(width / 8));
+function cut(text, width, letter = 8) {  // to about so many pixels, a letter taking so many
+  const letters = Math.max(3, Math.floor((width - 6) / letter));
   return [...text].length > letters ? [...text].slice(0, letters - 1).join("") + "…" : text;
 }
 
 // A row for each piece: its name on the left, and a bar for each of its nearest tokens, as long as its share.
 function draw(pieces) {
   const width = Math.max(260, element("picture").clientWidth || 600);
-  const line = 22, gap = 14, left = 12, names = Math.min(150, width * 0.3), tokens = Math.min(130, width * 0.28);
+  const line = 20, gap = 14, left = 12, names = Math.min(150, width * 0.3), tokens = Math.min(130, width * 0.28);
   const start = left + names + tokens + 8, longest = width - start - 56;
   const svg = drawn("svg", {role: "img", "aria-labelledby": "picture-title"});
   svg.append(drawn("title", {id: "picture-title"}, "Each source piece with its nearest tokens and their shares; "
     + "the table below says the same"));
   let y = gap;
-  pieces.forEach(({piece, nearest}, i) => {
+  pieces.forEach(({piece, nearest: all}, i) => {
+    const nearest = all.filter(({weight}, j) => !j || weight >= 0.01);
     if (i) svg.append(drawn("line", {class: "rule", x1: left, x2: width - left, y1: y - gap / 2, y2: y - gap / 2}));
-    svg.append(drawn("text", {class: "piece", x: left, y: y + 15}, cut(piece, names)));
+    svg.append(drawn("text", {class: "piece", x: left, y: y + 15}, cut(piece, names, 9.5)));
     if (!nearest.length) svg.append(drawn("text", {class: "share", x: left + names, y: y + 15}, "no vector"));
     nearest.forEach(({token, weight}, j) => {
       const row = y + j * line;
       svg.append(drawn("text", {x: left + names, y: row + 15}, cut(token, tokens)));
-      svg.append(drawn("rect", {class: "bar", x: start, y: row + 3, height: line - 7, rx: 2,
+      svg.append(drawn("rect", {class: "bar", x: start, y: row + 3, height: line - 6, rx: 2,
         width: Math.max(1, longest * weight)}));
       svg.append(drawn("text", {class: "share", x: start + Math.max(1, longest * weight) + 6, y: row + 15},
         percent(weight)));
