@@ -262,16 +262,21 @@ def read_both(pack: Path, raw: Path, english_pack: Path) -> tuple[Pack, Pack]:
     return source, english
 
 
-def poor_warning(lang: str, english: str, quality: Mapping[str, Any]) -> str | None:
-    """What to say of a poor alignment and what to do about it; None of a good one. ``quality``: the card's part."""
+def poor_warning(lang: str, english: str, quality: Mapping[str, Any], advice: str | None = None) -> str | None:
+    """What to say of a poor alignment and what to do about it; None of a good one. ``quality``: the card's part;
+    ``advice``: what to give, where that is not the flags of meta-nmt-preprocess and meta-nmt-add-language."""
     if not quality["poor"]:
         return None
+    if advice is None:
+        advice = (
+            f"a word list (--dictionaries DIR with {lang}-{english}.txt), more parallel or more monolingual text "
+            "(--mono), or word vectors (--vec-files)"
+        )
     return (
         f"warning: {lang}: the alignment to {english} is poor: held-out precision@1 is {quality['precision_at_1']} on "
         f"{quality['words']} words with {quality['anchors']} anchors, and must be at least {POOR_PRECISION} on "
-        f"{FEWEST_WORDS}. Translation from {lang} will suffer. Give a word list (--dictionaries DIR with "
-        f"{lang}-{english}.txt), more parallel or more monolingual text (--mono), or word vectors (--vec-files); "
-        f"`nearest` in lang/{lang}/card.json shows samples"
+        f"{FEWEST_WORDS}. Translation from {lang} will suffer. Give {advice}; `nearest` in lang/{lang}/card.json shows "
+        "samples"
     )
 
 

@@ -15,6 +15,7 @@ from fairseq.data import Dictionary
 from torch import Tensor
 
 from data_prep.errors import InputError
+from data_prep.readers import read_lines
 
 
 def _read_vectors(path: Path) -> np.ndarray:
@@ -75,3 +76,16 @@ class LanguagePack:
 def load_universal_keys(data: str | Path) -> Tensor:
     """(M, Q) keys of the universal tokens."""
     return torch.from_numpy(np.array(_read_vectors(Path(data) / "universal" / "keys.npy")))
+
+
+def load_universal_names(data: str | Path, tokens: int) -> list[str]:
+    """The names of the M universal tokens, in the order of their keys: pieces of the target language.
+
+    Raises:
+        InputError: there is no such file, or it has not the ``tokens`` lines that the model has keys.
+    """
+    path = Path(data) / "universal" / "tokens.txt"
+    names = read_lines(path)
+    if len(names) != tokens:
+        raise InputError(f"{path}: must have a line for each of the {tokens} universal tokens, but has {len(names)}")
+    return names

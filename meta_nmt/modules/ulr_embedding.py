@@ -65,11 +65,14 @@ class ULREmbedding(nn.Module):
         with torch.no_grad():
             self.special[padding_idx].zero_()
 
+    def mixture(self, rows: Tensor) -> Tensor:
+        """Weights (U, M) of the universal tokens in each of the language's ``rows`` (U,); they add up to 1."""
+        scores = self.queries[rows] @ self.transform @ self.keys.t()  # (U, M)
+        return torch.softmax(scores / self.temperature, dim=-1)
+
     def lexical(self, rows: Tensor) -> Tensor:
         """Embeddings (U, D) of the language's ``rows`` (U,)."""
-        scores = self.queries[rows] @ self.transform @ self.keys.t()  # (U, M)
-        weights = torch.softmax(scores / self.temperature, dim=-1)
-        return weights @ self.values + self.residual[rows]
+        return self.mixture(rows) @ self.values + self.residual[rows]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (B, S) -> embeddings (B, S, D). The mixture is computed once per distinct id."""

@@ -1,0 +1,49 @@
+"""What a source piece is made of: the universal tokens that its representation mixes, nearest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from fairseq.data import Dictionary
+from torch import nn
+
+from meta_nmt.modules.ulr_embedding import ULREmbedding
+
+
+@torch.no_grad()
+def nearest_universal(
+    model: nn.Module, dictionary: Dictionary, names: Sequence[str], pieces: Sequence[str], k: int = 5
+) -> list[list[tuple[str, float]]]:
+    """For each piece, its ``k`` universal tokens of greatest weight: (name, softmax weight), greatest first.
+
+    Args:
+        model: a `ULRTransformer` with the language in place (V rows), or its `ULREmbedding`.
+        dictionary: the language's; row r is id ``nspecial + r``.
+        names: the M universal tokens, in the order of the keys (`language_pack.load_universal_names`).
+        pieces: SentencePiece pieces of the language.
+        k: at most so many a piece, at least 1.
+
+    Returns:
+        a list a piece, in order. It is empty for a piece that is not in the dictionary, and for one without a vector:
+        that one attends to all universal tokens alike, so none is near.
+
+    Raises:
+        ValueError: the names are not as many as the keys.
+    """
+    embedding = next(part for part in model.modules() if isinstance(part, ULREmbedding))
+    if len(names) != embedding.keys.size(0):
+        raise ValueError(f"there must be a name for each of the {embedding.keys.size(0)} keys, but are {len(names)}")
+    ids = [dictionary.index(piece) for piece in pieces]
+    rows = [i - dictionary.nspecial for i in ids if i >= dictionary.nspecial]
+    found: dict[int, list[tuple[str, float]]] = {}
+    distinct = sorted(set(rows))
+    if distinct:
+        index = torch.tensor(distinct, device=embedding.keys.device)
+        best = embedding.mixture(index).topk(min(k, len(names)), dim=-1)
+        filled = embedding.queries[index].any(dim=-1).tolist()
+        for row, has_vector, weights, tokens in zip(
+            distinct, filled, best.values.tolist(), best.indices.tolist(), strict=True
+        ):
+            found[row] = [(names[t], w) for t, w in zip(tokens, weights, strict=True)] if has_vector else []
+    return [found.get(i - dictionary.nspecial, []) for i in ids]

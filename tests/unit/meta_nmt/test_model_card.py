@@ -1,0 +1,56 @@
+"""The model card: front matter that YAML reads, every fact in it, and no text of the data as markup."""
+
+import yaml
+
+from meta_nmt.model_card import ModelFacts, model_card, write_model_card
+
+FACTS = ModelFacts(
+    source_lang="qu",
+    target_lang="en",
+    system="fomaml",
+    strategy="emb_enc",
+    seed=3,
+    english_tokens=4800,
+    pairs=600,
+    scores={"dev BLEU": 31.25, "test chrF2++": 55.0},
+    signatures=["nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"],
+    samples=[("a | b", "<script>alert(1)</script>", "*c* `d`")],
+    pack={
+        "alignment": {"precision_at_1": 0.41, "words": 70, "poor": True},
+        "sources": [{"name": "qu-en.tsv", "sha256": "ab" * 32}],
+        "held_out_in_meta_training": 2,
+    },
+    commands=["meta-nmt-adapt --pairs qu-en.tsv", "echo ```"],
+    cost=[{"command": "x", "kind": "adapt", "run": "/some/where/runs/qu", "parent": None, "train_tokens": 12345,
+           "wall_s": 61.0, "peak_memory_mib": 800.0, "device": "a processor"}],
+    commit="0123abc",
+    versions={"torch": "2.13"},
+    notes=["The pairs are from one book."],
+)  # fmt: skip
+
+
+def test_everything_known_is_said():
+    card = model_card(FACTS)
+    _, head, body = card.split("---\n", 2)
+    front = yaml.safe_load(head)
+    assert front["language"] == ["qu", "en"] and front["metrics"] == ["bleu", "chrf"], front
+    for text in ("31.25", "55.00", "600 sentence pairs", "4,800 words", "seed 3", "emb_enc", "tok:13a", "0.41",
+                 "ab" * 8, "poor", "2 of its dev and test lines", "12,345", "runs/qu", "0123abc", "2.13", "one book",
+                 "meta-nmt-adapt --pairs qu-en.tsv"):  # fmt: skip
+        assert text in body, f"{text!r} is not in the card"
+    assert "/some/where" not in card, "no paths of the machine it was made on, but their ends"
+
+
+def test_text_is_never_markup():
+    card = model_card(FACTS)
+    assert "<script>" not in card and "&lt;script&gt;" in card
+    assert "a \\| b" in card and "\\*c\\* \\`d\\`" in card, "a cell stays a cell, and plain"
+    assert card.count("````") == 2, "the block of commands ends where they end"
+
+
+def test_a_card_of_little_knowledge(tmp_path):
+    path = write_model_card(ModelFacts("qu", "en", "scratch", "all", 1, 0), tmp_path)
+    text = path.read_text("utf-8")
+    assert path.name == "MODEL_CARD.md" and "None were measured." in text and "## Cost" not in text
+    assert "trained from random parameters" in text
+    assert [p.name for p in tmp_path.iterdir()] == ["MODEL_CARD.md"], "nothing half-written"
