@@ -34,7 +34,7 @@ DEFAULTS = [
         "--save-interval",
         "1000000",
     ],  # by updates: an epoch is a handful of them
-    *["--keep-interval-updates", "1", "--no-epoch-checkpoints"],
+    *["--keep-interval-updates", "2", "--no-epoch-checkpoints"],
     *["--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
 ]
 SCRATCH_DEFAULTS = [

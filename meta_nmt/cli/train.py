@@ -12,6 +12,7 @@ from typing import Any
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import InputError
+from meta_nmt.checkpoint_files import LAST
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.tasks.learner import adapted_group
@@ -19,7 +20,6 @@ from meta_nmt.tasks.meta_translation import check_config
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-train"
-LAST = "checkpoint_last.pt"  # fairseq's default for --restore-file, in the save dir
 
 # What every flag here means, and more of them: `meta-nmt-train --help`.
 DEFAULTS = [
@@ -28,7 +28,7 @@ DEFAULTS = [
     *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
     *["--lr-scheduler", "inverse_sqrt", "--lr", "1e-3", "--warmup-updates", "1000"],
     *["--max-update", "10000", "--batch-size", "1"],  # a batch is one meta-step: see --meta-batch-size
-    *["--save-interval-updates", "1000", "--keep-interval-updates", "1", "--no-epoch-checkpoints"],
+    *["--save-interval-updates", "1000", "--keep-interval-updates", "2", "--no-epoch-checkpoints"],
     *[
         "--eval-bleu-args",
         '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}',

@@ -14,12 +14,13 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.logging import metrics
-from fairseq.tasks import register_task
+from fairseq.tasks import FairseqTask, register_task
 from fairseq.tasks.translation import TranslationTask
 from omegaconf import II
 from torch import Tensor
 
 from data_prep.errors import InputError
+from meta_nmt import compat
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.meta_learners import MetaLearner, select_parameters
@@ -126,16 +127,27 @@ def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:
             metrics.log_scalar("bleu", 0.0)
 
 
-class CountsTokens:
-    """A task that counts the tokens it took gradients on, across resumed runs (fairseq's task state is not resumed)."""
+class CountsTokens(FairseqTask):
+    """A task that counts the tokens it took gradients on, of all workers and across resumed runs (fairseq's task state
+    is not resumed), and that keeps the state of early stopping in the checkpoint."""
 
     train_tokens = 0
 
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        self.train_tokens += sum(int(log.get("train_tokens", 0)) for log in logging_outputs)
+        super().reduce_metrics(logging_outputs, criterion)
+
     def get_checkpoint_dict(self) -> dict[str, Any]:
-        return {type(self).__name__: {"train_tokens": self.train_tokens}}
+        return {
+            type(self).__name__: {
+                "train_tokens": self.train_tokens,
+                "early_stopping": compat.early_stopping_state(),
+            }
+        }
 
     def set_checkpoint_dict(self, saved: dict[str, Any]) -> None:
         self.train_tokens = saved["train_tokens"]
+        compat.set_early_stopping_state(saved.get("early_stopping", {}))
 
 
 def trained_tokens(checkpoint: dict[str, Any]) -> int:
@@ -252,11 +264,10 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
                 for name, p in model.named_parameters():
                     if p.grad is not None:
                         p.grad.add_(p - center[name], alpha=2 * self.cfg.prior_weight * float(sample_size))
-        if not ignore_grad:
-            self.train_tokens += count_tokens(sample)
-            if self.learned_rule is not None:
-                self.learned_rule.loss += float(loss)
-                self.learned_rule.size += float(sample_size)
+        logging_output["train_tokens"] = 0 if ignore_grad else count_tokens(sample)
+        if self.learned_rule is not None and not ignore_grad:
+            self.learned_rule.loss += float(loss)
+            self.learned_rule.size += float(sample_size)
         return loss, sample_size, logging_output
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
