@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from fairseq.distributed import utils as distributed_utils
 
+from data_prep.errors import InputError
+
 FAIRSEQ_CALL_MAIN = distributed_utils.call_main
 TORCHRUN = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK")
 
@@ -90,8 +92,10 @@ RAISED = re.compile(r"^(?:data_prep\.errors\.InputError|meta_nmt\.tasks\.faults\
 
 
 def explain(error: BaseException) -> str | None:
-    """One line for what ends a run: a fault of another process or of the machine, or an `InputError` in a worker."""
+    """One line for what ends a run: an `InputError` here or in another process, a fault of one or of the machine."""
     text = str(error)
+    if isinstance(error, (InputError, OSError)) and not RAISED.search(text):
+        return text
     if raised := RAISED.findall(text):
         return str(raised[-1])
     for pattern, sentence in ENDINGS:

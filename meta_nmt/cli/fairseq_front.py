@@ -140,7 +140,7 @@ def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | N
         cause: BaseException | None = error  # fairseq wraps what goes wrong in loading a checkpoint
         while cause is not None and not isinstance(cause, (InputError, OSError)):
             cause = cause.__cause__ or cause.__context__
-        reason = workers.explain(error) if cause is None else cause
+        reason = workers.explain(cause or error)
         if reason is None:
             raise
         print(one_line(prog, reason), file=sys.stderr)

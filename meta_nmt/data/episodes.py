@@ -14,7 +14,7 @@ import torch
 from fairseq.data import FairseqDataset
 
 from data_prep.errors import InputError
-from meta_nmt.data.language_pack import LanguagePack
+from meta_nmt.data.language_pack import LanguagePack, check_finite
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 
 # "language", "queries" (U, Q), "support": list of batches, "query": list of batches; of training, its "number" too
@@ -42,6 +42,9 @@ def make_episode(
     Returns:
         an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, and source id
         ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
+
+    Raises:
+        InputError: an id is in no dictionary, or a vector is not finite.
     """
     special = pack.dictionary.nspecial
     batches = [corpora[0].batch(indices, pack.dictionary) for indices in support]
@@ -52,9 +55,11 @@ def make_episode(
         source = batch["net_input"]["src_tokens"]
         local = torch.searchsorted(rows, source - special) + special
         batch["net_input"]["src_tokens"] = torch.where(source < special, source, local)
+    queries = np.ascontiguousarray(pack.queries[rows.numpy()])
+    check_finite(queries, pack.file)
     return {
         "language": pack.code,
-        "queries": torch.from_numpy(np.ascontiguousarray(pack.queries[rows.numpy()])),
+        "queries": torch.from_numpy(queries),
         "support": batches[: len(support)],
         "query": batches[len(support) :],
     }

@@ -199,7 +199,17 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
     def _corpora(self, split: str, codes: Iterable[str]) -> dict[str, ParallelCorpus]:
         limits = self.cfg.max_source_positions, self.cfg.max_target_positions
-        return {c: ParallelCorpus.load(self.cfg.data, split, c, self.cfg.target_lang, limits) for c in codes}
+        return {
+            code: ParallelCorpus.load(
+                self.cfg.data,
+                split,
+                code,
+                self.cfg.target_lang,
+                limits,
+                (len(self.packs[code].dictionary), len(self.target_dictionary)),
+            )
+            for code in codes
+        }
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
         cfg = self.cfg

@@ -21,7 +21,13 @@ from torch import Tensor
 
 from data_prep.errors import InputError
 from meta_nmt import compat
-from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
+from meta_nmt.data.language_pack import (
+    LanguagePack,
+    check_finite,
+    language_folder,
+    load_dictionary,
+    load_universal_keys,
+)
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.meta_learners import MetaLearner, select_parameters
 from meta_nmt.meta_learners.inner_loop import map_tensors
@@ -169,6 +175,7 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         if cfg.prior_weight < 0:
             raise InputError(f"`--prior-weight` must be at least 0, but is {cfg.prior_weight}")
         self.universal_keys = load_universal_keys(cfg.data)
+        check_finite(pack.queries, pack.file)
         self.language_queries = torch.from_numpy(pack.queries.copy())
         self._prior_center: dict[str, Tensor] | None = None
         self.learned_rule: LearnedRule | None = None
@@ -187,7 +194,9 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         limits = self.cfg.max_source_positions, self.cfg.max_target_positions
         if split != self.cfg.train_subset:
             limits = (10**9, 10**9)  # no dev or test sentence is ever left out
-        corpus = ParallelCorpus.load(self.cfg.data, split, self.cfg.source_lang, self.cfg.target_lang, limits)
+        cfg, symbols = self.cfg, (len(self.src_dict), len(self.tgt_dict))
+        corpus = ParallelCorpus.load(cfg.data, split, cfg.source_lang, cfg.target_lang, limits, symbols)
+        corpus.check_all_ids()
         self.datasets[split] = LanguagePairDataset(
             corpus.source,
             corpus.source_sizes,
