@@ -108,7 +108,7 @@ def recover(save_dir: str | Path) -> None:
         _updates(last)
         return
     except Exception as error:
-        reason = str(error).split("\n")[0].split(". This file can still be loaded")[0]
+        reason = why_unreadable(error)
     found = _newest([path for path in folder.glob("checkpoint*.pt") if path != last])
     if found is None:
         raise InputError(
@@ -118,6 +118,14 @@ def recover(save_dir: str | Path) -> None:
     os.replace(last, folder / f"{LAST}{DAMAGED}")
     add_name(found, last)
     logger.warning(f"{last}: cannot be loaded ({reason}); going on from {found.name}, the newest that can")
+
+
+def why_unreadable(error: Exception) -> str:
+    """What torch says about a file that it cannot load, in one line and without its advice to load it unsafely."""
+    text = str(error) or type(error).__name__
+    if "WeightsUnpickler error: " in text:
+        text = "it holds more than tensors and plain values: " + text.split("WeightsUnpickler error: ")[1]
+    return text.strip().split("\n")[0].split(". This file can still be loaded")[0]
 
 
 def _newest(paths: list[Path]) -> Path | None:

@@ -11,7 +11,8 @@
    measure itself against the first: `forget_earlier_runs`. Those of early stopping are in no checkpoint:
    `early_stopping_state` is for a task to put there.
 5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
-   fails is repeated behind what it wrote: `meta_nmt.checkpoint_files` takes the place of both.
+   fails is repeated behind what it wrote: `meta_nmt.checkpoint_files` takes the place of both. Errors in what one
+   holds name the file.
 6. A finished run that is started again makes one update more; now it makes none.
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
    `meta_nmt.workers` takes the place of the launcher.
@@ -61,6 +62,7 @@ def apply() -> None:
         ]
     )
     _mend_checkpoints()
+    _name_checkpoints()
     _let_finished_runs_be()
     _mend_launcher()
 
@@ -114,12 +116,33 @@ def _mend_checkpoints() -> None:
     PathManager.copy = staticmethod(copy)
 
 
+def _name_checkpoints() -> None:
+    """An error in what a checkpoint holds says which file it is."""
+    from fairseq import checkpoint_utils
+
+    from data_prep.errors import InputError
+
+    load = checkpoint_utils.load_model_ensemble_and_task
+    if load.__module__ == __name__:
+        return
+
+    @wraps(load)
+    def load_and_name(filenames: list[str], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return load(filenames, *args, **kwargs)
+        except InputError as error:
+            raise InputError(f"{', '.join(filenames)}: {error}") from None
+
+    load_and_name.__module__ = __name__
+    checkpoint_utils.load_model_ensemble_and_task = load_and_name
+
+
 def _let_finished_runs_be() -> None:
     """A run that reached ``--max-update``, or was stopped by ``--patience``, stays as it is when started again."""
     from fairseq_cli import train as fairseq_train
 
     train = fairseq_train.train
-    if hasattr(train, "__wrapped__") and train.__module__ == __name__:
+    if train.__module__ == __name__:
         return
 
     @wraps(train)

@@ -106,6 +106,7 @@ def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[
 def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     check_workers(args)
+    front.prepare(args)
     own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
     if own.checkpoint is not None:
         take_model_from_checkpoint(args, own.checkpoint, argv)

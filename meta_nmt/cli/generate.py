@@ -28,6 +28,7 @@ from data_prep.errors import InputError, OneLineParser, writable_directory
 from data_prep.provenance import PARTIAL, remove_partial, write_lines
 from meta_nmt import cost
 from meta_nmt.cli import fairseq_front as front
+from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-generate"
@@ -99,6 +100,7 @@ def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[st
 def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     own = vars(args).pop("own")
+    check_flags(args)
     if not args.path:
         raise InputError("`--path` must be given: the checkpoint to translate with")
     for path in args.path.split(os.pathsep):

@@ -12,6 +12,7 @@ from typing import Any
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import InputError
+from meta_nmt import workers
 from meta_nmt.checkpoint_files import LAST
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import META_LEARNERS
@@ -73,13 +74,15 @@ def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
+    front.prepare(args)
     check_config(args)  # type: ignore[arg-type]  # the namespace has the same names
     parent = args.finetune_from_model
     if args.restore_file != LAST:
         parent = args.restore_file
     if parent is not None:
         read_checkpoint(parent)  # fairseq would train from nothing, without a word, where it is missing
-    check_optimizer_state(args)
+    if workers.is_first():
+        check_optimizer_state(args)
     front.train(args, "train", front.command_line(PROG, argv), parent)
     return 0
 

@@ -20,8 +20,10 @@ from data_prep.errors import InputError
 def _read_vectors(path: Path) -> np.ndarray:
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, RecursionError, MemoryError) as error:
         raise InputError(f"{path}: must be a NumPy file of float32 vectors: {error}") from None
+    if not isinstance(vectors, np.ndarray):
+        raise InputError(f"{path}: must be a NumPy file of one array, but holds several")
     if vectors.ndim != 2 or vectors.dtype != np.float32:
         raise InputError(f"{path}: must be a float32 matrix, but is {vectors.dtype} of shape {vectors.shape}")
     return vectors

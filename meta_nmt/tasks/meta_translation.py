@@ -198,18 +198,10 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         return cls(cfg, packs, load_dictionary(language_folder(cfg.data, cfg.target_lang) / "dict.txt"))
 
     def _corpora(self, split: str, codes: Iterable[str]) -> dict[str, ParallelCorpus]:
-        limits = self.cfg.max_source_positions, self.cfg.max_target_positions
-        return {
-            code: ParallelCorpus.load(
-                self.cfg.data,
-                split,
-                code,
-                self.cfg.target_lang,
-                limits,
-                (len(self.packs[code].dictionary), len(self.target_dictionary)),
-            )
-            for code in codes
-        }
+        cfg, target = self.cfg, len(self.target_dictionary)
+        limits = cfg.max_source_positions, cfg.max_target_positions
+        symbols = {code: (len(self.packs[code].dictionary), target) for code in codes}
+        return {c: ParallelCorpus.load(cfg.data, split, c, cfg.target_lang, limits, symbols[c]) for c in symbols}
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
         cfg = self.cfg

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from data_prep.errors import InputError
 from meta_nmt import compat
+from meta_nmt.checkpoint_files import why_unreadable
 from meta_nmt.data.language_pack import (
     LanguagePack,
     check_finite,
@@ -89,13 +90,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         InputError: it is missing, truncated, no checkpoint, or carries more than tensors and plain values.
     """
     try:
-        state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+        state = dict(checkpoint_utils.load_checkpoint_to_cpu(str(path)))
     except Exception as error:  # torch raises many types for a damaged file; all mean the same to the user
-        reason = str(error).split("\n")[0].split(". This file can still be loaded")[0]
+        reason = why_unreadable(error)
         raise InputError(f"{path}: must be a whole fairseq checkpoint, but cannot be loaded: {reason}") from None
-    if not isinstance(state, dict) or "model" not in state or state.get("cfg") is None:
-        raise InputError(f"{path}: must be a fairseq checkpoint with a model and its configuration, but is not")
-    return dict(state)
+    model, cfg = state.get("model"), state.get("cfg")
+    if not isinstance(model, dict) or not all(isinstance(value, Tensor) for value in model.values()) or not model:
+        raise InputError(f"{path}: must be a fairseq checkpoint, but holds no model")
+    if cfg is None or not all(cfg.get(part) for part in ("model", "task")):
+        raise InputError(f"{path}: must be a fairseq checkpoint with the configuration of its model, but has none")
+    return state
 
 
 @dataclass

@@ -36,7 +36,7 @@ HOSTILE = {
     "a shell command": Hidden(os.system, f"touch {PROOF}"),
     "an expression": Hidden(eval, f"open('{PROOF}', 'w')"),
     "a file that is opened": Hidden(open, PROOF, "w"),
-    "a function that is loaded": Hidden(getattr, os, "system"),
+    "a statement": Hidden(exec, f"open('{PROOF}', 'w')"),
 }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from campaign.bad_input import HANDLED, PROOF, Case, Materials, replace
+from campaign.bad_input import HANDLED, PROOF, REFUSED, Case, Materials, replace
 from campaign.runs import adapt_flags, train_flags
 
 TRAIN, ADAPT, GENERATE, TRANSLATE, AUDIT, REPORT = (
@@ -75,9 +75,10 @@ def dictionaries() -> Iterator[Case]:
     }
     for lang in ("bb", "en"):
         for name, change in changes.items():
-            yield Case(
-                "dictionaries", f"{lang}: {name}", TRAIN, training(f"lang/{lang}/dict.txt", change), (f"{lang}",)
-            )
+            # one more English piece than the text uses is as if the text had been longer
+            status = HANDLED if (lang, name) == ("en", "a line more") else REFUSED
+            case = training(f"lang/{lang}/dict.txt", change)
+            yield Case("dictionaries", f"{lang}: {name}", TRAIN, case, (lang,), status)
     for name in ("missing", "empty", "no counts", "a line less", "one line only"):
         yield Case("dictionaries", f"adapt: {name}", ADAPT, adapting("lang/dd/dict.txt", changes[name]), ("dd",))
 
@@ -141,7 +142,9 @@ def binaries() -> Iterator[Case]:
                 "cut by a byte": lambda b: b[:-1],
                 "longer": lambda b: b + bytes(2),
                 "ids outside the dictionary": lambda b: b"\xff\x7f" * (len(b) // 2),
-                "one id outside": lambda b: b[:-4] + b"\xff\x7f" + b[-2:],
+                "some ids outside": lambda b: b"".join(
+                    b"\xff\x7f" if i % 20 == 0 else b[i : i + 2] for i in range(0, len(b), 2)
+                ),
             },
         }
         for suffix, by_name in changes.items():
@@ -159,7 +162,7 @@ def binaries() -> Iterator[Case]:
     yield Case("binarised text", "sides of other lengths", TRAIN, unequal, ("train.bb-en", "as many lines"))
     for suffix, change in (("bin", lambda b: b"\xff\x7f" * (len(b) // 2)), ("idx", set_item(2, 3, 10**12))):
         name = f"bin/train-300-s1.dd-en.dd.{suffix}"
-        yield Case("binarised text", f"adapt: {suffix}", ADAPT, adapting(name, change), ("train-300-s1.dd-en.dd",))
+        yield Case("binarised text", f"adapt: {suffix}", ADAPT, adapting(name, change), ("train-300-s1.dd-en",))
 
 
 class Hidden:

@@ -10,8 +10,9 @@ from campaign.bad_text import preprocess
 from campaign.runs import adapt_flags, train_flags
 
 TRAIN_FLAGS = [
-    *("--inner-steps 0", "--inner-steps x", "--inner-lr 0", "--inner-lr -1", "--inner-lr nan", "--inner-optimizer lbfgs"),
-    *("--meta-batch-size 0", "--support-tokens 0", "--query-tokens -5", "--support-weight 1.5", "--meta-learner reptil"),
+    *("--inner-steps 0", "--inner-steps x", "--inner-lr 0", "--inner-lr -1", "--inner-lr nan"),
+    *("--inner-optimizer lbfgs", "--meta-batch-size 0", "--support-tokens 0", "--query-tokens -5"),
+    *("--meta-learner reptil", "--support-weight 1.5"),
     *("--sampling-temperature 0", "--sampling-temperature nan", "--updates-per-epoch 0", "--valid-steps -1"),
     *("--valid-lr 0", "--valid-sample-tokens 0", "--lstm-hidden 0", "--adapt-params (", "--adapt-params none"),
     *("--source-langs zz", "--source-langs aa,aa", "--source-langs cc", "--source-langs ../aa", "--valid-langs zz"),
@@ -30,7 +31,8 @@ ADAPT_FLAGS = [
     *("--strategy none", "--strategy (", "--prior-weight -1", "--prior-weight abc", "--source-lang zz"),
     *("--source-lang ''", "--target-lang zz", "--train-subset nothing", "--valid-subset nothing", "--from-scratch"),
     *("--learned-rule", "--max-tokens 0", "--max-tokens 1", "--no-such-flag", "--patience abc", "--lr abc"),
-    *("--encoder-embed-dim 48", "--decoder-layers 3", "--eval-bleu-args {", "--eval-bleu-args []", "--prior-weight nan"),
+    *("--encoder-embed-dim 48", "--decoder-layers 3", "--eval-bleu-args {", "--eval-bleu-args []"),
+    *("--prior-weight nan",),
 ]  # fmt: skip
 GENERATE_FLAGS = [
     *("--gen-subset nothing", "--source-lang zz", "--beam 0", "--beam abc", "--max-tokens 0", "--path nowhere.pt"),
@@ -55,7 +57,7 @@ PREPROCESS_FLAGS = [
     *("--vec-files nowhere", "--english-tokens abc", "--english-tokens -1", "--sample-seeds x", "--vocab-size 0"),
     *("--vocab-size 1", "--universal-tokens 0", "--vector-dim 0", "--vector-dim abc", "--vector-method magic"),
     *("--max-tokens-per-line 0", "--length-ratio 0", "--length-ratio nan", "--hold-out-last 1", "--hold-out-last a,b"),
-    *("--hold-out-last -1,5", "--hold-out-last 500,500", "--workers 0", "--workers x", "--no-such-flag"),
+    *("--hold-out-last -1,5", "--workers 0", "--workers x", "--no-such-flag"),
     *("--english-tokens-of zz=5", "--english-tokens-of 5", "--out /dev/null/out", "--valid-ids a"),
 ]  # fmt: skip
 

@@ -26,7 +26,7 @@ ODD_BYTES = {
     "one line without a column": b"a\tb\nc\n",
     "empty": b"",
     "an image": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
-    "an endless line": b"a" * 20_000_000 + b"\tb\n",
+    "an endless line": b"a" * 70_000_000 + b"\tb\n",
 }
 
 

@@ -51,8 +51,8 @@ if __name__ == "__main__":
     run(train, "data", "--save-dir", "meta", "--source-langs", "qaa,qbb", "--valid-langs", "qav", *SMALL,
         "--support-tokens", "60", "--query-tokens", "240", "--meta-batch-size", "2", "--max-update", "4",
         "--valid-steps", "2", "--valid-sample-tokens", "200", "--warmup-updates", "2")
-    run(adapt, "data", "--checkpoint", "meta/checkpoint_best.pt", "--source-lang", "qbx", "--train-subset",
-        "train-500-s1", "--save-dir", "adapted", "--max-tokens", "200", "--max-update", "4", "--num-workers", "0", *BRIEF)
+    run(adapt, "data", "--checkpoint", "meta/checkpoint_best.pt", "--source-lang", "qbx", "--save-dir", "adapted",
+        "--train-subset", "train-500-s1", "--max-tokens", "200", "--max-update", "4", "--num-workers", "0", *BRIEF)
     run(generate, "data", "--path", "adapted/checkpoint_best.pt", "--source-lang", "qbx", "--gen-subset", "valid",
         "--results", "results", "--beam", "2", "--max-len-a", "0", "--max-len-b", "4")
 """

@@ -1,7 +1,7 @@
 """Full disks and read-only folders at every stage: one clear line, and what was there before is there still.
 
-A small file system in memory (tmpfs) is mounted where the system lets us; elsewhere a limit on the size of a file stands
-in for the full disk, and the rows say so.
+A small file system in memory (tmpfs) is mounted where the system lets us; elsewhere a limit on the size of a file
+stands in for the full disk, and the rows say so.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def used_kib(folder: Path) -> int:
 
 
 def full_while_training(data: Path, work: Path, share: float, mounted: bool) -> str | None:
-    """The disk is full when a later checkpoint is written: the earlier ones are whole, and freed, the run ends as ever."""
+    """The disk is full at a later checkpoint: the earlier ones are whole, and once it is freed the run ends as ever."""
     whole = work / "whole"
     if not whole.exists():
         run(TRAIN, train_flags(data, whole), work / "whole.log")

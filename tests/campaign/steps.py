@@ -1,4 +1,4 @@
-"""Faults inside a meta-step, in whole runs: losses that are not finite, episodes out of memory, data workers that die."""
+"""Faults inside a meta-step, in whole runs: losses not finite, episodes out of memory, data workers that die."""
 
 from __future__ import annotations
 
