@@ -49,17 +49,19 @@ def save(state: Any, filename: str | Path, async_write: bool = False) -> None:
     Raises:
         OSError: it could not be written; ``filename`` is as it was.
     """
-    with _durable(Path(filename)) as temporary, open(temporary, "wb") as file:
-        remembering = _Remembering(file)
-        try:
-            torch.save(state, remembering)
-        except Exception:
-            if remembering.error is not None:
-                remembering.error.filename = str(filename)
-                raise remembering.error from None
-            raise
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with _durable(Path(filename)) as temporary, open(temporary, "wb") as file:
+            remembering = _Remembering(file)
+            try:
+                torch.save(state, remembering)
+            except RuntimeError:
+                if remembering.error is not None:
+                    raise remembering.error from None
+                raise
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(filename)) from None
 
 
 def add_name(source: str | Path, name: str | Path) -> bool:

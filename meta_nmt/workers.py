@@ -36,6 +36,13 @@ def count() -> int:
     return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
 
 
+def unwrapped(model: Any) -> Any:
+    """The model itself, out of what adds up its gradients: its parameters have their own names."""
+    while hasattr(model, "module"):
+        model = model.module
+    return model
+
+
 def total(number: int, device: torch.device) -> int:
     """Its sum over all workers, which must all call this together."""
     if count() == 1:

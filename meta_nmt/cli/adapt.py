@@ -14,7 +14,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.errors import InputError, OneLineParser
+from data_prep.errors import OneLineParser
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.ulr_transformer import ULRTransformer
@@ -93,8 +93,6 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[str]) -> None:
     """Sets the model's arguments in ``args`` to the checkpoint's, but for those given on the command line."""
     saved = read_checkpoint(checkpoint)["cfg"]["model"]
-    if not hasattr(saved, "ulr_temperature"):
-        raise InputError(f"{checkpoint}: must be a ulr_transformer checkpoint, but is {saved.arch!r}")
     model_parser = ArgumentParser(argument_default=SUPPRESS, add_help=False)
     ULRTransformer.add_args(model_parser)
     given = set(vars(model_parser.parse_known_args(argv)[0]))

@@ -124,6 +124,7 @@ def prepare(args: Namespace) -> None:
     if args.write_checkpoints_asynchronously:
         raise InputError("`--write-checkpoints-asynchronously` must not be given: a checkpoint counts when it is whole")
     check_writable(args.save_dir)
+    cost.read_records(args.save_dir)
     if workers.is_first():
         recover(args.save_dir)
 

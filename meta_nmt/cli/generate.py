@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import sentencepiece
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_cli import generate as fairseq_generate
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
+from data_prep import subwords
 from data_prep.errors import InputError, OneLineParser, writable_directory
 from data_prep.provenance import PARTIAL, remove_partial, write_lines
 from meta_nmt import cost
@@ -115,9 +115,7 @@ def body(argv: Sequence[str]) -> int:
         fairseq_generate.main(convert_namespace_to_omegaconf(args))
         pieces = read_hypotheses(Path(folder) / output)
         os.replace(Path(folder) / output, results / output)
-    decoder = sentencepiece.SentencePieceProcessor(
-        model_file=str(Path(args.data) / "lang" / args.target_lang / "spm.model")
-    )
+    decoder = subwords.load(Path(args.data) / "lang" / args.target_lang / "spm.model")
     references = (Path(args.data) / "text" / pair / f"{subset}.{args.target_lang}").read_text(encoding="utf-8")
     lines = references.removesuffix("\n").split("\n")
     if len(lines) != len(pieces):

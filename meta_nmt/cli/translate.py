@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import sentencepiece
 import torch
 from fairseq import checkpoint_utils, utils
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
+from data_prep import subwords
 from data_prep.clean import normalise
 from data_prep.errors import InputError, OneLineParser
 from meta_nmt.cli import fairseq_front as front
@@ -64,8 +64,8 @@ class LineTranslator:
             self.models = [model.cuda() for model in self.models]
         self.generator = self.task.build_generator(self.models, Namespace(beam=args.beam, max_len_a=1.5, max_len_b=10))
         packs = Path(args.data) / "lang"
-        self.encoder = sentencepiece.SentencePieceProcessor(model_file=str(packs / args.source_lang / "spm.model"))
-        self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(packs / args.target_lang / "spm.model"))
+        self.encoder = subwords.load(packs / args.source_lang / "spm.model")
+        self.decoder = subwords.load(packs / args.target_lang / "spm.model")
 
     def encode(self, line: str, number: int) -> torch.Tensor:
         pieces = self.encoder.encode(normalise(line), out_type=str)

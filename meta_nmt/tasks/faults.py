@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from data_prep.errors import InputError
 from meta_nmt.meta_learners.base import EpisodeResult
 from meta_nmt.tasks.episode_loss import EpisodeLoss
 
+Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 IN_A_ROW = 3  # episodes of one language without a finite gradient that call for a closer look at it
 GIVE_UP_AFTER = 10  # meta-steps without any task
@@ -35,7 +36,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def run_in_pieces(episode: Callable[[EpisodeLoss], EpisodeResult], loss: EpisodeLoss, batches: Sequence[Any]) -> Any:
+def run_in_pieces(episode: Callable[[EpisodeLoss], Result], loss: EpisodeLoss, batches: Sequence[Any]) -> Result:
     """``episode(loss)``; out of memory, again with each batch in two pieces, in four, and so on.
 
     ``loss.pieces`` says at the end how many it took.

@@ -262,7 +262,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         ignore_grad: bool = False,
     ) -> tuple[Tensor, int, dict[str, Any]]:
         """One meta-step's share of this worker: ``sample["episodes"]`` -> gradients in ``p.grad``."""
-        network = getattr(model, "module", model)
+        network = workers.unwrapped(model)
         model.train()
         model.set_num_updates(update_num)
         parameters = dict(network.named_parameters())
@@ -311,31 +311,38 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> tuple[Tensor, int, dict[str, Any]]:
         """Adapts to each language's fixed sample, then scores its dev set (loss, and BLEU with --eval-bleu)."""
-        network = getattr(model, "module", model)
+        network = workers.unwrapped(model)
         logs: list[dict[str, Any]] = []
         for episode in sample["episodes"]:
-            loss_fn = self._loss(network, criterion, episode)
-            with torch.random.fork_rng():  # the same dropout each time; training's random numbers are left alone
-                torch.manual_seed(self.cfg.seed)
-                network.train()
-                with torch.enable_grad():
-                    theta = self._theta(network, episode)
-                    if self.meta_learner.learned_rule:
-                        inner = self.meta_learner.adapt(loss_fn, theta, self.adapted, episode["support"])
-                    else:
-                        rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
-                        inner = adapt(loss_fn, theta, self.adapted, episode["support"], rule)
-                    theta_prime = inner.theta_prime
-            network.eval()
-            loss_fn = self._loss(network, criterion, episode)
-            with torch.no_grad():
-                for batch in episode["query"]:
-                    loss_fn(theta_prime, batch)
-            logs += loss_fn.logs
+
+            def adapt_and_score(loss: EpisodeLoss, episode: Episode = episode) -> dict[str, Tensor]:
+                theta_prime = self._adapt(network, episode, loss)
+                loss.logs.clear()
+                network.eval()
+                with torch.no_grad():
+                    for batch in episode["query"]:
+                        loss(theta_prime, batch)
+                return theta_prime
+
+            loss = self._loss(network, criterion, episode)
+            theta_prime = run_in_pieces(adapt_and_score, loss, [*episode["support"], *episode["query"]])
+            logs += loss.logs
             if self.cfg.eval_bleu:
                 self._add_bleu(network, theta_prime, episode, logs)
         logging_output = sum_logs(logs)
         return logging_output["loss"], logging_output["sample_size"], logging_output
+
+    def _adapt(self, network: Any, episode: Episode, loss: EpisodeLoss) -> dict[str, Tensor]:
+        """theta_prime after fine-tuning on a held-out language, or after the steps that the learner has learnt."""
+        support = episode["support"]
+        with torch.random.fork_rng(), torch.enable_grad():  # training's random numbers are left alone
+            torch.manual_seed(self.cfg.seed)  # the same dropout each time
+            network.train()
+            theta = self._theta(network, episode)
+            if self.meta_learner.learned_rule:
+                return self.meta_learner.adapt(loss, theta, self.adapted, support).theta_prime
+            rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
+            return adapt(loss, theta, self.adapted, support, rule).theta_prime
 
     def _add_bleu(self, network: Any, theta_prime: dict[str, Tensor], episode: Episode, logs: list[Any]) -> None:
         """Greedy or beam decoding of the dev set by a copy of the model at theta_prime."""

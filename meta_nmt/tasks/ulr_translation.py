@@ -20,7 +20,7 @@ from omegaconf import II
 from torch import Tensor
 
 from data_prep.errors import InputError
-from meta_nmt import compat
+from meta_nmt import compat, workers
 from meta_nmt.checkpoint_files import why_unreadable
 from meta_nmt.data.language_pack import (
     LanguagePack,
@@ -99,6 +99,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: must be a fairseq checkpoint, but holds no model")
     if cfg is None or not all(cfg.get(part) for part in ("model", "task")):
         raise InputError(f"{path}: must be a fairseq checkpoint with the configuration of its model, but has none")
+    if not hasattr(cfg["model"], "ulr_temperature"):
+        raise InputError(f"{path}: must be a ulr_transformer checkpoint, but is {getattr(cfg['model'], 'arch', '')!r}")
     return state
 
 
@@ -272,9 +274,10 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
             sample, model, criterion, optimizer, update_num, ignore_grad
         )
         if self.cfg.prior_weight and not ignore_grad:
-            center = self.prior_center(model)
+            network = workers.unwrapped(model)
+            center = self.prior_center(network)
             with torch.no_grad():  # the trainer divides every gradient by sample_size
-                for name, p in model.named_parameters():
+                for name, p in network.named_parameters():
                     if p.grad is not None:
                         p.grad.add_(p - center[name], alpha=2 * self.cfg.prior_weight * float(sample_size))
         logging_output["train_tokens"] = 0 if ignore_grad else count_tokens(sample)

@@ -20,7 +20,7 @@ TRAIN_FLAGS = [
     *("--optimizer no_such_optimizer", "--lr-scheduler no_such_scheduler", "--lr abc", "--max-update -1"),
     *("--batch-size 0", "--clip-norm abc", "--seed abc", "--fp16", "--amp", "--write-checkpoints-asynchronously"),
     *("--ddp-backend no_such_backend", "--encoder-embed-dim 33", "--encoder-layers -1", "--dropout 1.5"),
-    *("--share-all-embeddings", "--task ulr_translation", "--task no_such_task", "--restore-file nowhere.pt"),
+    *("--share-all-embeddings", "--task no_such_task", "--restore-file nowhere.pt"),
     *("--finetune-from-model nowhere.pt", "--no-such-flag", "--adam-betas (0.9", "--adam-betas (0.9,2)"),
     *("--label-smoothing abc", "--eval-bleu --eval-bleu-args {", "--max-source-positions 1", "--num-workers -1"),
     *("--distributed-world-size 0", "--user-dir /nowhere", "--save-interval-updates abc", "--lr -1", "--lr nan"),

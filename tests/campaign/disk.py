@@ -75,7 +75,9 @@ def half_written(folder: Path) -> list[str]:
 
 
 def used_kib(folder: Path) -> int:
-    return sum(path.stat().st_blocks for path in folder.rglob("*") if path.is_file()) // 2
+    """Space that its files take; a file of several names counts once."""
+    found = {info.st_ino: info.st_blocks for path in folder.rglob("*") if path.is_file() and (info := path.stat())}
+    return sum(found.values()) // 2
 
 
 def full_while_training(data: Path, work: Path, share: float, mounted: bool) -> str | None:
@@ -150,7 +152,7 @@ def full_while_translating(data: Path, best: Path, work: Path, mounted: bool) ->
         run(GENERATE, argv(folder, "1"), work / "translate.log")
         before = digests(folder)
         if mounted:
-            remount(folder.parent, f"size={used_kib(folder.parent) + 4}k")
+            remount(folder.parent, f"size={used_kib(folder.parent)}k")
         if wrong := complaint(start(GENERATE, argv(folder, "2"), work / "translate.full.log", hook), FULL):
             return wrong
         return None if digests(folder) == before else "the results of before have changed"

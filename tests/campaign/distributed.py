@@ -29,6 +29,9 @@ def in_double() -> None:
     for name in ("softmax", "log_softmax"):  # fairseq's own are of single precision
         function = getattr(torch, name)
         setattr(fairseq.utils, name, lambda x, dim, onnx_trace=False, function=function: function(x, dim))
+    fairseq.utils.clip_grad_norm_ = lambda params, most, aggregate_norm_fn=None: torch.nn.utils.clip_grad_norm_(
+        list(params), most or float("inf")
+    )
 
 
 def as_worker(rank: int, workers: int, port: int, hook: Hook | None) -> Hook:
@@ -84,7 +87,8 @@ def same_update(data: Path, work: Path, tasks: int, workers: int, *flags: str) -
 def wait_for_update(process: Process, number: int, limit_s: float = 120) -> None:
     end = time.monotonic() + limit_s
     while f"num_updates={number}," not in process.text():
-        assert time.monotonic() < end, f"no update {number}: {process.text()[-2000:]}"
+        over = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        assert time.monotonic() < end and not over, f"no update {number}: {process.text()[-2000:]}"
         time.sleep(0.02)
 
 
