@@ -127,7 +127,6 @@ def get_parser() -> OneLineParser:
     parser.add_argument(
         "--tokens-per-second", type=float, default=40_000, help="of a worker, both sides, with gradients"
     )
-    parser.add_argument("--updates-per-epoch", type=int, default=1000, help="meta-steps that count as an epoch")
     parser.add_argument("--episode-ms", type=float, default=40, help="that an episode takes besides, in milliseconds")
     parser.add_argument("--gigabytes-per-second", type=float, default=5, help="between workers on different machines")
     parser.add_argument("--message-us", type=float, default=20, help="of each message between workers, in microseconds")
@@ -156,19 +155,20 @@ def run(argv: Sequence[str] | None = None) -> int:
         for tasks in args.tasks
         if workers * tasks <= args.episodes
     ]
-    head = ["workers", "tasks a step", "s a step", "of it sums", "busy", "busy, longest first", "tokens/s"]
+    head = ["workers", "tasks a step", "s a step", "of it sums", "busy", "busy, longest first", "budget tokens/s"]
     print(table(head, rows))
     held, sort_s, sentences = memory(dataset)
-    episode = machine.episodes(tokens)
-    print(
-        f"""
-- {args.episodes:,} episodes of {args.languages:,} languages (T = {args.temperature:g}) drew {len(set(languages)):,} of them;
-  padding {tokens.mean() / (2 * sizes.total) - 1:.0%}; an episode takes {episode.mean():.2f} s, standard deviation {episode.std():.2f}
-- gradients: {4 * PARAMETERS / 2**20:,.0f} MiB; each worker of 64 sends {8 * PARAMETERS * 63 / 64 / 2**20:,.0f} MiB a step
-- {sentences:,} sentences: {held:.0f} bytes of each in every process that draws episodes, {held * sentences / 2**30:.2f} GiB
-- a process that draws from every language sorts {sort_s * 1e6:.2f} s a million sentences, once an epoch: {sort_s * sentences:.1f} s
-  before or during {args.updates_per_epoch:,} meta-steps"""
-    )
+    episode, padding = machine.episodes(tokens), tokens.mean() / (2 * sizes.total) - 1
+    sent = 8 * PARAMETERS * 63 / 64
+    facts = [
+        f"{args.episodes:,} episodes of {args.languages:,} languages drew {len(set(languages)):,}",
+        f"padding {padding:.0%}; an episode takes {episode.mean():.2f} s, standard deviation {episode.std():.2f} s",
+        f"gradients: {4 * PARAMETERS / 2**20:,.0f} MiB; each worker of 64 sends {sent / 2**20:,.0f} MiB a step",
+        f"{sentences:,} sentences: {held:.0f} bytes of each in every process that draws episodes",
+        f"that is {held * sentences / 2**30:.2f} GiB here, {held * 1e9 / 2**30:.0f} GiB at a billion sentences",
+        f"sorted once an epoch by every such process: {sort_s * sentences:.1f} s here, {sort_s * 1e9:.0f} s at a billion",
+    ]
+    print("\n" + "\n".join(f"- {fact}" for fact in facts))
     return 0
 
 

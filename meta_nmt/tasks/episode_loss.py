@@ -11,6 +11,7 @@ from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 QUERIES = "encoder.embed_tokens.queries"
+RESIDUAL = "encoder.embed_tokens.residual"
 
 
 class FunctionalModel:
@@ -99,3 +100,12 @@ def sum_logs(logs: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Adds up what criterion calls reported, key by key."""
     every = list(logs)
     return {key: sum(log.get(key, 0) for log in every) for key in dict.fromkeys(k for log in every for k in log)}
+
+
+def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:
+    """Adds to ``p.grad`` by name. The episode's own residual rows are no parameter of the model: dropped."""
+    for name, gradient in gradients.items():
+        if name == RESIDUAL:
+            continue
+        parameter = parameters[name]
+        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)

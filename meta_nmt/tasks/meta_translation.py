@@ -34,12 +34,10 @@ from meta_nmt.data.roles import refuse_held_out
 from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, adapt
 from meta_nmt.meta_learners.base import EpisodeResult
 from meta_nmt.tasks.config import TranslationDataConfig
-from meta_nmt.tasks.episode_loss import EpisodeLoss, sum_logs
+from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
 from meta_nmt.tasks.learner import AUTO, FLAGS, build_meta_learner
 from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
-
-RESIDUAL = "encoder.embed_tokens.residual"
 
 
 @dataclass
@@ -391,12 +389,3 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             metrics.log_scalar("support_loss", support, steps, round=3)  # before the inner steps, base 2
             tokens = sum(log["train_tokens"] for log in logging_outputs)
             metrics.log_speed("tps", tokens, priority=90, round=1)  # support and query, both sides
-
-
-def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:
-    """Adds to ``p.grad`` by name. The episode's own residual rows are no parameter of the model: dropped."""
-    for name, gradient in gradients.items():
-        if name == RESIDUAL:
-            continue
-        parameter = parameters[name]
-        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
