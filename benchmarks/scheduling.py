@@ -166,7 +166,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         f"gradients: {4 * PARAMETERS / 2**20:,.0f} MiB; each worker of 64 sends {sent / 2**20:,.0f} MiB a step",
         f"{sentences:,} sentences: {held:.0f} bytes of each in every process that draws episodes",
         f"that is {held * sentences / 2**30:.2f} GiB here, {held * 1e9 / 2**30:.0f} GiB at a billion sentences",
-        f"sorted once an epoch by every such process: {sort_s * sentences:.1f} s here, {sort_s * 1e9:.0f} s at a billion",
+        f"sorted once an epoch by each of them: {sort_s * sentences:.1f} s here, {sort_s * 1e9:.0f} s at a billion",
     ]
     print("\n" + "\n".join(f"- {fact}" for fact in facts))
     return 0

@@ -85,7 +85,7 @@ class Process:
         return None
 
     def text(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
     def last_lines(self) -> list[str]:
         """What it said besides progress."""

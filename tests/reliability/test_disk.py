@@ -13,6 +13,7 @@ def test_a_full_disk_while_a_checkpoint_is_written(data, tmp_path, mounted):
     assert (wrong := disk.full_while_training(data, tmp_path, 0.5, mounted)) is None, wrong
 
 
+@pytest.mark.slow
 def test_a_limit_on_file_size_stands_in_for_a_full_disk(data, tmp_path):
     assert (wrong := disk.full_while_training(data, tmp_path, 0.5, False)) is None, wrong
 

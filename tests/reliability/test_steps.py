@@ -18,4 +18,4 @@ def test_more_faults_in_a_step(data, tmp_path, check):
 
 
 def test_an_episode_out_of_memory(data, tmp_path):
-    assert (wrong := steps.out_of_memory(data, tmp_path / "run", 3)) is None, wrong
+    assert (wrong := steps.out_of_memory(data, tmp_path / "run", 8)) is None, wrong
