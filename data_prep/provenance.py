@@ -156,6 +156,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path}: must be UTF-8 JSON: {error.reason}") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: must be JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: must be JSON, but is nested too deeply") from error
 
 
 def run_stage(
@@ -227,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"{args.data}: must hold *.stage.json records, but has none")
     for record in records:
         found = read_json(record)
-        if "outputs" not in found:
+        if not isinstance(found, dict) or not isinstance(found.get("outputs"), dict):
             raise InputError(f"{record}: its stage was not finished; run meta-nmt-preprocess again")
         for name, digest in found["outputs"].items():
             path = record.parent / name

@@ -87,7 +87,10 @@ def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] |
 def load(path: Path) -> sentencepiece.SentencePieceProcessor:
     """A SentencePiece model; InputError if the file is missing or damaged."""
     try:
-        return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        proto = path.read_bytes()
+        if not proto:  # would be taken for no model at all
+            raise InputError(f"{path}: must be a SentencePiece model, but is empty")
+        return sentencepiece.SentencePieceProcessor(model_proto=proto)
     except FileNotFoundError as error:
         raise InputError(f"{path}: file is missing") from error
     except RuntimeError as error:
