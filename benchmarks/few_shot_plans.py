@@ -45,15 +45,16 @@ OMNIGLOT = {
     "reptile": Plan(rule=SGD(0.1), steps=5, test_steps=(5, 10, 20), shots=10, minibatch=10, updates=800),
     "anil": Plan(steps=3, updates=800),
     "meta_sgd": Plan(updates=800),
-    "lstm": Plan(steps=3, test_steps=(3, 5, 10), stacked=1, tasks=2, updates=2500),
+    "lstm": Plan(steps=3, test_steps=(3, 5, 10), stacked=1, tasks=2, updates=2500, statistics="support"),
 }
-ONE_STEP = Plan(rule=SGD(0.01), test_steps=(1,), updates=20_000, tasks=25, stacked=25, lr=2e-3)
+ONE_STEP = Plan(rule=SGD(0.01), test_steps=(1,), updates=20_000, tasks=25, stacked=25, lr=1e-2)
+RATES = (SGD(0.001), SGD(0.003), SGD(0.01), SGD(0.03), SGD(0.1))
 SINUSOID = {
     "scratch-sgd": replace(ONE_STEP, updates=0, rules=(SGD(0.001), SGD(0.01), SGD(0.1))),
     "scratch-adam": replace(ONE_STEP, updates=0, rules=(Adam(1e-3), Adam(1e-2), Adam(1e-1))),
-    "joint": replace(ONE_STEP, rules=(SGD(0.001), SGD(0.003), SGD(0.01), SGD(0.03), SGD(0.1)), tasks=1, stacked=1),
+    "joint": replace(ONE_STEP, rules=RATES, updates=70_000, tasks=1, stacked=1),
     "fomaml": ONE_STEP,
-    "maml": ONE_STEP,
+    "maml": replace(ONE_STEP, updates=70_000),
     "reptile": replace(ONE_STEP, steps=5, minibatch=5),
     "anil": ONE_STEP,
     "meta_sgd": ONE_STEP,
