@@ -297,6 +297,7 @@ def test_the_regressor_keeps_tasks_apart():
     network = Regressor(hidden=5)
     theta = stack(network.start(generator()), 2)
     with torch.no_grad():
-        theta["layer2.weight"][1].zero_()
+        for name in ("layer2.weight", "layer2.bias"):
+            theta[name][1].zero_()
     predicted = network(theta, Batch(torch.ones(2, 4, 1), torch.zeros(2, 4, 1)))
     assert predicted[1].abs().max() == 0 and predicted[0].abs().max() > 0
