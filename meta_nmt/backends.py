@@ -22,7 +22,12 @@ from data_prep.errors import InputError
 from data_prep.workers import cores
 from meta_nmt.data.language_pack import load_dictionary
 from meta_nmt.modules.ulr_embedding import ULREmbedding
-from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
+from meta_nmt.tasks.ulr_translation import (
+    ULRTranslationConfig,
+    ULRTranslationTask,
+    read_checkpoint,
+    read_fairseq_checkpoint,
+)
 
 MAX_LEN_A, MAX_LEN_B = 1.5, 10  # longest hypothesis: A times the source's length, and B pieces
 LONGEST = 1023  # fairseq's sinusoidal positions end there
@@ -115,7 +120,7 @@ class TorchBackend:
     @classmethod
     def from_folder(cls, folder: Path, source_lang: str, target_lang: str, beam: int) -> TorchBackend:
         """The fairseq export of a translator folder."""
-        read_checkpoint(folder / TORCH_MODEL)
+        read_fairseq_checkpoint(folder / TORCH_MODEL)
         dictionaries = [load_dictionary(folder / f"dict.{lang}.txt") for lang in (source_lang, target_lang)]
         config = TranslationConfig(data=str(folder), source_lang=source_lang, target_lang=target_lang)
         task = TranslationTask(config, *dictionaries)

@@ -84,7 +84,16 @@ def trainable_names(names: list[str], group: str) -> list[str]:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A fairseq checkpoint's contents.
+    """The contents of a checkpoint of ours; InputError as `read_fairseq_checkpoint`, or where it is another model's."""
+    state = read_fairseq_checkpoint(path)
+    model = state["cfg"]["model"]
+    if not hasattr(model, "ulr_temperature"):
+        raise InputError(f"{path}: must be a ulr_transformer checkpoint, but is {getattr(model, 'arch', '')!r}")
+    return state
+
+
+def read_fairseq_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A fairseq checkpoint's contents, of any model.
 
     Raises:
         InputError: it is missing, truncated, no checkpoint, or carries more than tensors and plain values.
@@ -99,8 +108,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: must be a fairseq checkpoint, but holds no model")
     if cfg is None or not all(cfg.get(part) for part in ("model", "task")):
         raise InputError(f"{path}: must be a fairseq checkpoint with the configuration of its model, but has none")
-    if not hasattr(cfg["model"], "ulr_temperature"):
-        raise InputError(f"{path}: must be a ulr_transformer checkpoint, but is {getattr(cfg['model'], 'arch', '')!r}")
     return state
 
 
