@@ -13,6 +13,7 @@
 5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
    fails is repeated behind what it wrote: `meta_nmt.checkpoint_files` takes the place of both. Errors in what one
    holds name the file.
+   The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
 6. A finished run that is started again makes one update more; now it makes none.
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
    `meta_nmt.workers` takes the place of the launcher.
@@ -25,10 +26,14 @@ import math
 import warnings
 from argparse import Namespace
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from meta_nmt import checkpoint_files
+from meta_nmt.checkpoint_files import LAST
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +68,7 @@ def apply() -> None:
     )
     _mend_checkpoints()
     _name_checkpoints()
+    _finish_epochs()
     _let_finished_runs_be()
     _mend_launcher()
 
@@ -107,13 +113,33 @@ def _mend_checkpoints() -> None:
     from fairseq import checkpoint_utils
     from fairseq.file_io import PathManager
 
-    from meta_nmt import checkpoint_files
-
     def copy(src_path: str, dst_path: str, overwrite: bool = False) -> bool:
         return checkpoint_files.add_name(src_path, dst_path)
 
     checkpoint_utils.torch_persistent_save = checkpoint_files.save
     PathManager.copy = staticmethod(copy)
+
+
+def _finish_epochs() -> None:
+    """A checkpoint at the end of an epoch is saved before the schedule sees the epoch's score: resumed, it sees it."""
+    from fairseq import checkpoint_utils
+
+    load = checkpoint_utils.load_checkpoint
+    if load.__module__ == __name__:
+        return
+
+    @wraps(load)
+    def load_and_finish(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
+        resumes = cfg.restore_file == LAST and (Path(cfg.save_dir) / LAST).exists()
+        extra_state, epoch_itr = load(cfg, trainer, **kwargs)
+        if resumes and not (cfg.reset_optimizer or cfg.reset_lr_scheduler or cfg.reset_dataloader):
+            position, score = extra_state["train_iterator"], extra_state["val_loss"]
+            if position["iterations_in_epoch"] == 0 and score is not None:
+                trainer.lr_step(position["epoch"] - 1, score)
+        return extra_state, epoch_itr
+
+    load_and_finish.__module__ = __name__
+    checkpoint_utils.load_checkpoint = load_and_finish
 
 
 def _name_checkpoints() -> None:

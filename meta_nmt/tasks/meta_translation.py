@@ -282,8 +282,10 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
     ) -> tuple[EpisodeResult, dict[str, Any]]:
         """A task's gradient, and what it reports. Its dropout depends on the seed, the update and the task alone: not
         on the tasks before it, so not on how many workers share them."""
-        support, query = episode["support"], episode["query"]
-        seed = np.random.SeedSequence([self.cfg.seed, update, episode["number"]]).generate_state(1, np.uint64)[0]
+        # a worker without a task goes through one of validation, of which it needs no more than there is in a task
+        support, query = episode["support"][: self.cfg.inner_steps], episode["query"][:1]
+        number = episode.get("number", 0)
+        seed = np.random.SeedSequence([self.cfg.seed, update, number]).generate_state(1, np.uint64)[0]
 
         def run(loss: EpisodeLoss) -> EpisodeResult:
             torch.manual_seed(int(seed))
