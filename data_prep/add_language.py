@@ -22,17 +22,20 @@ from data_prep.corpus import CorpusFiles, check_language, find_corpus, find_mono
 from data_prep.errors import InputError, OneLineParser, run_command
 from data_prep.provenance import PARTIAL, read_json, sha256, sole_writer, versions, write_json
 from data_prep.readers import read_lines
-from data_prep.split import SplitOptions, add_split_arguments, check_splits, read_splits
+from data_prep.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments, check_splits, read_splits
 from data_prep.text import LanguageText, MonoText, write_mono, write_splits
 from data_prep.workers import worker_pool
 
 HELD_OUT_SHARE = 10  # of an unsplit corpus: its last tenth is test, the tenth before it valid
-SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
 class NewLanguage:
-    """What meta-nmt-add-language takes; InputError if it cannot be added to the data folder."""
+    """What meta-nmt-add-language takes; InputError if it cannot be added to the data folder.
+
+    role: "target", or "valid" for a language that has no test set; trained_in: the data folder in whose training text
+    leaks are looked for, if it is not ``data``.
+    """
 
     data: Path
     lang: str
@@ -44,6 +47,8 @@ class NewLanguage:
     vector_method: str = "svd"
     split: SplitOptions = SplitOptions()
     clean: CleanOptions = CleanOptions()
+    role: str = "target"
+    trained_in: Path | None = None
 
     def __post_init__(self) -> None:
         check_language(self.lang)
@@ -64,6 +69,10 @@ class NewLanguage:
     @property
     def english(self) -> str:
         return str(self.record["target_lang"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return SPLITS_OF_ROLE[self.role]
 
     @property
     def pack(self) -> Path:
@@ -111,17 +120,17 @@ def _make(
 ) -> dict[str, Any]:
     """Make text/, bin/ and the pack in the folder ``work``; returns the card."""
     lang, english, pack, english_pack = new.lang, new.english, work / new.lang, new.data / "lang" / new.english
-    text = LanguageText(files, english, "target", split, new.clean, (), (), work / "text")
+    text = LanguageText(files, english, new.role, split, new.clean, (), (), work / "text")
     held_out = held_out_keys(new, files, split)
     write_splits(text, (hash_sorted(held_out[0]), hash_sorted(held_out[1])))
     aligned = _make_pack(new, text, mono, work)
-    for name in SPLITS:
+    for name in new.splits:
         for side, folder, path in zip((lang, english), (pack, english_pack), text.sides(name), strict=True):
             binarise.binarise(path, folder, work / "bin" / f"{name}.{lang}-{english}.{side}")
     vec = vectors.find_vec(new.vec_files, lang)
     card = {
         "lang": lang,
-        "role": "target",
+        "role": new.role,
         "added": True,
         "pieces": len(subwords.read_dictionary(pack / "dict.txt")),
         "vector_dim": vector_dim(english_pack),
@@ -140,7 +149,7 @@ def _make_pack(new: NewLanguage, text: LanguageText, mono: Sequence[Path], work:
     """Make all of the pack but its card, from the training text and monolingual text; what align_pack returns."""
     pack, english_pack, raw = work / new.lang, new.data / "lang" / new.english, work / "raw.npy"
     files, held_ids = (work / "domain.txt", work / "extra.txt"), [*new.split.valid_ids, *new.split.test_ids]
-    test, domain = keys_of([text.sides(name)[0] for name in SPLITS[1:]]), text.sides("train")
+    test, domain = keys_of([text.sides(name)[0] for name in new.splits[1:]]), text.sides("train")
     counts = work / "counts.json"
     write_mono(MonoText(new.lang, new.english, domain[:1], mono, new.clean, test, held_ids, files, counts))
     own, extra = (read_lines(path) if path.stat().st_size else [] for path in files)
@@ -161,20 +170,23 @@ def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> 
     known = new.data / "work" / f"held-out.{new.english}"
     keys: tuple[set[str], set[str]] = set(), set(known.read_text("utf-8").split("\n")[:-1] if known.is_file() else ())
     lines: dict[str | None, int] = {}
-    for name, text in read_splits(files, "target", split):
+    for name, text in read_splits(files, new.role, split):
         lines[name] = lines.get(name, 0) + len(text)
-        if name in SPLITS[1:]:
+        if name in new.splits[1:]:
             for side, found in zip((text.source, text.english), keys, strict=True):
                 found.update(match_key(normalise(line)) for line in side)
-    check_splits(lines, "target", str(files.all_paths()[0]))
+    check_splits(lines, new.role, str(files.all_paths()[0]))
     return keys
 
 
-def leaked(new: NewLanguage, text: LanguageText) -> int:
-    """Dev and test lines whose English stands in the training text of another language of the data folder."""
-    held = keys_of([text.sides(name)[1] for name in SPLITS[1:]])
-    trained = [new.data / "text" / f"{lang}-{new.english}" / f"train.{new.english}" for lang in new.record["languages"]]
-    return len(held & keys_of([path for path in trained if path.is_file()]))
+def leaked(new: NewLanguage, text: LanguageText) -> int | None:
+    """Dev and test lines whose English stands in the training text of another language of the data folder; None where
+    that text is not there."""
+    held = keys_of([text.sides(name)[1] for name in new.splits[1:]])
+    texts = (new.trained_in or new.data) / "text"
+    trained = [texts / f"{lang}-{new.english}" / f"train.{new.english}" for lang in new.record["languages"]]
+    there = [path for path in trained if path.is_file()]
+    return len(held & keys_of(there)) if there else None
 
 
 def get_parser() -> OneLineParser:

@@ -6,6 +6,7 @@ architectures. fairseq itself is mended in `meta_nmt.compat`, which therefore co
 """
 
 import os
+from typing import TYPE_CHECKING, Any
 
 # Threads that wait by spinning make every small operation wait for the scheduler as soon as anything else runs on the
 # machine: a training step took 3 to 30 times as long beside two busy processes. Read when torch is loaded.
@@ -18,5 +19,17 @@ compat.apply()
 from meta_nmt.models import ulr_transformer  # noqa: E402
 from meta_nmt.tasks import meta_translation, ulr_translation  # noqa: E402
 
+if TYPE_CHECKING:
+    from meta_nmt.translator import Translator
+
 __version__ = "0.1.0"
-__all__ = ["meta_translation", "ulr_transformer", "ulr_translation"]
+__all__ = ["Translator", "meta_translation", "ulr_transformer", "ulr_translation"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Translator` is loaded where it is used: fairseq's workers have no need of it."""
+    if name == "Translator":
+        from meta_nmt.translator import Translator
+
+        return Translator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

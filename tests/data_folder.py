@@ -32,7 +32,9 @@ def _write_side(prefix: Path, dictionary: Dictionary, lines: list[list[str]]) ->
     builder.finalize(f"{prefix}.idx")
 
 
-def make_data_folder(root: Path, roles: dict[str, str], lines: int = 120, width: int = 16, seed: int = 0) -> Path:
+def make_data_folder(
+    root: Path, roles: dict[str, str], lines: int = 120, width: int = 16, seed: int = 0, test_lines: int = 20
+) -> Path:
     """roles: code -> source, valid or target. Returns the folder."""
     rng = np.random.default_rng(seed)
     data = root / "data"
@@ -58,7 +60,7 @@ def make_data_folder(root: Path, roles: dict[str, str], lines: int = 120, width:
         if role != "source":
             splits["valid"] = 20
         if role == "target":
-            splits |= {"train-300-s1": 40, "test": 20}
+            splits |= {"train-300-s1": 40, "test": test_lines}
         for split, count in splits.items():
             sentences = [list(rng.choice(WORDS, rng.integers(3, 10))) for _ in range(count)]
             stem = data / "bin" / f"{split}.{code}-en"
@@ -87,3 +89,27 @@ def _sentencepiece(path: Path, words: list[str]) -> None:
         hard_vocab_limit=False,
         minloglevel=2,
     )
+
+
+TINY = ["--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1"]
+TINY += ["--encoder-embed-dim", "64", "--decoder-embed-dim", "64"]
+
+
+def make_meta(data: Path, save: Path) -> Path:
+    """A checkpoint jointly trained for a few updates on aa and bb: it knows little."""
+    from meta_nmt.cli import train
+
+    argv = [str(data), "--save-dir", str(save), "--source-langs", "aa,bb", "--valid-langs", "cc", *TINY, "--lr", "3e-3"]
+    argv += ["--meta-learner", "joint", "--support-tokens", "300", "--query-tokens", "300", "--max-update", "20"]
+    assert train.main([*argv, "--warmup-updates", "5", "--num-workers", "0"]) == 0
+    return save / "checkpoint_best.pt"
+
+
+def make_adapted(data: Path, meta: Path, save: Path, updates: int = 60, seed: int = 1) -> Path:
+    """That checkpoint adapted to dd, all of it: its translations differ from line to line."""
+    from meta_nmt.cli import adapt
+
+    argv = [str(data), "--checkpoint", str(meta), "--source-lang", "dd", "--train-subset", "train", "--strategy", "all"]
+    argv += ["--save-dir", str(save), "--max-update", str(updates), "--lr", "3e-3", "--num-workers", "0"]
+    assert adapt.main([*argv, "--seed", str(seed), "--save-interval-updates", "30"]) == 0
+    return save / "checkpoint_best.pt"

@@ -1,5 +1,11 @@
 """meta-nmt-adapt: fine-tune a meta-trained (or joint) model on a low-resource pair, stopping by dev BLEU.
 
+From raw text to a translator folder, language pack, split, choice of what adapts, export and card included:
+
+    meta-nmt-adapt --checkpoint meta.pt --pairs qu-en.tsv --mono qu.txt --out models/qu-en [any fairseq-train flag]
+
+On a data folder that is prepared:
+
     meta-nmt-adapt DATA --checkpoint meta/checkpoint_best.pt --source-lang ro --train-subset train-16000-s1 \\
         --strategy emb_enc --save-dir DIR [any fairseq-train flag]
     meta-nmt-adapt DATA --checkpoint meta_sgd/checkpoint_best.pt --learned-rule ...  (with the rule that it learnt)
@@ -15,6 +21,7 @@ from collections.abc import Sequence
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import InputError, OneLineParser
+from meta_nmt.cli import adapt_raw
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.ulr_transformer import ULRTransformer
@@ -65,6 +72,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     parser = own_parser()
     if front.wants_help(argv):
         front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-train", parser)
+        print("\nWith --pairs and --out, from raw text:")
+        print(adapt_raw.own_parser().format_help().partition("\n\n")[2])
         raise SystemExit(0)
     own, rest = parser.parse_known_args(argv)
     if own.from_scratch == (own.checkpoint is not None):
@@ -103,13 +112,20 @@ def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[
             setattr(args, name, getattr(saved, name))
 
 
-def body(argv: Sequence[str]) -> int:
+def fine_tune(argv: Sequence[str]) -> None:
+    """The form on a prepared data folder."""
     args = parse_args(argv)
     check_workers(args)
     own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
     if own.checkpoint is not None:
         take_model_from_checkpoint(args, own.checkpoint, argv)
     front.train(args, "adapt", front.command_line(PROG, argv), own.checkpoint)
+
+
+def body(argv: Sequence[str]) -> int:
+    if not front.wants_help(argv) and any(item.split("=")[0] in ("--pairs", "--out") for item in argv):
+        return adapt_raw.run(adapt_raw.parse_args(argv), front.command_line(PROG, argv))
+    fine_tune(argv)
     return 0
 
 

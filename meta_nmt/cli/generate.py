@@ -26,6 +26,7 @@ import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import InputError, OneLineParser, writable_directory
 from meta_nmt import cost
 from meta_nmt.cli import fairseq_front as front
+from meta_nmt.report import unique
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-generate"
@@ -87,7 +88,8 @@ def write_text(path: Path, lines: Sequence[str]) -> None:
 
 
 def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
-    costs = [*cost.history(args.path), own_cost]
+    members = [cost.history(path) for path in args.path.split(os.pathsep)]  # of an ensemble, or the only one
+    costs = [*unique(entry for costs in members for entry in costs), own_cost]
     return {
         "system": own.system,
         "target": args.source_lang,

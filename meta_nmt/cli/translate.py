@@ -1,122 +1,210 @@
 """meta-nmt-translate: raw text in, translations out, one line for one line, SentencePiece inside.
 
-meta-nmt-translate DATA --path CKPT --source-lang ro < text.ro > text.en
+    meta-nmt-translate --model models/ro-en < text.ro > text.en
+    meta-nmt-translate DATA --path CKPT --source-lang ro < text.ro > text.en
+    meta-nmt-translate DATA --path A.pt:B.pt --source-lang ro < text.ro > text.en      (an ensemble)
+
+Lines are translated as they come: a file in large batches by length, a line that is typed or piped alone at once. An
+empty line stays one; warnings about lines go to standard error. With --scores a line is `score TAB text`; with --nbest
+above 1 each hypothesis has a line, `line number TAB score TAB text`. A score is the mean log-probability of a piece.
 """
 
 from __future__ import annotations
 
+import os
+import queue
 import sys
-from argparse import ArgumentParser, Namespace
+import threading
+import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from itertools import chain
+from typing import BinaryIO
 
-import sentencepiece
-import torch
-from fairseq import checkpoint_utils, utils
+from tqdm import tqdm
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.clean import normalise
 from data_prep.errors import InputError, OneLineParser
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
+from meta_nmt.translator import MAX_PIECES, Translation, Translator
 
 PROG = "meta-nmt-translate"
+LONGEST_LINE = 1 << 20  # bytes; the rest of a longer line is read and left out
+FIRST_BUFFER = 32  # lines translated together at first: the output of a long file starts soon
+LINGER_S = 0.05  # how long a line waits for others to be translated with
 
 
 def build_parser() -> ArgumentParser:
-    parser = OneLineParser(prog=PROG, description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("data", help="data folder with the language pack, made by meta-nmt-preprocess")
-    parser.add_argument("--path", required=True, help="checkpoint to translate with")
-    parser.add_argument("--source-lang", required=True, help="code of the language of the input")
-    parser.add_argument("--target-lang", default="en", help="code of the language of the output")
-    parser.add_argument("--input", default="-", help="UTF-8 text file, a sentence a line; - is standard input")
-    parser.add_argument("--beam", type=int, default=5, help="beam width, in hypotheses")
-    parser.add_argument("--buffer-size", type=int, default=64, help="lines read before they are translated together")
+    parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", metavar="DATA", help="with --path: data folder with the language packs")
+    parser.add_argument("--model", metavar="DIR", help="translator folder, made by meta-nmt-adapt or meta-nmt-export")
     parser.add_argument(
-        "--max-pieces", type=int, default=500, help="longer lines are cut to so many pieces (with a warning)"
+        "--path", metavar="CKPT", help="adapted checkpoint, or several with : between them: an ensemble"
+    )
+    parser.add_argument("--source-lang", metavar="XX", help="with --path: language of the input")
+    parser.add_argument("--target-lang", metavar="XX", help="with --path: language of the output (default: en)")
+    parser.add_argument(
+        "--backend", choices=("auto", "torch", "ctranslate2"), metavar="NAME",
+        help="with --model: torch, ctranslate2 or auto (default: auto, the faster one that is there)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--input", nargs="+", default=["-"], metavar="FILE", help="UTF-8 text; - is standard input (default: -)"
+    )
+    parser.add_argument("--beam", type=int, default=5, help="beam width, in hypotheses (default: 5)")
+    parser.add_argument("--nbest", type=int, default=1, help="hypotheses written for a line (default: 1)")
+    parser.add_argument("--scores", action="store_true", help="write scores")
+    parser.add_argument(
+        "--buffer-size", type=int, default=1024, help="most lines that are translated together (default: 1024)"
+    )
+    parser.add_argument(
+        "--max-pieces", type=int, default=MAX_PIECES,
+        help=f"longer lines are cut to so many pieces, with a warning (default: {MAX_PIECES})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="of CTranslate2 (default: OMP_NUM_THREADS, or else all cores)"
     )
     return parser
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    args = build_parser().parse_args(argv)
-    for name in ("beam", "buffer_size", "max_pieces"):
-        if getattr(args, name) < 1:
-            build_parser().error(f"`--{name.replace('_', '-')}` must be at least 1, but is {getattr(args, name)}")
+    """The flags; SystemExit(2) with one line on bad usage."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    for name in ("beam", "buffer_size", "max_pieces", "nbest", "threads"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f"`--{name.replace('_', '-')}` must be at least 1, but is {value}")
+    if args.nbest > args.beam:
+        parser.error(f"`--nbest` must be at most the beam width {args.beam}, but is {args.nbest}")
+    given = [args.data, args.path, args.source_lang]
+    if args.model is None and None in given:
+        parser.error("give either `--model DIR`, or `DATA --path CKPT --source-lang XX`")
+    if args.model is not None and any(value is not None for value in [*given, args.target_lang]):
+        parser.error("`--model` must stand without DATA, `--path`, `--source-lang` and `--target-lang`: it knows them")
+    if args.model is None and (args.backend or args.threads):
+        parser.error(f"`--{'backend' if args.backend else 'threads'}` must be given with `--model` only")
     return args
 
 
-class LineTranslator:
-    """A loaded model with its SentencePiece models: list of lines -> list of lines."""
-
-    def __init__(self, args: Namespace) -> None:
-        self.args = args
-        read_checkpoint(args.path)  # a clear error for a damaged one
-        config = ULRTranslationConfig(
-            data=args.data, source_lang=args.source_lang, target_lang=args.target_lang, adapt_params="scratch"
+def load(args: Namespace) -> Translator:
+    if args.model is not None:
+        return Translator(
+            args.model, backend=args.backend or "auto", beam=args.beam, max_pieces=args.max_pieces, threads=args.threads
         )
-        self.task = ULRTranslationTask.setup_task(config)
-        models, _ = checkpoint_utils.load_model_ensemble([args.path], task=self.task)
-        self.models = [model.eval() for model in models]
-        if torch.cuda.is_available():
-            self.models = [model.cuda() for model in self.models]
-        self.generator = self.task.build_generator(self.models, Namespace(beam=args.beam, max_len_a=1.5, max_len_b=10))
-        packs = Path(args.data) / "lang"
-        self.encoder = sentencepiece.SentencePieceProcessor(model_file=str(packs / args.source_lang / "spm.model"))
-        self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(packs / args.target_lang / "spm.model"))
-
-    def encode(self, line: str, number: int) -> torch.Tensor:
-        pieces = self.encoder.encode(normalise(line), out_type=str)
-        if len(pieces) > self.args.max_pieces:
-            print(
-                f"{PROG}: warning: line {number} cut from {len(pieces)} to {self.args.max_pieces} pieces",
-                file=sys.stderr,
-            )
-            pieces = pieces[: self.args.max_pieces]
-        dictionary = self.task.source_dictionary
-        return torch.LongTensor([*(dictionary.index(piece) for piece in pieces), dictionary.eos()])
-
-    def translate(self, lines: Sequence[str], first: int) -> list[str]:
-        """Translations in order; a line without a word stays an empty line. ``first``: number of the first line."""
-        tokens = [self.encode(line, first + i) for i, line in enumerate(lines)]
-        wanted = [i for i, ids in enumerate(tokens) if len(ids) > 1]
-        output = [""] * len(lines)
-        if not wanted:
-            return output
-        dataset = self.task.build_dataset_for_inference([tokens[i] for i in wanted], [len(tokens[i]) for i in wanted])
-        batches = self.task.get_batch_iterator(dataset, max_tokens=max(4000, self.args.max_pieces + 1))
-        for batch in batches.next_epoch_itr(shuffle=False):
-            sample: Any = utils.move_to_cuda(batch) if torch.cuda.is_available() else batch
-            hypotheses = self.task.inference_step(self.generator, self.models, sample)
-            for i, best in zip(sample["id"].tolist(), hypotheses, strict=True):
-                pieces = self.task.target_dictionary.string(best[0]["tokens"].int().cpu()).split(" ")
-                output[wanted[i]] = " ".join(self.decoder.decode_pieces(pieces).split())
-        return output
+    paths, target = args.path.split(os.pathsep), args.target_lang or "en"
+    return Translator.from_checkpoints(
+        args.data, paths, args.source_lang, target, beam=args.beam, max_pieces=args.max_pieces
+    )
 
 
-def read_lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    for number, line in enumerate(stream, 1):
+def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
+    """The lines of a stream, and whether a line was longer than LONGEST_LINE and is cut; InputError if not UTF-8."""
+    number = 0
+    while line := stream.readline(LONGEST_LINE):
+        number += 1
+        cut = len(line) == LONGEST_LINE and not line.endswith(b"\n")
+        rest = line
+        while cut and rest and not rest.endswith(b"\n"):
+            rest = stream.readline(LONGEST_LINE)
         try:
-            yield line.decode("utf-8").rstrip("\r\n")
+            text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{name}: line {number} must be UTF-8, but has {error.reason} at byte {error.start}"
-            ) from None
+            if not cut or error.start < len(line) - 3:  # else a character that was cut through
+                raise InputError(
+                    f"{name}: line {number} must be UTF-8, but has {error.reason} at byte {error.start}"
+                ) from None
+            text = line[: error.start].decode("utf-8")
+        yield text.rstrip("\r\n"), cut
+
+
+def read_files(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    for name in names:
+        if name == "-":
+            yield from read_lines(sys.stdin.buffer, "standard input")
+        else:
+            with open(name, "rb") as stream:
+                yield from read_lines(stream, name)
+
+
+class Feed:
+    """Lines that a thread reads ahead of their translation, no more than ``ahead`` of them.
+
+    `batches` gives what is there: as many lines as fit while they come quickly, and a line that comes alone after
+    LINGER_S seconds. What the reader raises is raised in it, after the lines before.
+    """
+
+    def __init__(self, lines: Iterable[tuple[str, bool]], ahead: int) -> None:
+        self.queue: queue.Queue[tuple[str, bool] | BaseException | None] = queue.Queue(ahead)
+        threading.Thread(target=self._read, args=(lines,), daemon=True).start()
+
+    def _read(self, lines: Iterable[tuple[str, bool]]) -> None:
+        try:
+            for line in lines:
+                self.queue.put(line)
+            self.queue.put(None)
+        except BaseException as error:  # noqa: BLE001  it is raised where the lines are used
+            self.queue.put(error)
+
+    def batches(self, most: int) -> Iterator[list[tuple[str, bool]]]:
+        size = min(FIRST_BUFFER, most)
+        while True:
+            batch: list[tuple[str, bool]] = []
+            item = self.queue.get()
+            until = time.monotonic() + LINGER_S
+            while isinstance(item, tuple):
+                batch.append(item)
+                if len(batch) == size:
+                    break
+                try:
+                    item = self.queue.get(timeout=max(0.0, until - time.monotonic()))
+                except queue.Empty:
+                    break
+            if batch:
+                yield batch
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                return
+            size = min(2 * size, most)
+
+
+def formatted(result: Translation, number: int, args: Namespace) -> str:
+    """The output lines of one input line, ended by line feeds."""
+    if args.nbest == 1:
+        if not args.scores:
+            return f"{result.text}\n"
+        return "".join(f"{one.score:.4f}\t{one.text}\n" for one in result.hypotheses) or "\t\n"
+    lines = [f"{number}\t{one.score:.4f}\t{one.text}\n" for one in result.hypotheses]
+    return "".join(lines) or f"{number}\t\t\n"
+
+
+def translate(args: Namespace) -> None:
+    translator = load(args)
+    feed = Feed(read_files(args.input), 2 * args.buffer_size)
+    number = 0
+    # a bar beside output on the same terminal would be in its way
+    quiet = not sys.stderr.isatty() or sys.stdout.isatty()
+    with tqdm(unit=" lines", disable=quiet) as bar:
+        for batch in feed.batches(args.buffer_size):
+            results = translator.results([text for text, _ in batch], args.nbest)
+            for result, (_, cut) in zip(results, batch, strict=True):
+                number += 1
+                for warning in chain([f"cut to {LONGEST_LINE} bytes"] if cut else [], result.warnings):
+                    tqdm.write(f"{PROG}: warning: line {number}: {warning}", file=sys.stderr)
+                sys.stdout.write(formatted(result, number, args))
+            sys.stdout.flush()
+            bar.update(len(batch))
 
 
 def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
-    translator = LineTranslator(args)
-    stream = sys.stdin.buffer if args.input == "-" else open(args.input, "rb")
-    with stream:
-        lines = read_lines(stream, "standard input" if args.input == "-" else args.input)
-        first = 1
-        while buffer := list(islice(lines, args.buffer_size)):
-            for translation in translator.translate(buffer, first):
-                print(translation, flush=True)
-            first += len(buffer)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        translate(args)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
     return 0
 
 

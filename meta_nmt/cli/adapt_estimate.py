@@ -1,0 +1,74 @@
+"""About how long meta-nmt-adapt will take from raw text: a probe of this machine, and arithmetic."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from data_prep.estimate import ALIGN, BINARISE, CLEAN, MARGIN, SUBWORDS_AND_VECTORS, spell
+from meta_nmt.tasks.ulr_translation import read_checkpoint
+
+if TYPE_CHECKING:
+    from meta_nmt.cli.adapt_raw import Job
+
+PROBE = 8, 32  # sentences and pieces of the batch that the probe times
+CHARACTERS_PER_PIECE = 4
+START_S = 5.0  # loading, first checkpoint
+SAVE_S_PER_GB = 6.0  # fairseq writes three checkpoints at a validation, with the optimiser's state
+DECODING = 3.0  # greedy search of a piece costs as much as so many pieces of an update
+
+
+def update_seconds_per_piece(model: Namespace) -> float:
+    """Forward and backward through a Transformer of these sizes, timed here and now, for each target piece."""
+    sentences, width = PROBE
+    transformer = nn.Transformer(
+        model.encoder_embed_dim, model.encoder_attention_heads, model.encoder_layers, model.decoder_layers,
+        model.encoder_ffn_embed_dim, batch_first=True,
+    )  # fmt: skip
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    transformer, batch = transformer.to(device), torch.randn(sentences, width, model.encoder_embed_dim, device=device)
+    took = []
+    for _ in range(3):  # the first warms up
+        start = time.perf_counter()
+        transformer(batch, batch).sum().backward()
+        took.append(time.perf_counter() - start)
+    return min(took) / (sentences * width)
+
+
+def characters(folder: Path, split: str) -> int:
+    """Of both sides of a split; bytes stand for characters."""
+    return sum(path.stat().st_size for path in folder.glob(f"{split}.*"))
+
+
+def seconds(job: Job, max_update: int, max_tokens: int, every: int) -> float:
+    """At most, to the end of the command: early stopping is not counted on."""
+    folder = job.corpus
+    text = characters(folder, "train")
+    mono = text // 2 + sum(path.stat().st_size for path in (job.work / "mono").glob("*.txt"))
+    pack = CLEAN.of(text) + SUBWORDS_AND_VECTORS.of(mono) + ALIGN.of(mono) + BINARISE.of(text)
+    state = read_checkpoint(job.args.checkpoint)
+    piece = update_seconds_per_piece(state["cfg"].model)
+    pieces = min(max_tokens, text / 2 / CHARACTERS_PER_PIECE)
+    dev, test = (characters(folder, split) / 2 / CHARACTERS_PER_PIECE * DECODING for split in ("valid", "test"))
+    gigabytes = 3 * sum(value.numel() * value.element_size() for value in state["model"].values()) / 1e9
+    validations = max_update / every
+    one = START_S + max_update * pieces * piece + validations * (dev * piece + gigabytes * SAVE_S_PER_GB)
+    return pack + len(job.strategies) * one + START_S + test * piece
+
+
+def describe(job: Job) -> str:
+    """A line for a person who is about to wait."""
+    from meta_nmt.cli import adapt
+
+    args = adapt.parse_args(job.training_flags(job.strategies[0]))
+    time_s = seconds(job, args.max_update, args.max_tokens, args.save_interval_updates)
+    return (
+        f"{job.lang}-{job.english}: language pack -> fine-tuning ({', '.join(job.strategies)}) -> export; at most "
+        f"about {spell(time_s)} (between {spell(time_s / MARGIN)} and {spell(time_s * MARGIN)}), and less where dev "
+        "BLEU stops rising early"
+    )

@@ -1,0 +1,78 @@
+"""meta-nmt-export: an adapted model as a folder that translates by itself, with fairseq or CTranslate2.
+
+    meta-nmt-export DATA --path runs/ro/checkpoint_best.pt --source-lang ro --out models/ro-en
+    meta-nmt-export DATA --path runs/meta/checkpoint_best.pt --to meta --out models/meta
+
+The first folds the universal lexical representation of the language into a plain embedding table and writes a
+translator folder: `meta-nmt-translate --model models/ro-en` needs nothing else. In it, model.pt is a checkpoint for
+plain fairseq and ctranslate2/ a model for CTranslate2. The second writes a meta-trained model with what
+meta-nmt-adapt needs to add a language to it, so that it can be given to others without its data.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+import meta_nmt  # noqa: F401  registers the task and the architectures
+from data_prep.errors import OneLineParser, writable_directory
+from meta_nmt.cli import fairseq_front as front
+from meta_nmt.export import FORMATS, QUANTIZATIONS, export
+from meta_nmt.export_card import card_of_checkpoint
+from meta_nmt.meta_model import export_meta
+from meta_nmt.model_card import write_model_card
+
+PROG = "meta-nmt-export"
+
+
+def parse_args(argv: Sequence[str]) -> Namespace:
+    """The flags; SystemExit(2) with one line on bad usage."""
+    parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("data", metavar="DATA", help="data folder that the checkpoint was adapted (or trained) on")
+    parser.add_argument("--path", required=True, metavar="CKPT", help="the checkpoint")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder to write; one format can be added to another"
+    )
+    parser.add_argument("--source-lang", metavar="XX", help="language that the checkpoint was adapted to")
+    parser.add_argument("--target-lang", metavar="XX", default="en", help="language translated into (default: en)")
+    parser.add_argument(
+        "--to", action="append", choices=[*FORMATS, "meta"], metavar="FORMAT",
+        help="fairseq, ctranslate2 or meta; may be given several times (default: fairseq and ctranslate2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quantization", choices=QUANTIZATIONS, default="int8", metavar="TYPE",
+        help=f"of CTranslate2's weights: {', '.join(QUANTIZATIONS)} (default: int8)",
+    )  # fmt: skip
+    args = parser.parse_args(argv)
+    args.to = args.to or list(FORMATS)
+    if "meta" in args.to and len(args.to) > 1:
+        parser.error("`--to meta` must stand alone: a meta-trained model is no translator yet")
+    if ("meta" in args.to) == (args.source_lang is not None):
+        parser.error("`--source-lang` must be given with `--to fairseq` and `--to ctranslate2`, and only with them")
+    return args
+
+
+def body(argv: Sequence[str]) -> int:
+    args = parse_args(argv)
+    out = writable_directory(args.out, "--out")
+    if "meta" in args.to:
+        print(f"{export_meta(args.data, args.path, out)}: meta-nmt-adapt --checkpoint adds a language to it")
+        return 0
+    export(
+        args.data, args.path, args.source_lang, out,
+        target_lang=args.target_lang, formats=args.to, quantization=args.quantization,
+    )  # fmt: skip
+    facts = card_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, front.command_line(PROG, argv))
+    write_model_card(facts, out)
+    size = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
+    print(f"{out}: {args.source_lang}-{args.target_lang}, {' and '.join(args.to)}, {size / 2**20:.0f} MiB")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return front.run(body, PROG, argv, log_level="WARNING")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,83 @@
+"""An export leaves home: stock fairseq, in a process that never imports meta_nmt, writes what our model writes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sentencepiece
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from data_folder import make_adapted, make_data_folder, make_meta  # noqa: E402
+
+from meta_nmt import Translator  # noqa: E402
+from meta_nmt.cli import export, generate  # noqa: E402
+
+LINES = 500
+SEARCH = ["--beam", "5", "--max-len-a", "1.5", "--max-len-b", "10", "--max-tokens", "4000"]
+STOCK = """
+import json, sys
+from fairseq_cli import generate, preprocess
+for command, argv in zip((preprocess, generate), json.loads(sys.argv[1])):
+    sys.argv = ["fairseq", *argv]
+    command.cli_main()
+own = [name for name in sys.modules if name.split(".")[0] in ("meta_nmt", "data_prep", "ctranslate2")]
+assert not own, own
+"""
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    root = tmp_path_factory.mktemp("export")
+    roles = {"aa": "source", "bb": "source", "cc": "valid", "dd": "target"}
+    data = make_data_folder(root, roles, test_lines=LINES)
+    adapted = make_adapted(data, make_meta(data, root / "meta"), root / "adapted")
+    argv = [data, "--path", adapted, "--source-lang", "dd", "--out", root / "model", "--quantization", "float32"]
+    assert export.main([str(a) for a in argv]) == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def unfolded(work):
+    """What the adapted checkpoint itself writes, through fairseq-generate with our task: pieces, line by line."""
+    argv = [work / "data", "--path", work / "adapted/checkpoint_best.pt", "--source-lang", "dd", *SEARCH]
+    assert generate.main([*map(str, argv), "--results", str(work / "results")]) == 0
+    return [" ".join(pieces) for pieces in generate.read_hypotheses(work / "results/generate-test.txt")]
+
+
+def stock(work):
+    """fairseq-preprocess and fairseq-generate with nothing but the folder and text cut into pieces."""
+    model, pieces = work / "model", work / "pieces"
+    pieces.mkdir()
+    for lang, name in (("dd", "source.spm"), ("en", "target.spm")):
+        spm = sentencepiece.SentencePieceProcessor(model_file=str(model / name))
+        text = (work / f"data/text/dd-en/test.{lang}").read_text("utf-8").splitlines()
+        (pieces / f"test.{lang}").write_text("".join(f"{' '.join(spm.encode(line, out_type=str))}\n" for line in text))
+    pair = ["--source-lang", "dd", "--target-lang", "en"]
+    binarise = [*pair, "--srcdict", model / "dict.dd.txt", "--tgtdict", model / "dict.en.txt",
+                "--testpref", pieces / "test", "--destdir", work / "bin"]  # fmt: skip
+    # fairseq leaves out the last sentences of a set where they are no multiple of 8, unless told not to
+    whole = ["--required-batch-size-multiple", "1"]
+    translate = [work / "bin", "--path", model / "model.pt", *pair, *SEARCH, *whole]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    commands = json.dumps([[str(a) for a in command] for command in (binarise, translate)])
+    done = subprocess.run([sys.executable, "-c", STOCK, commands], capture_output=True, text=True, env=environment,
+                          cwd=work)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = {int(m[1]): m[2] for m in re.finditer(r"^H-(\d+)\t\S+\t(.*)$", done.stdout, re.MULTILINE)}
+    return [found[i] for i in range(LINES)]
+
+
+def test_stock_fairseq_writes_the_same_line_for_line(work, unfolded):
+    assert len(unfolded) == LINES and len(set(unfolded)) > LINES // 2, "the model says different things"
+    assert stock(work) == unfolded
+
+
+def test_ctranslate2_agrees(work, unfolded):
+    text = (work / "data/text/dd-en/test.dd").read_text("utf-8").splitlines()
+    results = Translator(work / "model", backend="ctranslate2").results(text)
+    same = sum(" ".join(result.hypotheses[0].pieces) == line for result, line in zip(results, unfolded, strict=True))
+    assert same >= 0.99 * LINES, f"{same} of {LINES}"

@@ -1,0 +1,207 @@
+"""The page's server: answers, limits, headers, and nothing of a request that reaches files or markup."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from meta_nmt.backends import Scored
+from meta_nmt.cli import serve
+from meta_nmt.server import MAX_BODY, MAX_CHARACTERS, Limits, make_app
+from meta_nmt.translator import Translator
+
+CARD = "# Card\n<script>alert(1)</script>\n"
+
+
+@pytest.fixture(scope="module")
+def client(model):
+    app = make_app(Translator(model), Limits(), CARD, ["testserver"])
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def line(data):
+    return (data / "text/dd-en/valid.dd").read_text("utf-8").splitlines()[0]
+
+
+def test_a_translation_with_all_that_is_behind_it(client, model, line):
+    answer = client.post("/api/translate", json={"text": line, "nbest": 2}).json()
+    (expected,) = Translator(model).results([line], 2)
+    assert answer["text"] == expected.text and answer["source_lang"] == "dd" and answer["target_lang"] == "en"
+    assert [h["text"] for h in answer["hypotheses"]] == [h.text for h in expected.hypotheses]
+    assert [h["score"] for h in answer["hypotheses"]] == pytest.approx([h.score for h in expected.hypotheses])
+    assert [p["piece"] for p in answer["pieces"]] == expected.pieces
+    for piece in answer["pieces"]:
+        assert piece["nearest"][0]["token"] == piece["piece"].replace("dd", ""), (
+            "the test data's pieces have neighbours"
+        )
+        assert len(piece["nearest"]) == 5 and 0 < piece["nearest"][0]["weight"] <= 1
+    assert answer["warnings"] == []
+
+
+def test_odd_text_is_answered(client):
+    for text in ("", "  \n", "Привет", "<script>alert(1)</script>", "a\u0000b", "\u202egnol", "x" * MAX_CHARACTERS):
+        response = client.post("/api/translate", json={"text": text})
+        assert response.status_code == 200, text
+    half = client.post("/api/translate", content=b'{"text": "\\ud83d"}', headers={"Content-Type": "application/json"})
+    assert half.status_code in (200, 422)
+
+
+@pytest.mark.parametrize(
+    "status, body, words",
+    [
+        (422, {"text": "x" * (MAX_CHARACTERS + 1)}, "2000 characters"),
+        (413, {"text": "x" * MAX_BODY}, "2,000 characters"),
+        (413, {"text": "x" * 5_000_000}, "2,000 characters"),
+        (422, {}, "text: "),
+        (422, {"text": 3}, "text: "),
+        (422, {"text": "x", "nbest": 0}, "nbest: "),
+        (422, {"text": "x", "nbest": 99}, "nbest: "),
+        (422, {"text": "x", "model": "../../etc"}, "model: "),
+        (422, ["x"], ""),
+    ],
+)
+def test_what_is_refused_is_said_in_a_sentence(client, status, body, words):
+    response = client.post("/api/translate", json=body)
+    assert response.status_code == status and words in response.json()["detail"], response.text[:300]
+    assert len(response.content) < 300, "the text is not sent back"
+
+
+def test_no_json(client):
+    assert client.post("/api/translate", content=b"{", headers={"Content-Type": "application/json"}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/../setup.py", "/page.js", "/..%2f..%2fetc/passwd", "/static/x", "/docs", "/redoc"])
+def test_there_is_nothing_else(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_every_answer_has_the_headers(client):
+    for response in (
+        client.get("/"),
+        client.get("/nothing"),
+        client.post("/api/translate", json={"text": "x" * 50_000}),
+    ):
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY" and response.headers["cache-control"] == "no-store"
+
+
+def test_the_page_needs_nothing_from_elsewhere(client):
+    page = client.get("/").text
+    assert "http://www.w3.org/2000/svg" in page
+    assert page.replace("http://www.w3.org/2000/svg", "").count("http") == 0, "no other address"
+    assert "innerHTML" not in page and "/*STYLE*/" not in page and "/*SCRIPT*/" not in page
+
+
+def test_card_and_interface(client):
+    card = client.get("/card")
+    assert card.text == CARD and card.headers["content-type"].startswith("text/plain")
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {"/card", "/api/model", "/api/translate"}
+    assert {"200", "413", "422", "429", "504"} <= set(paths["/api/translate"]["post"]["responses"])
+    assert client.get("/api/model").json() == {
+        "source_lang": "dd",
+        "target_lang": "en",
+        "beam": 5,
+        "max_characters": 2000,
+    }
+
+
+def test_a_stranger_s_name_for_this_server_is_refused(model):
+    with TestClient(make_app(Translator(model), Limits(), hosts=["127.0.0.1"])) as client:
+        assert client.get("/").status_code == 400
+        assert client.get("/", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+
+
+class Slow:
+    """A backend that takes its time, or fails."""
+
+    def __init__(self, seconds):
+        self.seconds, self.sizes = seconds, []
+
+    def translate(self, batches, nbest):
+        for batch in batches:
+            self.sizes.append(len(batch))
+            time.sleep(self.seconds)
+            if any("▁ddwab" in pieces for pieces in batch):
+                raise RuntimeError("no")
+            yield [[Scored(["▁waa"], -1.0)] * nbest for _ in batch]
+
+
+def slow_app(model, seconds, **limits):
+    translator = Translator(model)
+    translator.backend = Slow(seconds)
+    return make_app(translator, Limits(**limits), hosts=["*"]), translator.backend
+
+
+def test_who_waits_too_long_is_told(model):
+    app, _ = slow_app(model, 0.5, timeout_s=0.05)
+    with TestClient(app) as client:
+        response = client.post("/api/translate", json={"text": "ddwaa"})
+        assert response.status_code == 504 and "0.05 seconds" in response.json()["detail"]
+
+
+def test_one_failure_does_not_stop_the_server(model):
+    app, _ = slow_app(model, 0.0)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.post("/api/translate", json={"text": "ddwab"}).status_code == 500
+        assert client.post("/api/translate", json={"text": "ddwaa"}).json()["text"] == "waa"
+
+
+def test_200_requests_at_once(model):
+    """Some are translated, a few together; the others are told to come back; no more than the queue are kept."""
+    app, backend = slow_app(model, 0.02, queue_size=16)
+    config = uvicorn.Config(app, port=0, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    with httpx.Client(base_url=address, limits=httpx.Limits(max_connections=200), timeout=60) as client:
+        with ThreadPoolExecutor(200) as pool:
+            ask = lambda _: client.post("/api/translate", json={"text": "ddwaa"})  # noqa: E731
+            responses = list(pool.map(ask, range(200)))
+        after = client.post("/api/translate", json={"text": "ddwaa"}).status_code
+    server.should_exit = True
+    thread.join()
+    codes = [response.status_code for response in responses]
+    assert set(codes) == {200, 429}, "translated, or told to come back"
+    assert codes.count(200) >= 16 and after == 200
+    assert all(response.headers["retry-after"] for response in responses if response.status_code == 429)
+    assert max(backend.sizes) > 1, "those that wait are translated together"
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["nowhere"], "nowhere: must be a translator folder"),
+        (["x", "--beam", "0"], "`--beam` must be at least 1"),
+        (["x", "--queue", "0"], "`--queue` must be at least 1"),
+        (["x", "--timeout", "0"], "`--timeout` must be at least 0.1"),
+    ],
+)
+def test_refusals_are_one_line(flags, words, capsys):
+    try:
+        status = serve.main(flags)
+    except SystemExit as stop:
+        status = stop.code
+    error = capsys.readouterr().err
+    assert status == 2 and words in error and error.count("\n") == 1, error
+
+
+def test_a_port_in_use_is_one_line(model, capsys):
+    taken = serve.listen("127.0.0.1", 0)
+    with taken:
+        assert serve.main([str(model), "--port", str(taken.getsockname()[1])]) == 2
+    error = capsys.readouterr().err
+    assert "is in use; give another `--port`" in error and error.count("\n") == 1
+    assert serve.main([str(model), "--port", "99999"]) == 2
+    assert "at most 65535" in capsys.readouterr().err
