@@ -32,7 +32,6 @@ setup(
         "jinja2>=3.1,<4",
         "matplotlib>=3.8,<4",
         "PyYAML>=6,<7",
-        "cloudpickle>=3,<4",  # of submitit: the worker travels by value
         "sacrebleu>=2.4,<3",
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",

@@ -26,7 +26,7 @@ import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import InputError, OneLineParser, writable_directory
 from meta_nmt import cost
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.report import unique
+from meta_nmt.report.results import unique
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-generate"

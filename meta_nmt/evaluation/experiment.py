@@ -118,11 +118,18 @@ class Experiment:
 
 
 def read_experiment(path: Path, data: str | None = None) -> Experiment:
-    """The experiment of a file, checked alone and against its data folder; ``data`` takes the place of its own.
+    """The experiment of a file, checked alone and then against its data folder; ``data`` takes the place of its own.
 
     Raises:
         ExperimentError: one line for each thing that is wrong.
     """
+    experiment = parse_experiment(path, data)
+    _refuse(path, _missing_from_data(experiment))
+    return experiment
+
+
+def parse_experiment(path: Path, data: str | None = None) -> Experiment:
+    """The same without a look at the data folder."""
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -132,12 +139,15 @@ def read_experiment(path: Path, data: str | None = None) -> Experiment:
     if not isinstance(found, dict):
         raise InputError(f"{path}: must be a mapping of fields, but is {type(found).__name__}")
     experiment, problems = _typed(found if data is None else {**found, "data": data})
-    if experiment is not None:
-        problems = list(_contradictions(experiment))
-        problems = problems or list(_missing_from_data(experiment))
-    if experiment is None or problems:
-        raise ExperimentError([f"{path}: {problem}" for problem in problems])
+    _refuse(path, problems if experiment is None else _contradictions(experiment))
+    assert experiment is not None
     return experiment
+
+
+def _refuse(path: Path, problems: Iterable[str]) -> None:
+    lines = [f"{path}: {problem}" for problem in problems]
+    if lines:
+        raise ExperimentError(lines)
 
 
 def _is_text(value: Any) -> bool:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import submitit
+from submitit.core.utils import cloudpickle
 from tqdm import tqdm
 
 from data_prep.errors import InputError
