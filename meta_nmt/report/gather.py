@@ -139,7 +139,7 @@ def gather(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: 
         results = _distinct(_all(pool, read_result, [(file,) for file in files], "scoring"))
         cells = tasks(results, baseline)
         seeds = tasks(results, baseline, by_seed=True)
-        made = [c for batch in _all(pool, compare, [([t],) for t in [*cells, *seeds]], "comparing") for c in batch]
+        made = _all(pool, compare, [*cells, *seeds], "comparing")
     report = Report(
         title=title,
         results=results,
