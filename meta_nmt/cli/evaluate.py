@@ -25,7 +25,7 @@ from meta_nmt.evaluation.cells import Choice, Job, Step, filled, plan
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
-from meta_nmt.report import gather, write_report
+from meta_nmt.report import make_report, write_report
 from meta_nmt.report.gather import PACKAGES, commit
 
 PROG = "meta-nmt-evaluate"
@@ -120,7 +120,7 @@ def body(argv: Sequence[str] | None) -> int:
         complete = sweep.run()
         tokens = ", ".join(f"{run} {count:,}" for run, count in trained_tokens(out, steps).items())
         print(f"training tokens: {tokens or 'none'}", file=sys.stderr)
-        print(write_report(gather([out / FILE_NAME], experiment.title), out / "report").with_name("report.html"))
+        print(write_report(make_report([out / FILE_NAME], experiment.title), out / "report").with_name("report.html"))
     if not complete:
         raise InputError(f"{out / FILE_NAME}: not everything finished; the report shows what failed; run this again")
     return 0

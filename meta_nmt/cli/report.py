@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.errors import InputError, OneLineParser, run_command, writable_directory
-from meta_nmt.report import gather, write_report
+from meta_nmt.report import make_report, write_report
 from meta_nmt.report.comet import add_comet, check_comet
 from meta_nmt.report.significance import BASELINE
 
@@ -49,7 +49,7 @@ def body(argv: Sequence[str] | None) -> int:
         raise InputError(f"`--title` must be one line, but is {args.title!r}")
     if args.comet is not None:
         check_comet(args.comet)
-    report = gather(args.results, args.title, args.baseline, args.english_tokens)
+    report = make_report(args.results, args.title, args.baseline, args.english_tokens)
     sizes = sorted({result.english_tokens for result in report.results})
     if args.english_tokens is not None and args.english_tokens not in sizes:
         raise InputError(f"`--english-tokens` must be one of {sizes}, but is {args.english_tokens}")

@@ -127,7 +127,7 @@ def commit() -> str:
     return done.stdout.strip()
 
 
-def gather(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: int | None = None) -> Report:
+def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: int | None = None) -> Report:
     """Read, score and compare everything; progress on stderr where there is much of it. ``budget``: English tokens of
     the main table.
 
@@ -139,7 +139,7 @@ def gather(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: 
         results = _distinct(_all(pool, read_result, [(file,) for file in files], "scoring"))
         cells = tasks(results, baseline)
         seeds = tasks(results, baseline, by_seed=True)
-        made = [c for batch in _all(pool, compare, [([t],) for t in [*cells, *seeds]], "comparing") for c in batch]
+        made = _all(pool, compare, [*cells, *seeds], "comparing")
     report = Report(
         title=title,
         results=results,
@@ -202,9 +202,10 @@ def tail(log: Path) -> str:
 
 
 def main_budget(report: Report) -> int:
-    """English tokens of the main table: the paper's, or else the largest of which several targets or systems have
-    results, full data aside; 0 where nothing was adapted."""
-    sizes = {result.english_tokens for result in report.results if result.english_tokens and not report.is_full(result)}
+    """English tokens of the main table: the paper's, or else the largest to which anything was adapted, full data
+    aside; 0 where nothing was."""
+    adapted = [r for r in report.results if r.english_tokens and not report.is_full(r)]
+    sizes = {r.english_tokens for r in adapted if r.system != "scratch"} or {r.english_tokens for r in adapted}
     return MAIN_BUDGET if MAIN_BUDGET in sizes else max(sizes, default=0)
 
 

@@ -75,7 +75,7 @@ def _verdict(report: Report, system: str) -> str:
     if not below:
         return "; the difference is within chance"
     return "; the paired bootstrap finds a difference in " + ", ".join(
-        f"{tables.strategy_title(c.strategy)} ({c.delta:+.2f}, p {_p(c.p)})" for c in below
+        f"{tables.strategy_title(c.strategy)} ({c.delta:+.2f}, p {_p(c.p)})".replace("-", tables.MINUS) for c in below
     )
 
 
@@ -144,7 +144,8 @@ def as_page(report: Report, figures: Sequence[Plot]) -> str:
         "made": _made(report),
         "main_table": tables.paper_table(report),
         "main_caption": main_caption(report),
-        "significance": tables.significance_table(report),
+        "significance": tables.significance_table(report, main=True),
+        "all_significance": tables.significance_table(report),
         "training": tables.training_table(report),
         "choices": tables.choices_table(report),
         "costs": tables.cost_table(tables.all_costs(report)),

@@ -8,10 +8,11 @@ same. A results file of meta-nmt-evaluate names the folders of its finished cell
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from data_prep.errors import InputError
@@ -29,6 +30,7 @@ FIELDS = {
 }
 COST_FIELDS = {"command": str, "kind": str, "run": str, "train_tokens": int, "wall_s": float,
                "peak_memory_mib": float, "device": str}  # fmt: skip
+CHRF_STATISTICS = 3  # n-grams of the hypothesis, of the reference, of both, for each order
 SYSTEM_ORDER = ("scratch", "transfer", "joint")  # the baselines come first, other systems after them by name
 STRATEGY_ORDER = ("zero", "emb", "emb_enc", "all")
 
@@ -52,6 +54,7 @@ class Result:
     signature: str
     chrf_signature: str
     chrf2_signature: str
+    statistics: np.ndarray = field(repr=False, compare=False)  # (sentences, 10) sacreBLEU's counts for BLEU
     checkpoint: str | None = None
     data: str | None = None  # the data folder
 
@@ -129,22 +132,35 @@ def read_result(path: Path) -> Result:
             f"{hypotheses}: must have as many lines as {references.name} ({len(expected)}, at least 1), "
             f"but has {len(translated)}"
         )
-    metrics = BLEU(), CHRF(), CHRF(word_order=2)
-    scores = [metric.corpus_score(translated, [expected]).score for metric in metrics]
-    signatures = [metric.get_signature().format() for metric in metrics]
+    scores = score(translated, expected)
     return Result(
         **{name: record[name] for name in FIELDS},
         hypotheses=hypotheses,
         references=references,
-        bleu=scores[0],
-        chrf=scores[1],
-        chrf2=scores[2],
-        signature=signatures[0],
-        chrf_signature=signatures[1],
-        chrf2_signature=signatures[2],
+        **scores,
         checkpoint=record.get("checkpoint"),
         data=record.get("data"),
     )
+
+
+def score(translated: Sequence[str], expected: Sequence[str]) -> dict[str, Any]:
+    """BLEU, chrF and chrF++ with their signatures, and the statistics of BLEU by sentence.
+
+    What `corpus_score` of each would give, from one pass over the n-grams: chrF's statistics are the first of chrF++'s.
+    """
+    bleu, chrf, chrf2 = BLEU(), CHRF(), CHRF(word_order=2)
+    statistics = bleu._extract_corpus_statistics(translated, [expected])
+    grams = np.array(chrf2._extract_corpus_statistics(translated, [expected])).sum(axis=0).tolist()
+    chrf.corpus_score(translated[:1], [expected[:1]])  # its signature names what it has seen
+    return {
+        "bleu": bleu._aggregate_and_compute(statistics).score,
+        "chrf": chrf._compute_score_from_stats(grams[: CHRF_STATISTICS * chrf.char_order]).score,
+        "chrf2": chrf2._compute_score_from_stats(grams).score,
+        "signature": bleu.get_signature().format(),
+        "chrf_signature": chrf.get_signature().format(),
+        "chrf2_signature": chrf2.get_signature().format(),
+        "statistics": np.array(statistics, dtype=np.float64),
+    }
 
 
 def find_ledger(path: Path) -> Path | None:

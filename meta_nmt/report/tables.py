@@ -15,6 +15,7 @@ from meta_nmt.report.significance import TITLES, Comparison
 
 LEVEL = 0.05  # of significance
 ABOVE, BELOW = "▲", "▼"
+MINUS = "\u2212"
 
 
 @dataclass(frozen=True)
@@ -192,10 +193,10 @@ def runs_table(report: Report) -> Table:
     return Table("runs", head, rows, (0, 2, 3))
 
 
-def significance_table(report: Report) -> Table:
-    """One row a comparison, both tests beside each other."""
+def significance_table(report: Report, main: bool = False) -> Table:
+    """One row a comparison, both tests beside each other; ``main``: those of the main table alone."""
     by_test: dict[tuple[Any, ...], dict[str, Comparison]] = defaultdict(dict)
-    for c in report.significance:
+    for c in (c for c in report.significance if not main or c.english_tokens in (0, report.budget)):
         by_test[c.target, c.english_tokens, c.strategy, c.system][c.test] = c
     rows = []
     for tests in by_test.values():
@@ -203,13 +204,13 @@ def significance_table(report: Report) -> Table:
         rows.append(
             [Cell(full_name(c)), Cell(budget_title(c.english_tokens), c.english_tokens), Cell(strategy_title(c.strategy)),
              Cell(c.system), Cell(c.against), Cell(str(len(c.seeds)), len(c.seeds)),
-             Cell(f"{c.delta:+.2f}", c.delta),
+             Cell(f"{c.delta:+.2f}".replace("-", MINUS), c.delta),
              *(Cell(p_value(tests[t].p), tests[t].p, best=tests[t].p < LEVEL) if t in tests else Cell("")
                for t in TITLES)]
         )  # fmt: skip
     head = ["target", "English tokens", "strategy", "system", "against", "seeds", "ΔBLEU",
             *(f"p, {title}" for title in TITLES.values())]  # fmt: skip
-    return Table("significance", head, rows, (0, 2, 3, 4))
+    return Table("significance" if main else "significance-all", head, rows, (0, 2, 3, 4))
 
 
 def p_value(p: float) -> str:
