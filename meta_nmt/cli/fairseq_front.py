@@ -9,6 +9,7 @@ import shlex
 import sys
 from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import train as fairseq_train
 
 from data_prep.errors import InputError, one_line, writable_directory
-from meta_nmt import compat, cost, workers
+from meta_nmt import compat, cost, training_log, workers
 from meta_nmt.checkpoint_files import recover
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
@@ -102,14 +103,14 @@ def _so_far(checkpoint: str | Path) -> tuple[int, float]:
 
 def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> None:
     if not logging.getLogger().handlers:  # a worker process of its own
-        first = distributed_utils.is_master(cfg.distributed_training)
-        configure_logging("INFO" if first else "WARNING")
-    save_dir = cfg.checkpoint.save_dir
+        configure_logging("INFO" if distributed_utils.is_master(cfg.distributed_training) else "WARNING")
+    save_dir, is_master = cfg.checkpoint.save_dir, distributed_utils.is_master(cfg.distributed_training)
     meter = cost.CostMeter(kind, command, save_dir, parent)
     compat.forget_earlier_runs()
-    fairseq_train.main(cfg)
+    with training_log.kept(save_dir) if is_master else nullcontext():
+        fairseq_train.main(cfg)
     saved = next((p for name in ("last", "best") if (p := Path(save_dir) / f"checkpoint_{name}.pt").exists()), None)
-    if distributed_utils.is_master(cfg.distributed_training) and saved is not None:
+    if is_master and saved is not None:
         tokens, seconds = _so_far(saved)
         cost.append(save_dir, meter.record(tokens, seconds - (_so_far(parent)[1] if parent else 0.0)))
 

@@ -3,7 +3,7 @@
     meta-nmt-generate DATA --path CKPT --source-lang ro --gen-subset test --results DIR --system fomaml \\
         --strategy emb_enc --english-tokens 16000 --seed 1 [any fairseq-generate flag]
 
-Writes DIR/hypotheses.txt and DIR/references.txt (detokenised, a line a sentence, in corpus order), fairseq's
+Writes DIR/hypotheses.txt, DIR/references.txt and DIR/sources.txt (a line a sentence, in corpus order), fairseq's
 own DIR/generate-<subset>.txt, and DIR/result.json for meta-nmt-report.
 """
 
@@ -29,7 +29,7 @@ from data_prep.provenance import PARTIAL, remove_partial, write_lines
 from meta_nmt import cost
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
-from meta_nmt.report import unique
+from meta_nmt.report.results import unique
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-generate"
@@ -94,6 +94,7 @@ def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[st
         "strategy": own.strategy,
         "seed": own.seed,
         "checkpoint": args.path,
+        "data": args.data,
         "commands": [*dict.fromkeys(entry["command"] for entry in costs)],
         "cost": costs,
     }
@@ -127,6 +128,9 @@ def body(argv: Sequence[str]) -> int:
         )
     write_lines(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
     write_lines(results / "references.txt", lines)
+    source = Path(args.data) / "text" / pair / f"{subset}.{args.source_lang}"
+    if source.is_file():  # what the report shows beside a translation
+        write_lines(results / "sources.txt", source.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     write_lines(results / "result.json", [json.dumps(record(args, own, meter.record()), indent=1)])
     return 0
 

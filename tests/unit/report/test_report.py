@@ -1,5 +1,6 @@
 """The BLEU report: sacreBLEU's own numbers, the JSON contract, and one clear line for a bad result."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -70,6 +71,45 @@ def test_scores_equal_the_sacrebleu_command(tmp_path: Path) -> None:
     assert (round(row["bleu"], 12), round(row["chrf"], 12)) == (bleu["score"], chrf["score"]), "not sacreBLEU's"
     assert row["signature"] == bleu["signature"], "not sacreBLEU's signature"
     assert 0 < row["bleu"] < 100, "the test texts should neither agree nor differ wholly"
+
+
+def test_chrf_plus_plus_equals_the_sacrebleu_command(tmp_path: Path) -> None:
+    folder = result(tmp_path / "results" / "one", GOOD)
+    assert main([str(tmp_path / "results"), "--out", str(tmp_path / "out")]) == 0, "the report failed"
+    command = [sys.executable, "-m", "sacrebleu", str(folder / "references.txt"), "-i", str(folder / "hypotheses.txt")]
+    options = ["-m", "chrf", "--chrf-word-order", "2", "--format", "json", "-w", "12"]
+    wanted = json.loads(subprocess.run(command + options, capture_output=True, check=True).stdout)
+    report, text = read(tmp_path / "out")
+    assert round(report["scores"][0]["chrf++"], 12) == wanted["score"], "not sacreBLEU's"
+    assert wanted["signature"] in text, "not sacreBLEU's signature"
+
+
+def test_significance_follows_the_contract(tmp_path: Path) -> None:
+    result(tmp_path / "results" / "one", GOOD)
+    result(tmp_path / "results" / "two", BAD, system="joint")
+    assert main([str(tmp_path / "results"), "--out", str(tmp_path / "out")]) == 0, "the report failed"
+    report, text = read(tmp_path / "out")
+    fields = "target english_tokens strategy system against delta p test"
+    assert [list(row) for row in report["significance"]] == [fields.split()] * 2, "fields of a comparison"
+    assert [row["test"] for row in report["significance"]] == ["bs", "ar"], "both tests"
+    row = report["significance"][0]
+    bleu = {row["system"]: row["bleu"] for row in report["rows"]}
+    assert row["delta"] == pytest.approx(bleu["fomaml"] - bleu["joint"], abs=1e-9), "BLEU less BLEU"
+    assert 0 < row["p"] <= 1 and (row["system"], row["against"]) == ("fomaml", "joint"), row
+    assert "## Significance against joint" in text, "the Markdown has it too"
+
+
+def test_csv_has_a_line_for_each_row(tmp_path: Path) -> None:
+    result(tmp_path / "results" / "one", GOOD)
+    result(tmp_path / "results" / "two", BAD, seed=2, system='a "quoted", system')
+    assert main([str(tmp_path / "results"), "--out", str(tmp_path / "out")]) == 0, "the report failed"
+    report, _ = read(tmp_path / "out")
+    with open(tmp_path / "out" / "report.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2, "a line a row"
+    for line, row, more in zip(lines, report["rows"], report["scores"], strict=True):
+        wanted = {name: str(value) for name, value in {**row, "chrf++": more["chrf++"]}.items()}
+        assert line == wanted, "the same numbers as the JSON"
 
 
 def test_rows_follow_the_contract(tmp_path: Path) -> None:
