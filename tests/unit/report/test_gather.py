@@ -119,13 +119,14 @@ def test_a_results_file_names_its_cells_and_what_failed(results, tmp_path):
     experiment = {"kind": "experiment", "experiment": {"targets": ["ro"]}, "jobs": ["cell/fi", "cell/other"]}
     choice = {"kind": "choice", "what": "adaptation", "for": "fomaml, emb_enc", "chosen": "lr 0.001",
               "dev_bleu": {"lr 0.001": 31.25, "lr 0.01": 12.0}}  # fmt: skip
-    path = ledger(tmp_path / "sweep", experiment, choice, failed, mended)
+    path = ledger(tmp_path / "sweep", experiment, choice | {"chosen": "lr 99"}, choice, failed, mended)
     for given in (path, path.parent):
         report = make_report([given], "A report")
         assert len(report.results) == 2, "the finished cells, not every folder; a torn last line is none"
         assert [f.job for f in report.failures] == ["cell/fi"], "a job that ran again has mended its failure"
         assert report.failures[0].tail.endswith("line 99\nno space left"), "the end of its log"
         assert report.unfinished == 1, "cell/other"
+    assert report.choices == [choice], "a choice that was made again is the last one"
     write_report(report, tmp_path / "out")
     for name in ("report.html", "report.md"):
         text = (tmp_path / "out" / name).read_text()
