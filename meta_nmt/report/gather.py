@@ -185,7 +185,8 @@ def _add_evaluation(report: Report, results_file: Path) -> None:
     lines = ledger.read_ledger(results_file)
     report.experiment = next((line for line in reversed(lines) if line.get("kind") == "experiment"), {})
     jobs = ledger.latest(lines)
-    report.choices += [line for line in unique(lines) if line.get("kind") == "choice"]
+    choices = {(line["what"], line["for"]): line for line in lines if line.get("kind") == "choice"}  # the last counts
+    report.choices += choices.values()
     for name, job in jobs.items():
         if job["state"] == "failed":
             log = results_file.parent / job["log"]
