@@ -89,6 +89,7 @@ def _free_port() -> int:
 ENDINGS = (
     (r"process \d+ terminated with (?:signal|exit code) (\S+)", "a worker was ended from outside ({0}); run it again"),
     (r"(Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed)", "another worker ended ({0})"),
+    (r"(gradients are Nan/Inf)", "{0}: lower `--lr`, or go on from an earlier checkpoint"),
     (r"(The dataset is empty)", "{0}: no sentence is short enough for `--max-tokens`"),
     (r"(DataLoader worker \(pid[^)]*\)[^.\n]*)", "{0}: a process that reads data ended; run it again"),
     (r"(out of memory|DefaultCPUAllocator|Unable to allocate)", "more memory is needed than there is ({0})"),

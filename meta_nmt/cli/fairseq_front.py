@@ -151,7 +151,7 @@ def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | N
         cause: BaseException | None = error  # fairseq wraps what goes wrong in loading a checkpoint
         while cause is not None and not isinstance(cause, (InputError, OSError)):
             cause = cause.__cause__ or cause.__context__
-        reason = workers.explain(cause or error)
+        reason = workers.explain(cause or error) or (error.__context__ and workers.explain(error.__context__))
         if cause is not error and (loaded := CHECKPOINT.match(str(error))):
             reason = f"{loaded[1]}: {reason}"
         if reason is None:

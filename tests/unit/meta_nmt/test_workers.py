@@ -22,6 +22,7 @@ from meta_nmt.tasks.faults import is_out_of_memory
         (RuntimeError("[..gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:2"), "another worker ended"),
         (RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed."), "DataLoader worker (pid 12)"),
         (RuntimeError("CUDA out of memory."), "more memory is needed"),
+        (FloatingPointError("gradients are Nan/Inf"), "--lr"),
         (RuntimeError("size mismatch"), None),
         (KeyError("a"), None),
     ],
