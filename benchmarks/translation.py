@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import re
 import statistics
 import sys
@@ -37,6 +36,7 @@ from sacrebleu.metrics import BLEU
 from data_prep import binarise
 from data_prep.errors import InputError
 from data_prep.workers import cores
+from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli import generate, translate
 from meta_nmt.export import export
 
@@ -102,8 +102,7 @@ class Bench:
         argv = [str(self.args.data), "--path", str(self.args.path), "--source-lang", self.args.source_lang,
                 "--target-lang", self.args.target_lang, "--gen-subset", self.args.subset,
                 "--max-tokens", "12000", "--results", str(self.work / "unfolded")]  # fmt: skip
-        if generate.main(argv) != 0:
-            raise InputError(f"{self.args.path}: meta-nmt-generate cannot translate with it")
+        generate.body(argv)
         return (self.work / "unfolded/hypotheses.txt").read_text("utf-8").splitlines()
 
     def run(self) -> list[dict[str, object]]:
@@ -151,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5, help="runs of every side, in turns")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     args = parser.parse_args(argv)
-    os.environ.setdefault("LOGLEVEL", "WARNING")
+    front.configure_logging("WARNING")
     torch.set_num_threads(args.threads)
     try:
         with tempfile.TemporaryDirectory() as work:

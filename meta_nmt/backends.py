@@ -46,7 +46,9 @@ class Scored(NamedTuple):
 
 
 class Backend(Protocol):
-    """A loaded model that searches with a fixed beam width."""
+    """A loaded model that searches with a fixed beam width, best in batches of up to ``batch_sentences``."""
+
+    batch_sentences: int
 
     def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
         """For each batch in order, the ``nbest`` best hypotheses of each of its sentences, best first."""
@@ -97,6 +99,8 @@ def load_adapted(
 
 class TorchBackend:
     """fairseq's own beam search, on the GPU where there is one. ULR is folded: words are looked up, not computed."""
+
+    batch_sentences = 128
 
     def __init__(self, task: TranslationTask, models: Sequence[Any], beam: int) -> None:
         self.task = task
@@ -157,6 +161,8 @@ class TorchBackend:
 
 class CTranslate2Backend:
     """CTranslate2: several batches at a time, one thread each."""
+
+    batch_sentences = 32  # no slower than more, and there is one for every thread sooner
 
     def __init__(self, folder: Path, beam: int, threads: int | None = None) -> None:
         import ctranslate2

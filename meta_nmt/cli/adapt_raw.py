@@ -140,7 +140,8 @@ class Job:
             if path is not None and not path.is_file():
                 raise InputError(f"{path}: file is missing")
         options = {name: getattr(a, name) for name in ("source_lang", "strategy", "seed", "quantization", "training")}
-        return {"inputs": [path and [path.name, sha256(path)] for path in files], "options": options}
+        inputs = [path and {"name": path.name, "sha256": sha256(path)} for path in files]
+        return {"inputs": inputs, "options": options}
 
     def run(self) -> None:
         """All steps that are not done yet."""

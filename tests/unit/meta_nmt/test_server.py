@@ -123,6 +123,8 @@ def test_a_stranger_s_name_for_this_server_is_refused(model):
 class Slow:
     """A backend that takes its time, or fails."""
 
+    batch_sentences = 8
+
     def __init__(self, seconds):
         self.seconds, self.sizes = seconds, []
 
