@@ -19,7 +19,7 @@ setup(
     license="MIT",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["meta_nmt", "meta_nmt.*", "data_prep", "data_prep.*"]),
-    package_data={"meta_nmt": ["page/*"], "meta_nmt.report": ["page.*"]},
+    package_data={"meta_nmt.serving": ["page/*"], "meta_nmt.report": ["page.*"]},
     install_requires=[
         "torch>=2.6,<2.14",
         "fairseq-fixed>=0.12.3.1,<0.13",

@@ -11,12 +11,12 @@
    measure itself against the first: `forget_earlier_runs`. Those of early stopping are in no checkpoint:
    `early_stopping_state` is for a task to put there.
 5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
-   fails is repeated behind what it wrote: `meta_nmt.checkpoint_files` takes the place of both. Errors in what one
-   holds name the file.
+   fails is repeated behind what it wrote: `meta_nmt.training.checkpoint_files` takes the place of both. Errors in
+   what one holds name the file.
    The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
 6. A finished run that is started again makes one update more; now it makes none.
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
-   `meta_nmt.workers` takes the place of the launcher.
+   `meta_nmt.training.workers` takes the place of the launcher.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from meta_nmt import checkpoint_files
-from meta_nmt.checkpoint_files import LAST
+from meta_nmt.training import checkpoint_files
+from meta_nmt.training.checkpoint_files import LAST
 
 logger = logging.getLogger(__name__)
 
@@ -195,6 +195,6 @@ def _why_finished(cfg: Any, updates: int) -> str | None:
 def _mend_launcher() -> None:
     from fairseq.distributed import utils as distributed_utils
 
-    from meta_nmt import workers
+    from meta_nmt.training import workers
 
     distributed_utils.call_main = workers.call_main

@@ -20,10 +20,11 @@ from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import train as fairseq_train
 
 from data_prep.errors import InputError, one_line, writable_directory
-from meta_nmt import compat, cost, training_log, workers
-from meta_nmt.checkpoint_files import recover
+from meta_nmt import compat
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
+from meta_nmt.training import cost, training_log, workers
+from meta_nmt.training.checkpoint_files import recover
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
 

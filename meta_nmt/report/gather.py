@@ -18,9 +18,10 @@ from tqdm import tqdm
 from data_prep.errors import InputError
 from data_prep.provenance import read_json, sha256, versions
 from data_prep.workers import cores, in_order, worker_pool
-from meta_nmt import ledger, training_log
+from meta_nmt import ledger
 from meta_nmt.report.results import Result, find_ledger, read_lines, read_result, result_files, unique
 from meta_nmt.report.significance import ALL_TARGETS, BASELINE, Comparison, compare, tasks
+from meta_nmt.training import training_log
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "sacrebleu", "sentencepiece", "numpy")
 MAIN_BUDGET = 16_000  # English tokens: the paper's table

@@ -26,7 +26,6 @@ from omegaconf import II
 from torch import Tensor
 
 from data_prep.errors import InputError
-from meta_nmt import workers
 from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaValidationDataset
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
@@ -38,6 +37,7 @@ from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradie
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
 from meta_nmt.tasks.learner import AUTO, FLAGS, build_meta_learner
 from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
+from meta_nmt.training import workers
 
 
 @dataclass

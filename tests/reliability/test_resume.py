@@ -9,7 +9,7 @@ import torch
 from campaign import kills, runs
 
 from data_prep.errors import InputError
-from meta_nmt import checkpoint_files
+from meta_nmt.training import checkpoint_files
 
 TRAIN, ADAPT = "meta_nmt.cli.train", "meta_nmt.cli.adapt"
 

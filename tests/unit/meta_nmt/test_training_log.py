@@ -3,7 +3,7 @@
 import json
 import logging
 
-from meta_nmt import training_log
+from meta_nmt.training import training_log
 
 VALID = "epoch 001 | valid on 'valid' subset | loss 7.112 | nll_loss 6.584 | ppl 95.94 | bleu 0.03 | wps 0 | wpb 3650 "
 VALID += "| bsz 300 | num_updates 40"

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from data_prep.errors import InputError
-from meta_nmt import workers
 from meta_nmt.tasks.faults import is_out_of_memory
+from meta_nmt.training import workers
 
 
 @pytest.mark.parametrize(

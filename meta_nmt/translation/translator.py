@@ -28,8 +28,15 @@ from data_prep import subwords
 from data_prep.clean_form import normalise
 from data_prep.errors import InputError
 from data_prep.provenance import read_json
-from meta_nmt.backends import CTRANSLATE2_MODEL, TORCH_MODEL, Backend, CTranslate2Backend, Scored, TorchBackend
 from meta_nmt.data.language_pack import language_folder
+from meta_nmt.translation.backends import (
+    CTRANSLATE2_MODEL,
+    TORCH_MODEL,
+    Backend,
+    CTranslate2Backend,
+    Scored,
+    TorchBackend,
+)
 
 FORMAT = 1
 RECORD, SOURCE_MODEL, TARGET_MODEL, NEIGHBOURS = "translator.json", "source.spm", "target.spm", "neighbours.json"
