@@ -25,7 +25,8 @@
     adapt_flags: --max-update 200   # of meta-nmt-adapt
     scratch_flags: --max-update 900 # of it for scratch alone, in place of adapt_flags
     generate_flags: --beam 5        # of meta-nmt-generate
-    executor: {timeout_min: 600}    # parameters of submitit.AutoExecutor: slurm_partition, gpus_per_node ...
+    executor: {timeout_min: 600}    # parameters of submitit.AutoExecutor: slurm_partition, cpus_per_task, gpus_per_node
+                                    # (without which a local job sees no GPU)
 
 Training tokens are equal by construction: a meta-step takes meta_batch_size x (inner_steps x support_tokens +
 query_tokens), and --max-update is tokens / that, which must be a whole number. Transfer gets base_tokens and

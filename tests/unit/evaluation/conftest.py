@@ -2,17 +2,19 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from meta_nmt.evaluation.cells import Choice, Job, Option, Step
 
 # counts to ten in a file, from wherever it was: what a training with checkpoints is
-COUNT = 'n=$(cat {f}/n 2>/dev/null || echo 0); while [ $n -lt 10 ]; do n=$((n+1)); echo $n >{f}/n; echo $n >>{f}/all; '
+COUNT = "n=$(cat {f}/n 2>/dev/null || echo 0); while [ $n -lt 10 ]; do n=$((n+1)); echo $n >{f}/n; echo $n >>{f}/all; "
 COUNT += "sleep 0.03; done; touch {f}/checkpoint_last.pt"
 
 
@@ -20,9 +22,16 @@ def shell(script: str, **places: str) -> tuple[str, ...]:
     return ("sh", "-c", script.format(**places))
 
 
-def stub_plan(cells: int = 12, cell: str = "sleep 0.05") -> list[Step]:
-    """Two trainings, one after the other, a choice between two adaptations, and cells that depend on it. ``cell``:
-    what every cell does before it writes its result."""
+def cell(number: int, script: str, needs: tuple[str, ...] = ()) -> Job:
+    """A cell whose result is there once the script has succeeded."""
+    folder = f"results/{number}"
+    command = shell(f"mkdir -p {{f}}; ({script}) && touch {{f}}/result.json", f=f"@out@/{folder}")
+    return Job(f"cell/{number}", "cell", (command,), (folder,), (f"{folder}/result.json",), needs, results=folder,
+               model="@best.run@")  # fmt: skip
+
+
+def stub_plan(cells: int) -> list[Step]:
+    """Two trainings, one after the other, a choice between two adaptations, and cells that depend on it."""
 
     def training(name: str, *needs: str) -> Job:
         folder = f"train/{name}"
@@ -39,13 +48,8 @@ def stub_plan(cells: int = 12, cell: str = "sleep 0.05") -> list[Step]:
     steps: list[Step] = [training("one"), training("two", "train/one"), adaptation("a", 10.5), adaptation("b", 12.0)]
     options = (Option("a", "adapted/a", "adapted/a"), Option("b", "adapted/b", "adapted/b"))
     steps.append(Choice("best", "model", "stubs", options))
-    for number in range(cells):
-        folder = f"results/{number}"
-        script = f"mkdir -p {{f}}; {cell}; cat {{m}}/model {{o}}/train/two/all >{{f}}/text; touch {{f}}/result.json"
-        command = shell(script, f=f"@out@/{folder}", m="@out@/@best.run@", o="@out@", number=str(number))
-        steps.append(Job(f"cell/{number}", "cell", (command,), (folder,), (f"{folder}/result.json",), ("best",),
-                         results=folder, model="@best.run@"))  # fmt: skip
-    return steps
+    script = "sleep 0.05; cat @out@/@best.run@/model @out@/train/two/all >{f}/text"
+    return [*steps, *(cell(number, script, ("best",)) for number in range(cells))]
 
 
 def in_a_process(function: Callable[[], object]) -> int:
@@ -54,7 +58,7 @@ def in_a_process(function: Callable[[], object]) -> int:
     if pid:
         return pid
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        tqdm.set_lock(threading.RLock())  # its own is shared with this process, and a killed one never gives it back
         os._exit(0 if function() else 1)
     except BaseException:
         traceback.print_exc(file=sys.__stderr__)

@@ -15,7 +15,7 @@ from meta_nmt.evaluation.cells import Job, Step
 from meta_nmt.evaluation.runner import Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger, latest, read_ledger
 
-from .conftest import in_a_process, processes_at, stub_plan
+from .conftest import cell, in_a_process, processes_at, stub_plan
 
 CELLS = 12
 
@@ -39,8 +39,8 @@ def check(out: Path) -> None:
     assert len(jobs) == CELLS + 4 and {job["state"] for job in jobs} == {"finished"}
     assert [(c["chosen"], c["dev_bleu"]) for c in choices] == [("b", {"a": 10.5, "b": 12.0})]
     numbers = "".join(f"{n}\n" for n in range(1, 11))
-    for cell in range(CELLS):
-        assert (out / f"results/{cell}/text").read_text() == f"b\n{numbers}", f"cell {cell}"
+    for number in range(CELLS):
+        assert (out / f"results/{number}/text").read_text() == f"b\n{numbers}", f"cell {number}"
 
 
 def test_undisturbed_and_then_again(out: Path) -> None:
@@ -70,12 +70,12 @@ def test_killed_three_times_and_a_job_once(out: Path) -> None:
 
 
 def test_a_second_one_is_refused(out: Path) -> None:
-    pid = in_a_process(lambda: sweep(out, stub_plan(1, "sleep 30")))
+    pid = in_a_process(lambda: sweep(out, [cell(0, "sleep 30")]))
     try:
         while not (out / "submitit").exists():
             time.sleep(0.01)
         with pytest.raises(InputError, match=f"results.jsonl: must be written by one evaluation at a time.*{pid}"):
-            sweep(out, stub_plan(1))
+            sweep(out, [cell(0, "true")])
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -83,8 +83,8 @@ def test_a_second_one_is_refused(out: Path) -> None:
 
 def test_a_failed_cell_is_kept_and_tried_again(out: Path) -> None:
     # cells 0 and 1 need a file that is not there at first; the others do not
-    needs_file = f"[ {{number}} -gt 1 ] || cat {out}/wanted"
-    steps = stub_plan(3, f"{needs_file} || exit 3")
+    steps: list[Step] = [cell(number, f"cat {out}/wanted || exit 3") for number in range(2)]
+    steps.append(cell(2, "true"))
     assert not sweep(out, steps)
     jobs = latest(read_ledger(out / FILE_NAME))
     states = {number: jobs[f"cell/{number}"]["state"] for number in range(3)}
@@ -114,7 +114,7 @@ def test_a_card_that_cannot_be_written_fails_its_cell(out: Path) -> None:
         if job.name == "cell/0":
             raise InputError("no card")
 
-    assert not sweep(out, stub_plan(1), refuse)
+    assert not sweep(out, [cell(0, "true")], refuse)
     assert latest(read_ledger(out / FILE_NAME))["cell/0"]["error"] == "no card"
 
 
