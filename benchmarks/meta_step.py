@@ -141,7 +141,7 @@ def plain_step(model: Any, criterion: Any, symbols: Dictionary, episodes: list[d
 def fomaml_step(model: Any, criterion: Any, symbols: Dictionary, episodes: list[dict[str, Any]]) -> Callable[[], None]:
     """Our task's train_step, without the data folder that its constructor reads."""
     task = MetaTranslationTask.__new__(MetaTranslationTask)
-    TranslationTask.__init__(task, Namespace(bf16_autocast=False, seed=1), Dictionary(), symbols)
+    TranslationTask.__init__(task, Namespace(bf16_autocast=False, seed=1, inner_steps=1), Dictionary(), symbols)
     task.guard = StepGuard()
     task.meta_learner = FOMAML(MetaLearnerSettings(Adam(1e-3), alpha=1e-3), {}, [])
     task.adapted = [n for n, _ in model.named_parameters() if n.startswith("encoder.") and not n.endswith("values")]
