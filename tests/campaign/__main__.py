@@ -82,7 +82,10 @@ def main() -> int:
         every = parts(args, work)
         for name in args.only.split(",") if args.only else every:
             (work / name).mkdir(exist_ok=True)
-            rows += every[name]()
+            try:
+                rows += every[name]()
+            except Exception as error:  # a part that cannot go on is lost, not the table
+                rows.append((f"{name}: could not be run", 1, [repr(error)]))
             print(f"{name}: done after {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -68,7 +68,10 @@ def interrupted(
                 torch.load(checkpoint, weights_only=True)
             except Exception as error:
                 return f"{checkpoint.name} is damaged: {error}"
-    run(command, argv(folder), log)
+    try:
+        run(command, argv(folder), log)
+    except AssertionError as error:
+        return str(error)
     left = [path.name for path in folder.iterdir() if path.name.startswith(".")]
     return f"left behind: {left}" if left else None
 
