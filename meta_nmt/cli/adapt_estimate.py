@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4
+HELD_OUT_SHARE = 10  # of the pairs, for dev and for test
 START_S = 5.0  # loading, first checkpoint
 SAVE_S_PER_GB = 6.0  # fairseq writes three checkpoints at a validation, with the optimiser's state
 DECODING = 3.0  # greedy search of a piece costs as much as so many pieces of an update
@@ -40,33 +41,32 @@ def update_seconds_per_piece(model: Namespace) -> float:
     return min(took) / (sentences * width)
 
 
-def characters(folder: Path, split: str) -> int:
-    """Of both sides of a split; bytes stand for characters."""
-    return sum(path.stat().st_size for path in folder.glob(f"{split}.*"))
+def characters(pairs: Sequence[tuple[str, str]]) -> int:
+    """Of both sides."""
+    return sum(len(x) + len(english) for x, english in pairs)
 
 
-def seconds(job: Job, max_update: int, max_tokens: int, every: int) -> float:
-    """At most, to the end of the command: early stopping is not counted on."""
-    folder = job.corpus
-    text = characters(folder, "train")
-    mono = text // 2 + sum(path.stat().st_size for path in (job.work / "mono").glob("*.txt"))
+def seconds(job: Job, given: Mapping[str, Sequence[tuple[str, str]]], training: Namespace) -> float:
+    """At most, to the end of the command: early stopping is not counted on. ``given``: the pairs by split."""
+    text = characters(given["train"])
+    mono = text // 2 + sum(path.stat().st_size for path in job.args.mono)  # bytes stand for characters
     pack = CLEAN.of(text) + SUBWORDS_AND_VECTORS.of(mono) + ALIGN.of(mono) + BINARISE.of(text)
     state = read_checkpoint(job.args.checkpoint)
     piece = update_seconds_per_piece(state["cfg"].model)
-    pieces = min(max_tokens, text / 2 / CHARACTERS_PER_PIECE)
-    dev, test = (characters(folder, split) / 2 / CHARACTERS_PER_PIECE * DECODING for split in ("valid", "test"))
+    pieces = min(training.max_tokens, text / 2 / CHARACTERS_PER_PIECE)
+    sizes = [characters(given[name]) if name in given else text / HELD_OUT_SHARE for name in ("valid", "test")]
+    dev, test = (size / 2 / CHARACTERS_PER_PIECE * DECODING for size in sizes)
     gigabytes = 3 * sum(value.numel() * value.element_size() for value in state["model"].values()) / 1e9
-    validations = max_update / every
-    one = START_S + max_update * pieces * piece + validations * (dev * piece + gigabytes * SAVE_S_PER_GB)
+    validations = training.max_update / training.save_interval_updates
+    one = START_S + training.max_update * pieces * piece + validations * (dev * piece + gigabytes * SAVE_S_PER_GB)
     return pack + len(job.strategies) * one + START_S + test * piece
 
 
-def describe(job: Job) -> str:
-    """A line for a person who is about to wait."""
+def describe(job: Job, given: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """A line for a person who is about to wait. InputError, or SystemExit, where the flags of fine-tuning are wrong."""
     from meta_nmt.cli import adapt
 
-    args = adapt.parse_args(job.training_flags(job.strategies[0]))
-    time_s = seconds(job, args.max_update, args.max_tokens, args.save_interval_updates)
+    time_s = seconds(job, given, adapt.parse_args(job.training_flags(job.strategies[0])))
     return (
         f"{job.lang}-{job.english}: language pack -> fine-tuning ({', '.join(job.strategies)}) -> export; at most "
         f"about {spell(time_s)} (between {spell(time_s / MARGIN)} and {spell(time_s * MARGIN)}), and less where dev "

@@ -1,6 +1,6 @@
 """meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a translator folder out.
 
-    OUT/                 the translator: models, SentencePiece, card (meta_nmt/translator.py)
+    OUT/                 the translator: models, SentencePiece, card (meta_nmt/translation/translator.py)
     OUT/work/job.json    what it is made from; other input or flags start afresh
     OUT/work/data/       a data folder of this one language, with its pack
     OUT/work/runs/<s>/   fine-tuning by strategy s: checkpoints, log.txt, cost.jsonl
@@ -33,17 +33,18 @@ from data_prep.errors import InputError, OneLineParser, writable_directory
 from data_prep.provenance import read_json, sha256, sole_writer, write_json, write_lines
 from data_prep.readers import column_blocks, line_blocks
 from meta_nmt.cli import adapt_estimate
-from meta_nmt.export import QUANTIZATIONS, export
-from meta_nmt.export_card import card_of_checkpoint
-from meta_nmt.meta_model import copy_universal, find_data
-from meta_nmt.model_card import write_model_card
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.translator import RECORD, Translation, Translator
+from meta_nmt.translation.export import QUANTIZATIONS, export
+from meta_nmt.translation.export_card import card_of_checkpoint
+from meta_nmt.translation.meta_model import copy_universal, find_data
+from meta_nmt.translation.model_card import write_model_card
+from meta_nmt.translation.translator import RECORD, Translation, Translator
 
 PROG = "meta-nmt-adapt"
 STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
 FEWEST_PAIRS, FEWEST_FOR_TEST = 60, 300
 HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev, and test, are a tenth of the pairs, within these bounds
+Pairs = list[tuple[str, str]]  # X and English
 SAMPLES = 5  # translations shown in the card
 
 
@@ -139,15 +140,16 @@ class Job:
             if path is not None and not path.is_file():
                 raise InputError(f"{path}: file is missing")
         options = {name: getattr(a, name) for name in ("source_lang", "strategy", "seed", "quantization", "training")}
-        return {"inputs": [path and [path.name, sha256(path)] for path in files], "options": options}
+        inputs = [path and {"name": path.name, "sha256": sha256(path)} for path in files]
+        return {"inputs": inputs, "options": options}
 
     def run(self) -> None:
         """All steps that are not done yet."""
-        wanted = self.fingerprint()
-        if self.out.exists() and any(self.out.iterdir()) and not self.record.is_file():
-            raise InputError(
-                f"--out {self.out}: must be a new folder or one that this command made, but holds other files"
-            )
+        wanted, given = self.fingerprint(), read_given(self.args)
+        others = {path.name for path in self.out.glob("*")} - {self.work.name}
+        if others and not self.record.is_file():
+            raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {min(others)}")
+        estimate = adapt_estimate.describe(self, given)
         writable_directory(self.work, "--out")
         with sole_writer(self.out):
             before = read_json(self.record) if self.record.is_file() else {}
@@ -159,13 +161,14 @@ class Job:
                 shutil.rmtree(self.work)
                 self.work.mkdir()
                 write_json(self.record, wanted | {"finished": False})
-            self.steps()
+            say(estimate)
+            self.steps(given)
             write_json(self.record, wanted | {"finished": True})
 
-    def steps(self) -> None:
+    def steps(self, given: dict[str, Pairs]) -> None:
+        """From the pairs given to the card."""
         if not (self.work / "corpus/done").exists():
-            split_pairs(self)
-        say(adapt_estimate.describe(self))
+            write_raw(self, split(given, self.args.seed))
         if not (self.data / "lang" / self.lang / "card.json").is_file():
             say(f"language pack of {self.lang}")
             self.make_pack()
@@ -188,7 +191,8 @@ class Job:
             role=self.role, trained_in=self.universe,
         )  # fmt: skip
         card = add(new)
-        warning = align.poor_warning(self.lang, self.english, card["alignment"])
+        advice = "a word list (--dictionary), more pairs or more monolingual text (--mono)"
+        warning = align.poor_warning(self.lang, self.english, card["alignment"], advice)
         if warning:
             say(warning)
 
@@ -230,8 +234,10 @@ class Job:
         ]
         if len(scores) > 1:
             notes.append(f"The strategy was chosen by dev BLEU (greedy): {tried}.")
+        inputs = [entry for entry in read_json(self.record)["inputs"][:-1] if entry]  # the last is the checkpoint
         facts = replace(
-            facts, scores={**facts.scores, **measured}, notes=notes, commands=[*facts.commands[:-2], self.command],
+            facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **measured}, notes=notes,
+            commands=[*facts.commands[:-2], self.command],
             samples=list(zip(source, hypotheses, reference, strict=True))[:SAMPLES],
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
@@ -251,28 +257,35 @@ def is_whole(checkpoint: Path) -> bool:
     return True
 
 
-def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """X and English of a TSV file; InputError names the line that has not both."""
-    return [(row[0], row[1]) for rows in column_blocks(path) for row in rows]
+def read_given(args: Namespace) -> dict[str, Pairs]:
+    """The pairs of --pairs ("train"), --dev ("valid") and --test. InputError names the line that is no pair."""
+    files = {"train": args.pairs, "valid": args.dev, "test": args.test}
+    given = {
+        name: [(row[0], row[1]) for rows in column_blocks(path) for row in rows] for name, path in files.items() if path
+    }
+    if len(given["train"]) < FEWEST_PAIRS:
+        raise InputError(f"{args.pairs}: must have at least {FEWEST_PAIRS} pairs, but has {len(given['train'])}")
+    return given
 
 
-def split_pairs(job: Job) -> None:
-    """work/corpus, work/mono and work/dictionaries: the raw text as data_prep reads it, dev and test held out."""
-    args, pairs = job.args, read_pairs(job.args.pairs)
-    splits = {name: read_pairs(path) for name, path in (("valid", args.dev), ("test", args.test)) if path}
-    if len(pairs) < FEWEST_PAIRS:
-        raise InputError(f"{args.pairs}: must have at least {FEWEST_PAIRS} pairs, but has {len(pairs)}")
+def split(given: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
+    """The same with a dev set, and a test set where there is enough, drawn from the training pairs if not given."""
+    splits, pairs = dict(given), given["train"]
     share = max(LEAST_DEV, min(MOST_HELD_OUT, len(pairs) // HELD_OUT_SHARE))
     order = list(range(len(pairs)))
-    random.Random(args.seed).shuffle(order)
+    random.Random(seed).shuffle(order)
     for name in ("valid", "test") if len(pairs) >= FEWEST_FOR_TEST else ("valid",):
         if name not in splits:
             splits[name], order = [pairs[i] for i in sorted(order[:share])], order[share:]
-    splits["train"] = [pairs[i] for i in sorted(order)]
-    folder = job.corpus
+    return splits | {"train": [pairs[i] for i in sorted(order)]}
+
+
+def write_raw(job: Job, splits: dict[str, Pairs]) -> None:
+    """work/corpus, work/mono and work/dictionaries: the raw text as data_prep reads it."""
+    args = job.args
     for name, rows in splits.items():
         for column, side in enumerate((job.lang, job.english)):
-            write_lines(folder / f"{name}.{side}", [row[column] for row in rows])
+            write_lines(job.corpus / f"{name}.{side}", [row[column] for row in rows])
     (job.work / "mono").mkdir(exist_ok=True)
     if args.mono:
         lines = [line for path in args.mono for block in line_blocks(path) for line in block]

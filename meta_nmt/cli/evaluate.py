@@ -19,7 +19,6 @@ from pathlib import Path
 
 from data_prep.errors import InputError, OneLineParser, one_line, run_command, writable_directory
 from data_prep.provenance import sha256, versions
-from meta_nmt import cost
 from meta_nmt.evaluation.cards import write_card
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, plan
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
@@ -27,6 +26,7 @@ from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
 from meta_nmt.report import make_report, write_report
 from meta_nmt.report.gather import PACKAGES, commit
+from meta_nmt.training import cost
 
 PROG = "meta-nmt-evaluate"
 

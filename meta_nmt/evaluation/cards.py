@@ -8,9 +8,9 @@ from typing import Any
 
 from data_prep.errors import InputError
 from data_prep.provenance import read_json
-from meta_nmt import training_log
-from meta_nmt.model_card import ModelFacts, write_model_card
 from meta_nmt.report.results import Result, read_lines, read_result
+from meta_nmt.training import training_log
+from meta_nmt.translation.model_card import ModelFacts, write_model_card
 
 SHOWN_SAMPLES = 5
 

@@ -18,9 +18,10 @@ from tqdm import tqdm
 from data_prep.errors import InputError
 from data_prep.provenance import read_json, sha256, versions
 from data_prep.workers import cores, in_order, worker_pool
-from meta_nmt import ledger, training_log
+from meta_nmt import ledger
 from meta_nmt.report.results import Result, find_ledger, read_lines, read_result, result_files, unique
 from meta_nmt.report.significance import ALL_TARGETS, BASELINE, Comparison, compare, tasks
+from meta_nmt.training import training_log
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "sacrebleu", "sentencepiece", "numpy")
 MAIN_BUDGET = 16_000  # English tokens: the paper's table
@@ -185,7 +186,8 @@ def _add_evaluation(report: Report, results_file: Path) -> None:
     lines = ledger.read_ledger(results_file)
     report.experiment = next((line for line in reversed(lines) if line.get("kind") == "experiment"), {})
     jobs = ledger.latest(lines)
-    report.choices += [line for line in unique(lines) if line.get("kind") == "choice"]
+    choices = {(line["what"], line["for"]): line for line in lines if line.get("kind") == "choice"}  # the last counts
+    report.choices += choices.values()
     for name, job in jobs.items():
         if job["state"] == "failed":
             log = results_file.parent / job["log"]

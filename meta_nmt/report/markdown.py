@@ -50,8 +50,10 @@ def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
     lines += _samples(report.samples)
     lines += _neighbours(report)
     for record in report.data:
-        text = f"`{record['folder']}`, data.json sha256 {record['sha256']}. An overlap is a training line that says what "
-        text += "a dev or test line says; sha256 is that of the record that names the hashes of a language's files."
+        text = (
+            f"`{record['folder']}`, data.json sha256 {record['sha256']}. An overlap is a training line that says what "
+            "a dev or test line says; sha256 is that of the record that names the hashes of a language's files."
+        )
         lines += section("Data and leakage audit", tables.audit_table(record), text=text)
     lines += ["## Made with", "", *(f"- sacreBLEU `{signature}`" for signature in tables.signatures(report))]
     lines += [f"- seeds {', '.join(map(str, report.seeds))}"] if report.seeds else []
@@ -78,7 +80,7 @@ def _samples(found: Sequence[Samples]) -> list[str]:
         title = f"{samples.target}: {samples.system}, {samples.strategy}, {samples.english_tokens:,} English tokens, "
         lines += [f"{title}seed {samples.seed}; best and worst by chrF", ""]
         rows = [
-            [tables.number(s.score, 1), *(tables.Cell(text or "") for text in (s.source, s.ours, s.theirs, s.reference))]
+            [tables.number(s.score, 1), *(tables.Cell(t or "") for t in (s.source, s.ours, s.theirs, s.reference))]
             for s in [*samples.best, *reversed(samples.worst)]
         ]
         lines += markdown_table(Table("samples", ["chrF", "source", "ours", "baseline", "reference"], rows))

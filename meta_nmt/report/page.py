@@ -1,8 +1,9 @@
-"""The report as one HTML page that holds everything itself: pictures, styles, script. It asks the network for nothing."""
+"""The report as one HTML page that holds its pictures, styles and script itself, and asks the network for nothing."""
 
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
 from statistics import mean
@@ -15,7 +16,6 @@ from markupsafe import Markup
 from meta_nmt.report import tables
 from meta_nmt.report.gather import Report
 from meta_nmt.report.plots import Plot, rendered
-from meta_nmt.report.results import unique
 from meta_nmt.report.significance import ALL_TARGETS
 
 
@@ -27,56 +27,59 @@ def _data_uri(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
 
 
-def _pictures(figures: Sequence[Plot]) -> list[dict[str, str]]:
+def _pictures(figures: Sequence[Plot]) -> list[dict[str, Any]]:
     return [
-        {"title": plot.title, "caption": plot.caption,
+        {"title": plot.title, "caption": plot.caption, "wide": plot.wide,
          **{theme: _data_uri(rendered(plot, "svg", theme)) for theme in ("light", "dark")}}
         for plot in figures
     ]  # fmt: skip
 
 
+def main_strategy(report: Report) -> str:
+    """The fine-tuning that most results at the main budget have; of several, the default one or the first."""
+    adapted = [r for r in report.results if r.english_tokens == report.budget and r.system != "scratch"]
+    counts = Counter(result.strategy for result in adapted if result.strategy != "learned")
+    return max(counts, key=lambda s: (counts[s], s == "emb_enc"), default="")
+
+
 def finding(report: Report) -> str:
-    """One sentence: the best system that is no baseline beside the baseline, over all targets at the main budget."""
-    averages: dict[str, float] = {}
+    """What was found, in words: the best system that is no baseline beside the baseline, over all targets."""
+    strategy, averages = main_strategy(report), {}
     for system in report.systems:
-        by_target = [
-            max(_strategy_means(report, system, target).values(), default=None)  # each system at its best strategy
-            for target in report.targets
-        ]
-        if all(value is not None for value in by_target) and by_target:
-            averages[system] = mean(value for value in by_target if value is not None)
+        found = [_mean_bleu(report, system, target, "all" if system == "scratch" else strategy)
+                 for target in report.targets]  # fmt: skip
+        scores = [score for score in found if score is not None]
+        if len(scores) == len(found):
+            averages[system] = mean(scores)
     others = {s: v for s, v in averages.items() if s not in ("scratch", "transfer", report.baseline)}
     if not others or report.baseline not in averages or not report.budget:
         return ""
-    best = max(others, key=lambda system: others[system])
-    scratch = f", and {averages['scratch']:.2f} from scratch" if "scratch" in averages else ""
-    targets = len(report.targets)
+    best, targets = max(others, key=lambda system: others[system]), len(report.targets)
+    chosen = f" (the best of {len(others)} on the test sets)" if len(others) > 1 else ""
+    where = f" on average over {targets} languages" if targets > 1 else f" on {report.targets[0]}"
+    scratch = f" Training from scratch gives {averages['scratch']:.2f}." if "scratch" in averages else ""
     return (
-        f"From {report.budget:,} English tokens, {best} reaches {others[best]:.2f} BLEU"
-        f"{f' on average over {targets} languages' if targets > 1 else f' on {report.targets[0]}'}, against "
-        f"{averages[report.baseline]:.2f} of {report.baseline}{scratch}{_verdict(report, best)}."
+        f"From {report.budget:,} English tokens, adapting {tables.strategy_title(strategy)}, {best}{chosen} reaches "
+        f"{others[best]:.2f} BLEU{where}, against {averages[report.baseline]:.2f} of {report.baseline}"
+        f"{_verdict(report, best, strategy)}.{scratch}"
     )
 
 
-def _strategy_means(report: Report, system: str, target: str) -> dict[str, float]:
-    runs = [r for r in report.results
-            if (r.system, r.target, r.english_tokens) == (system, target, report.budget)]  # fmt: skip
-    return {s: mean(r.bleu for r in runs if r.strategy == s) for s in unique(r.strategy for r in runs)}
+def _mean_bleu(report: Report, system: str, target: str, strategy: str) -> float | None:
+    wanted = (system, target, report.budget, strategy)
+    runs = [r.bleu for r in report.results if (r.system, r.target, r.english_tokens, r.strategy) == wanted]
+    return mean(runs) if runs else None
 
 
-def _verdict(report: Report, system: str) -> str:
-    """Whether the tests at the main budget find a difference, in words."""
-    wanted = ALL_TARGETS if len(report.targets) > 1 else report.targets[0]
-    found = [c for c in report.significance if c.test == "bs"
-             and (c.target, c.english_tokens, c.system) == (wanted, report.budget, system)]  # fmt: skip
-    if not found:
-        return ""
-    below = [c for c in found if c.p < tables.LEVEL]
-    if not below:
-        return "; the difference is within chance"
-    return "; the paired bootstrap finds a difference in " + ", ".join(
-        f"{tables.strategy_title(c.strategy)} ({c.delta:+.2f}, p {_p(c.p)})".replace("-", tables.MINUS) for c in below
-    )
+def _verdict(report: Report, system: str, strategy: str) -> str:
+    """What the paired bootstrap says of it, in words."""
+    wanted = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system, "bs")
+    for c in report.significance:
+        if (c.target, c.english_tokens, c.strategy, c.system, c.test) == wanted:
+            delta = f"{c.delta:+.2f}".replace("-", tables.MINUS)
+            within = "" if c.p < tables.LEVEL else "; the difference is within chance"
+            return f" (over all sentences {delta}, paired bootstrap p {_p(c.p)}){within}"
+    return ""
 
 
 def _p(p: float) -> str:
@@ -89,8 +92,9 @@ def main_caption(report: Report) -> str:
     return (
         f"Test BLEU (sacreBLEU) after adaptation to samples of {report.budget:,} English tokens, mean ± standard "
         f"deviation over {seeds} seed{'s' * (seeds != 1)}; zero-shot is the model as it was meta-trained, one run. "
-        f"Shaded: the best of its column. {tables.ABOVE} {tables.BELOW}: above or below {report.baseline} by the paired "
-        f"bootstrap, p < {tables.LEVEL}. A system trained from scratch trains everything, and stands in every column."
+        f"Shaded: the best of its column. {tables.ABOVE} {tables.BELOW}: above or below {report.baseline} by the "
+        f"paired bootstrap, p < {tables.LEVEL}. What is trained from scratch trains everything, and stands by every "
+        "fine-tuning."
     )
 
 
@@ -157,6 +161,7 @@ def as_page(report: Report, figures: Sequence[Plot]) -> str:
         "definition": yaml.safe_dump(definition, sort_keys=False, allow_unicode=True) if definition else "",
         "strategy_title": tables.strategy_title,
         "above": tables.ABOVE,
+        "below": tables.BELOW,
         "level": tables.LEVEL,
         "css": Markup(_file("page.css")),
         "js": Markup(_file("page.js")),

@@ -17,6 +17,7 @@ from meta_nmt.report.tables import budget_title, strategy_title
 
 # Wong's colours, which colour-blind readers can tell apart, and a few more; baselines are greys and dashed
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b")
+ON_DARK = ("#4da3e0", "#f2803d", "#2fc79a", "#e0a0c4", "#f2b632", "#8fd0f5", "#c08a7e")
 BASELINES = {"scratch": (0, (1, 2)), "transfer": (0, (4, 2)), "joint": (0, (6, 1.5))}
 MARKERS = "osD^vP*X<>"
 DPI = 160
@@ -28,13 +29,14 @@ class Theme:
     quiet: str
     grid: str
     paper: str
+    colours: tuple[str, ...]
 
 
 THEMES = {
-    "light": Theme("#1c2024", "#5b6570", "#e3e6ea", "#ffffff"),
-    "dark": Theme("#e6e8eb", "#9aa4af", "#31373e", "#16191d"),
+    "light": Theme("#1c2024", "#5b6570", "#e3e6ea", "#ffffff", COLOURS),
+    "dark": Theme("#e6e8eb", "#9aa4af", "#31373e", "#16191d", ON_DARK),
 }
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "svg.hashsalt": "meta_nmt",
@@ -52,6 +54,7 @@ class Plot:
     title: str
     caption: str
     draw: Any
+    wide: bool = False  # two panels
 
 
 def rendered(plot: Plot, format: str, theme: str = "light") -> bytes:
@@ -90,7 +93,10 @@ def looks(report: Report, theme: Theme) -> dict[str, dict[str, Any]]:
     others = [system for system in report.systems if system not in BASELINES]
     for i, system in enumerate(report.systems):
         baseline = system in BASELINES
-        colour = (theme.ink if system == "joint" else theme.quiet) if baseline else COLOURS[others.index(system) % 7]
+        if baseline:
+            colour = theme.ink if system == "joint" else theme.quiet
+        else:
+            colour = theme.colours[others.index(system) % len(theme.colours)]
         styles[system] = {"color": colour, "linestyle": BASELINES.get(system, "-"),
                           "marker": MARKERS[i % len(MARKERS)]}  # fmt: skip
     return styles
@@ -113,13 +119,14 @@ def plotted_strategy(report: Report, target: str) -> str | None:
 def budget_points(report: Report, target: str, strategy: str) -> dict[str, list[tuple[int, float, float]]]:
     """System -> (English tokens, mean BLEU, standard deviation), zero-shot at 0. What has no such strategy (scratch
     trains everything, a learned rule moves its own parameters) stands with the one it has."""
-    by_system: dict[str, dict[str, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    by_system: dict[str, dict[str, dict[int, list[float]]]] = {}
     for r in report.results:
         if r.target == target and not report.is_full(r):
-            by_system[r.system][r.strategy][r.english_tokens].append(r.bleu)
+            sizes = by_system.setdefault(r.system, {}).setdefault(r.strategy, {})
+            sizes.setdefault(r.english_tokens, []).append(r.bleu)
     points = {}
     for system in report.systems:
-        strategies = by_system[system]
+        strategies = by_system.get(system, {})
         adapted = strategies.get(strategy) or next((s for n, s in strategies.items() if n != "zero"), {})
         sizes = {**strategies.get("zero", {}), **adapted}
         points[system] = [(n, mean(b), stdev(b) if len(b) > 1 else 0.0) for n, b in sorted(sizes.items())]
@@ -155,8 +162,9 @@ def budget_plot(report: Report, target: str) -> Plot | None:
 
     seeds = len({r.seed for r in report.results if r.target == target and r.english_tokens})
     caption = (
-        f"{target} to English: test BLEU against the size of the sample adapted on, strategy {strategy_title(strategy)} "
-        f"(scratch trains everything). Lines are means over {seeds} seed{'s' * (seeds != 1)}, bands one standard "
+        f"{target} to English: test BLEU against the size of the sample adapted on, strategy "
+        f"{strategy_title(strategy)} (scratch trains everything). Lines are means over {seeds} "
+        f"seed{'s' * (seeds != 1)}, bands one standard "
         "deviation each way; zero-shot is one run."
     )
     return Plot(f"budget-{target}", f"BLEU against budget, {target}", caption, draw)
@@ -186,4 +194,4 @@ def training_plot(report: Report) -> Plot:
         "Meta-validation: at each point the model adapts to a fixed sample of the held-out validation language and is "
         "scored on its dev set. One training run a system; systems that go on from a shared model share its course."
     )
-    return Plot("meta-training", "The course of meta-training", caption, draw)
+    return Plot("meta-training", "The course of meta-training", caption, draw, with_bleu)

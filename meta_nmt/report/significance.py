@@ -142,7 +142,9 @@ def tasks(results: Sequence[Result], baseline: str = BASELINE, by_seed: bool = F
     return found
 
 
-def compare(target: str, tokens: int, strategy: str, system: str, other: str, pairs: list[Pair], test: str) -> Comparison:
+def compare(
+    target: str, tokens: int, strategy: str, system: str, other: str, pairs: list[Pair], test: str
+) -> Comparison:
     """One comparison, made."""
     delta, p = paired_test(pairs, test)
     seeds = tuple(sorted({seed for pair in pairs for seed in pair.seeds}))

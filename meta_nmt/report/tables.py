@@ -10,8 +10,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from meta_nmt.report.gather import Report, full_name
-from meta_nmt.report.results import Result, unique
-from meta_nmt.report.significance import TITLES, Comparison
+from meta_nmt.report.results import STRATEGY_ORDER, Result, rank, unique
+from meta_nmt.report.significance import ALL_TARGETS, TITLES, Comparison
 
 LEVEL = 0.05  # of significance
 ABOVE, BELOW = "▲", "▼"
@@ -48,6 +48,9 @@ class Table:
 
     def is_text(self, column: int) -> bool:
         return column in self.words
+
+    def has_notes(self, column: int) -> bool:
+        return any(row[column].note for row in self.rows)
 
     @property
     def flat_head(self) -> list[str]:
@@ -98,18 +101,18 @@ def paper_columns(report: Report) -> list[tuple[str, int, str]]:
 def paper_table(report: Report) -> Table:
     """Table 1 of the paper: systems down, targets across, zero-shot beside what adaptation makes of it.
 
-    A system trained from scratch has one strategy, all parameters: it stands in every adapted column.
+    A system trained from scratch has one strategy, all parameters: it stands in every column of a fine-tuning.
     """
     by_cell: dict[tuple[Any, ...], list[Result]] = defaultdict(list)
     for result in report.results:
         by_cell[(*result.cell, result.system)].append(result)
     columns = paper_columns(report)
-    runs = {
-        (column, system): by_cell.get((*column, system))
-        or (by_cell.get((*column[:2], "all", system)) if system == "scratch" and column[1] else None)
-        for column in columns
-        for system in report.systems
-    }
+    runs = {}
+    for column in columns:
+        target, tokens, strategy = column
+        for system in report.systems:
+            beside = system == "scratch" and tokens > 0 and strategy != "learned"
+            runs[column, system] = by_cell.get((target, tokens, "all" if beside else strategy, system))
     best = {
         column: max((mean(r.bleu for r in runs[column, s] or ()) for s in report.systems if runs[column, s]), default=0)
         for column in columns
@@ -145,7 +148,8 @@ def _full_rows(report: Report, columns: Sequence[tuple[str, int, str]]) -> list[
             by_system[result.system][result.target].append(result.bleu)
     rows = []
     for system, by_target in by_system.items():
-        cells = [number(mean(by_target[t])) if tokens and by_target.get(t) else Cell("") for t, tokens, _ in columns]
+        cells = [number(mean(by_target[t])) if tokens and by_target.get(t) and strategy != "learned" else Cell("")
+                 for t, tokens, strategy in columns]
         rows.append([Cell(f"{system}, full data"), *cells])
     return rows
 
@@ -194,23 +198,31 @@ def runs_table(report: Report) -> Table:
 
 
 def significance_table(report: Report, main: bool = False) -> Table:
-    """One row a comparison, both tests beside each other; ``main``: those of the main table alone."""
+    """One row a comparison, both tests beside each other, the main table's first; ``main``: those alone."""
     by_test: dict[tuple[Any, ...], dict[str, Comparison]] = defaultdict(dict)
     for c in (c for c in report.significance if not main or c.english_tokens in (0, report.budget)):
-        by_test[c.target, c.english_tokens, c.strategy, c.system][c.test] = c
-    rows = []
-    for tests in by_test.values():
-        c = next(iter(tests.values()))
-        rows.append(
-            [Cell(full_name(c)), Cell(budget_title(c.english_tokens), c.english_tokens), Cell(strategy_title(c.strategy)),
-             Cell(c.system), Cell(c.against), Cell(str(len(c.seeds)), len(c.seeds)),
-             Cell(f"{c.delta:+.2f}".replace("-", MINUS), c.delta),
-             *(Cell(p_value(tests[t].p), tests[t].p, best=tests[t].p < LEVEL) if t in tests else Cell("")
-               for t in TITLES)]
-        )  # fmt: skip
+        by_test[c.english_tokens, c.strategy, c.system, c.target][c.test] = c
+    order = sorted(by_test, key=lambda key: _significance_order(report, *key))
     head = ["target", "English tokens", "strategy", "system", "against", "seeds", "ΔBLEU",
             *(f"p, {title}" for title in TITLES.values())]  # fmt: skip
+    rows = [_significance_row(by_test[key]) for key in order]
     return Table("significance" if main else "significance-all", head, rows, (0, 2, 3, 4))
+
+
+def _significance_order(report: Report, tokens: int, strategy: str, system: str, target: str) -> tuple[Any, ...]:
+    """The main size first, then the greater; within a system, all targets together first."""
+    place = (tokens != report.budget, -tokens, rank(strategy, STRATEGY_ORDER), report.systems.index(system))
+    return (*place, target != ALL_TARGETS, target)
+
+
+def _significance_row(tests: dict[str, Comparison]) -> list[Cell]:
+    c = next(iter(tests.values()))
+    return [
+        Cell(full_name(c)), Cell(budget_title(c.english_tokens), c.english_tokens), Cell(strategy_title(c.strategy)),
+        Cell(c.system), Cell(c.against), Cell(str(len(c.seeds)), len(c.seeds)),
+        Cell(f"{c.delta:+.2f}".replace("-", MINUS), c.delta),
+        *(Cell(p_value(tests[t].p), tests[t].p, best=tests[t].p < LEVEL) if t in tests else Cell("") for t in TITLES),
+    ]  # fmt: skip
 
 
 def p_value(p: float) -> str:

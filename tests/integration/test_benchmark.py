@@ -1,8 +1,13 @@
 """The benchmarks run and write their rows; what they say is for a quiet machine to find out."""
 
 import json
+import sys
+from pathlib import Path
 
-from benchmarks import clean_speed, meta_step
+from benchmarks import clean_speed, meta_step, translation
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from data_folder import make_adapted, make_data_folder, make_meta  # noqa: E402
 
 
 def test_meta_step_writes_its_rows(tmp_path):
@@ -23,3 +28,18 @@ def test_clean_speed_writes_its_rows(tmp_path):
     for name, row in rows.items():
         assert set(row) == {"name", "ours", "peer", "ratio", "unit"}
         assert row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0, f"{name} measured nothing"
+
+
+def test_translation_writes_its_rows(tmp_path):
+    data = make_data_folder(tmp_path, {"aa": "source", "bb": "source", "cc": "valid", "dd": "target"})
+    adapted = make_adapted(data, make_meta(data, tmp_path / "meta"), tmp_path / "adapted", updates=30)
+    file = tmp_path / "rows.json"
+    argv = [data, "--path", adapted, "--source-lang", "dd", "--repeats", "1", "--threads", "1", "--json", file]
+    assert translation.main([str(a) for a in argv]) == 0
+    rows = {row["name"]: row for row in json.loads(file.read_text())}
+    speeds = [f"{name}_vs_fairseq_generate" for name in ("torch", "ctranslate2_float32", "ctranslate2_int8")]
+    assert set(speeds) < set(rows) and len(rows) == 8
+    for row in rows.values():
+        assert set(row) == {"name", "ours", "peer", "ratio", "unit"}
+    assert all(rows[name]["ours"] > 0 and rows[name]["peer"] > 0 for name in speeds), "nothing was measured"
+    assert rows["fairseq_same_lines_as_unfolded"]["ratio"] == 1, "the fold says the same"

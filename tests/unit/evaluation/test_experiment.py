@@ -30,7 +30,7 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def written(folder: Path, data: Path, **changed: Any) -> Path:
+def written(folder: Path, data: Path, /, **changed: Any) -> Path:
     path = folder / "experiment.yaml"
     fields = {"data": str(data), **GOOD, **changed}
     path.write_text(yaml.safe_dump({name: value for name, value in fields.items() if value is not None}))

@@ -3,12 +3,12 @@
 import json
 import logging
 
-from meta_nmt import training_log
+from meta_nmt.training import training_log
 
 VALID = "epoch 001 | valid on 'valid' subset | loss 7.112 | nll_loss 6.584 | ppl 95.94 | bleu 0.03 | wps 0 | wpb 3650 "
 VALID += "| bsz 300 | num_updates 40"
-TRAIN = "epoch 001:     50 / 1000 loss=8.279, nll_loss=7.945, support_loss=8.296, ppl=246.35, wps=1259, num_updates=50, "
-TRAIN += "lr=1.66667e-05, gnorm=1.359, clip=54, train_wall=60, wall=72"
+TRAIN = "epoch 001:     50 / 1000 loss=8.279, nll_loss=7.945, support_loss=8.296, ppl=246.35, wps=1259, "
+TRAIN += "num_updates=50, lr=1.66667e-05, gnorm=1.359, clip=54, train_wall=60, wall=72"
 
 
 def log(name: str, message: str) -> None:
@@ -26,7 +26,8 @@ def test_messages_become_points(tmp_path):
         log("fairseq_cli.train", "num_updates 99 | loss 1")
     log("valid", VALID.replace("40", "60"))  # outside of the run
     read = training_log.read(tmp_path)
-    assert read["valid"] == [{"split": "valid", "updates": 40, "loss": 7.112, "nll_loss": 6.584, "ppl": 95.94, "bleu": 0.03}]
+    wanted = {"split": "valid", "updates": 40, "loss": 7.112, "nll_loss": 6.584, "ppl": 95.94, "bleu": 0.03}
+    assert read["valid"] == [wanted]
     assert read["train"][0]["lr"] == 1.66667e-05 and read["train"][0]["support_loss"] == 8.296, read["train"]
     assert sum(map(len, read.values())) == 2, "other messages are none of its business"
 

@@ -8,8 +8,8 @@ import torch
 import meta_nmt
 from data_prep.errors import InputError
 from meta_nmt import Translator
-from meta_nmt.backends import fold, load_adapted, longest_hypothesis
-from meta_nmt.translator import BATCH_PIECES, BATCH_SENTENCES, batches_by_length
+from meta_nmt.translation.backends import fold, load_adapted, longest_hypothesis
+from meta_nmt.translation.translator import BATCH_PIECES, batches_by_length
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,11 @@ def test_no_lines(loaded):
 def test_batches_are_bounded_and_whole():
     lengths = [1, 2, 2, 3, 5, 400, 3000, 3999, 4000, 9000] + [1] * 200
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    batches = list(batches_by_length(order, lengths))
+    batches = list(batches_by_length(order, lengths, 64))
     assert [i for batch in batches for i in batch] == order
     for batch in batches:
         padded = len(batch) * (max(lengths[i] for i in batch) + 1)
-        assert len(batch) <= BATCH_SENTENCES and (padded <= BATCH_PIECES or len(batch) == 1)
+        assert len(batch) <= 64 and (padded <= BATCH_PIECES or len(batch) == 1)
 
 
 def test_the_longest_hypothesis_is_fairseq_s():

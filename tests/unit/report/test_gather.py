@@ -21,7 +21,7 @@ def test_the_main_table_is_the_paper_s(gathered):
     rows = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
     assert list(rows) == ["scratch", "joint", "fomaml", "meta_sgd"], "baselines come first"
     assert rows["scratch"][0] == "" and rows["scratch"][1] != "", "scratch has no zero-shot, but stands by emb_enc"
-    assert rows["scratch"][4] == rows["scratch"][3], "in every adapted column"
+    assert rows["scratch"][3] != "" == rows["scratch"][4], "by every fine-tuning, and by no learned rule"
     runs = [r.bleu for r in gathered.results
             if (r.system, r.target, r.english_tokens, r.strategy) == ("fomaml", "fi", 16_000, "emb_enc")]  # fmt: skip
     assert rows["fomaml"][1] == f"{sum(runs) / 3:.2f}", "the mean over seeds"
@@ -59,7 +59,9 @@ def test_the_lead_sentence_says_what_the_numbers_say(gathered):
         ]
         means[system] = f"{sum(sum(runs) / 3 for runs in by_target) / 2:.2f}"
     assert f"fomaml reaches {means['fomaml']} BLEU on average over 2 languages" in text, text
-    assert f"against {means['joint']} of joint, and {means['scratch']} from scratch" in text, text
+    assert f"against {means['joint']} of joint" in text and f"from scratch gives {means['scratch']}." in text, text
+    (test,) = [c for c in gathered.significance if (c.target, c.english_tokens, c.test) == ("all", 16_000, "bs")]
+    assert f"p = {test.p:.3f}" in text and f"{test.delta:+.2f}" in text, text
 
 
 def test_samples_are_the_best_and_the_worst(gathered):
@@ -117,13 +119,14 @@ def test_a_results_file_names_its_cells_and_what_failed(results, tmp_path):
     experiment = {"kind": "experiment", "experiment": {"targets": ["ro"]}, "jobs": ["cell/fi", "cell/other"]}
     choice = {"kind": "choice", "what": "adaptation", "for": "fomaml, emb_enc", "chosen": "lr 0.001",
               "dev_bleu": {"lr 0.001": 31.25, "lr 0.01": 12.0}}  # fmt: skip
-    path = ledger(tmp_path / "sweep", experiment, choice, failed, mended)
+    path = ledger(tmp_path / "sweep", experiment, choice | {"chosen": "lr 99"}, choice, failed, mended)
     for given in (path, path.parent):
         report = make_report([given], "A report")
         assert len(report.results) == 2, "the finished cells, not every folder; a torn last line is none"
         assert [f.job for f in report.failures] == ["cell/fi"], "a job that ran again has mended its failure"
         assert report.failures[0].tail.endswith("line 99\nno space left"), "the end of its log"
         assert report.unfinished == 1, "cell/other"
+    assert report.choices == [choice], "a choice that was made again is the last one"
     write_report(report, tmp_path / "out")
     for name in ("report.html", "report.md"):
         text = (tmp_path / "out" / name).read_text()

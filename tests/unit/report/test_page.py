@@ -107,7 +107,8 @@ def test_it_opens_at_any_width_in_light_and_dark(width, scheme, browser, written
         ".filter((e) => e.offsetParent && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML)"
     )
     assert not clipped, f"text runs out of the page: {clipped[:2]}"
-    assert float(page.evaluate("parseFloat(getComputedStyle(document.querySelector('td')).fontSize)")) >= 13, "too small"
+    size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('td')).fontSize)")
+    assert size >= 13, f"text of {size} pixels is too small"
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     light = sum(map(int, re.findall(r"\d+", background)[:3])) > 380
     assert light == (scheme == "light"), f"{scheme} has the background {background}"
@@ -120,7 +121,8 @@ def test_it_opens_at_any_width_in_light_and_dark(width, scheme, browser, written
 
 
 def column(page, table: str, index: int) -> list[str]:
-    return page.evaluate(f"[...document.querySelectorAll('{table} tbody tr')].map((r) => r.cells[{index}].innerText.trim())")
+    rows = f"[...document.querySelectorAll('{table} tbody tr')]"
+    return page.evaluate(f"{rows}.map((row) => row.cells[{index}].innerText.trim())")
 
 
 def test_tables_sort_by_click_and_by_keyboard(browser, written):

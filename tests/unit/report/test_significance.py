@@ -40,7 +40,9 @@ def test_one_seed_equals_the_sacrebleu_command(test, pair):
 def test_several_targets_equal_the_command_on_their_texts_together(test, results, tmp_path):
     pairs, texts = [], {"fomaml": [], "joint": [], "references": []}
     for target in ("ro", "fi"):
-        ours, theirs = (read_result(results / f"{target}-{s}-emb_enc-16000-s1/result.json") for s in ("fomaml", "joint"))
+        ours, theirs = (
+            read_result(results / f"{target}-{s}-emb_enc-16000-s1/result.json") for s in ("fomaml", "joint")
+        )
         pairs.append(Pair(target, (ours,), (theirs,)))
         for name, path in (("fomaml", ours.hypotheses), ("joint", theirs.hypotheses), ("references", ours.references)):
             texts[name] += read_lines(path)

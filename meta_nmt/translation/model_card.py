@@ -33,7 +33,7 @@ class ModelFacts:
         samples: (source, hypothesis, reference) of held-out sentences.
         pack: the language pack's card.json, or {}.
         commands: that made it, oldest first.
-        cost: one record a run, oldest first (meta_nmt/cost.py).
+        cost: one record a run, oldest first (meta_nmt/training/cost.py).
         commit, versions: of the code and of the packages behind it.
         notes: whatever else a user should know, a sentence each.
     """

@@ -21,11 +21,11 @@ from fairseq.models.transformer import TransformerModel, base_architecture
 
 from data_prep.errors import InputError
 from data_prep.provenance import PARTIAL, atomic, read_json, sha256, versions, write_json, write_text
-from meta_nmt.backends import CTRANSLATE2_MODEL, TORCH_MODEL, fold, load_adapted
 from meta_nmt.data.language_pack import language_folder, load_universal_names
-from meta_nmt.neighbours import nearest_universal
+from meta_nmt.modules.neighbours import nearest_universal
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.translator import FORMAT, NEIGHBOURS, RECORD, SOURCE_MODEL, TARGET_MODEL
+from meta_nmt.translation.backends import CTRANSLATE2_MODEL, TORCH_MODEL, fold, load_adapted
+from meta_nmt.translation.translator import FORMAT, NEIGHBOURS, RECORD, SOURCE_MODEL, TARGET_MODEL
 
 FORMATS = ("fairseq", "ctranslate2")
 QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")

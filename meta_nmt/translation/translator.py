@@ -25,17 +25,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_prep import subwords
-from data_prep.clean import normalise
+from data_prep.clean_form import normalise
 from data_prep.errors import InputError
 from data_prep.provenance import read_json
-from meta_nmt.backends import CTRANSLATE2_MODEL, TORCH_MODEL, Backend, CTranslate2Backend, Scored, TorchBackend
 from meta_nmt.data.language_pack import language_folder
+from meta_nmt.translation.backends import (
+    CTRANSLATE2_MODEL,
+    TORCH_MODEL,
+    Backend,
+    CTranslate2Backend,
+    Scored,
+    TorchBackend,
+)
 
 FORMAT = 1
 RECORD, SOURCE_MODEL, TARGET_MODEL, NEIGHBOURS = "translator.json", "source.spm", "target.spm", "neighbours.json"
 MAX_PIECES = 500
 BATCH_PIECES = 4000  # source pieces of a batch, padding included: fairseq-generate's --max-tokens in meta-nmt-generate
-BATCH_SENTENCES = 64
 UNSEEN_SHARE = 0.5  # of a line's pieces that are single bytes or unknown: then its script is not the model's
 Neighbours = dict[str, list[tuple[str, float]]]
 
@@ -150,7 +156,7 @@ class Translator:
             raise InputError(f"nbest must be between 1 and the beam width {self.beam}, but is {nbest}")
         read = [self._read(line) for line in lines]
         order = sorted((i for i, (pieces, _) in enumerate(read) if pieces), key=lambda i: (len(read[i][0]), i))
-        groups = list(batches_by_length(order, [len(pieces) for pieces, _ in read]))
+        groups = list(batches_by_length(order, [len(pieces) for pieces, _ in read], self.backend.batch_sentences))
         found: dict[int, list[Scored]] = {}
         translated = self.backend.translate([[read[i][0] for i in group] for group in groups], nbest)
         for group, hypotheses in zip(groups, translated, strict=True):
@@ -192,11 +198,12 @@ def checked_beam(beam: int) -> int:
 BACKENDS = {"ctranslate2": CTRANSLATE2_MODEL, "torch": TORCH_MODEL}  # the first that is there is taken
 
 
-def batches_by_length(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Groups neighbours of ``order`` (indices by rising length) into batches of bounded size, padding included."""
+def batches_by_length(order: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Groups neighbours of ``order`` (indices by rising length) into batches of at most ``most`` sentences, and
+    BATCH_PIECES pieces with padding."""
     batch: list[int] = []
     for i in order:
-        if batch and (len(batch) == BATCH_SENTENCES or (len(batch) + 1) * (lengths[i] + 1) > BATCH_PIECES):
+        if batch and (len(batch) == most or (len(batch) + 1) * (lengths[i] + 1) > BATCH_PIECES):
             yield batch
             batch = []
         batch.append(i)

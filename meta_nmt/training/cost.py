@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from data_prep.errors import InputError
+from data_prep.provenance import write_text
 
 FILE_NAME = "cost.jsonl"
 
@@ -59,8 +60,11 @@ class CostMeter:
 
 
 def append(run: str | Path, record: dict[str, Any]) -> None:
-    with open(Path(run) / FILE_NAME, "a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    """Adds a line, all of it or none; a run that found itself finished and did nothing adds none."""
+    path = Path(run) / FILE_NAME
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not before or record["train_tokens"]:
+        write_text(path, before + json.dumps(record) + "\n")
 
 
 def read_records(run: str | Path) -> list[dict[str, Any]]:

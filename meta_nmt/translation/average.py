@@ -1,7 +1,8 @@
 """The average of checkpoints of one model, as fairseq's scripts/average_checkpoints.py makes it (fairseq's wheel does
 not have that script, and it does not load checkpoints under torch's protection):
 
-    python -m meta_nmt.average --inputs runs/ro-s1/checkpoint_best.pt runs/ro-s2/checkpoint_best.pt --output average.pt
+    python -m meta_nmt.translation.average --output average.pt \\
+        --inputs runs/ro-s1/checkpoint_best.pt runs/ro-s2/checkpoint_best.pt
 
 The checkpoints must be of one model: the same parameters, the same language. Averaging runs that started from one
 meta-trained checkpoint often gains what an ensemble gains, at the price of a single model.
@@ -58,7 +59,9 @@ def _check_alike(first: dict[str, Any], other: dict[str, Any], path: str | Path,
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    parser = OneLineParser(prog="python -m meta_nmt.average", description="The average of checkpoints of one model.")
+    parser = OneLineParser(
+        prog="python -m meta_nmt.translation.average", description="The average of checkpoints of one model."
+    )
     parser.add_argument("--inputs", nargs="+", required=True, metavar="CKPT", help="checkpoints, at least 2")
     parser.add_argument("--output", required=True, type=Path, metavar="CKPT", help="checkpoint to write")
     args = parser.parse_args(argv)
@@ -72,7 +75,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(run, argv, prog="python -m meta_nmt.average")
+    return run_command(run, argv, prog="python -m meta_nmt.translation.average")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,12 @@ from data_prep.errors import InputError
 from data_prep.workers import cores
 from meta_nmt.data.language_pack import load_dictionary
 from meta_nmt.modules.ulr_embedding import ULREmbedding
-from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
+from meta_nmt.tasks.ulr_translation import (
+    ULRTranslationConfig,
+    ULRTranslationTask,
+    read_checkpoint,
+    read_fairseq_checkpoint,
+)
 
 MAX_LEN_A, MAX_LEN_B = 1.5, 10  # longest hypothesis: A times the source's length, and B pieces
 LONGEST = 1023  # fairseq's sinusoidal positions end there
@@ -41,7 +46,9 @@ class Scored(NamedTuple):
 
 
 class Backend(Protocol):
-    """A loaded model that searches with a fixed beam width."""
+    """A loaded model that searches with a fixed beam width, best in batches of up to ``batch_sentences``."""
+
+    batch_sentences: int
 
     def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
         """For each batch in order, the ``nbest`` best hypotheses of each of its sentences, best first."""
@@ -93,6 +100,8 @@ def load_adapted(
 class TorchBackend:
     """fairseq's own beam search, on the GPU where there is one. ULR is folded: words are looked up, not computed."""
 
+    batch_sentences = 128
+
     def __init__(self, task: TranslationTask, models: Sequence[Any], beam: int) -> None:
         self.task = task
         self.cuda = torch.cuda.is_available()
@@ -115,7 +124,7 @@ class TorchBackend:
     @classmethod
     def from_folder(cls, folder: Path, source_lang: str, target_lang: str, beam: int) -> TorchBackend:
         """The fairseq export of a translator folder."""
-        read_checkpoint(folder / TORCH_MODEL)
+        read_fairseq_checkpoint(folder / TORCH_MODEL)
         dictionaries = [load_dictionary(folder / f"dict.{lang}.txt") for lang in (source_lang, target_lang)]
         config = TranslationConfig(data=str(folder), source_lang=source_lang, target_lang=target_lang)
         task = TranslationTask(config, *dictionaries)
@@ -152,6 +161,8 @@ class TorchBackend:
 
 class CTranslate2Backend:
     """CTranslate2: several batches at a time, one thread each."""
+
+    batch_sentences = 32  # no slower than more, and there is one for every thread sooner
 
     def __init__(self, folder: Path, beam: int, threads: int | None = None) -> None:
         import ctranslate2

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from meta_nmt.translator import Translation, Translator
+from meta_nmt.translation.translator import Translation, Translator
 
 MAX_CHARACTERS = 2_000
 MAX_BODY = 16 * MAX_CHARACTERS  # bytes: a character is at most 12 as JSON writes it

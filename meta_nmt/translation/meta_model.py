@@ -15,9 +15,9 @@ import torch
 
 from data_prep.errors import InputError
 from data_prep.provenance import atomic, read_json, write_json
-from meta_nmt import cost
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.training import cost
 
 CHECKPOINT = "meta.pt"
 RECORD = "data.json"

@@ -1,0 +1,170 @@
+"""How fast a model translates, and whether it still says the same: our command against stock fairseq-generate.
+
+    python -m benchmarks.translation [DATA --path CKPT --source-lang XX] [--json FILE] [--repeats 5] [--threads 2]
+
+Without arguments it takes what recipes/quickstart.sh left. The adapted checkpoint is exported; then, in turns in one
+process, the test set is translated with beam 5 by fairseq-generate on the exported plain checkpoint (its own batches,
+which it reads binarised) and by meta-nmt-translate on text, with torch, CTranslate2 in float32 and in int8. Times are
+whole runs of the commands' bodies, loading the model included; medians of the repeats.
+
+Then the rows of agreement: best hypotheses that the unfolded checkpoint, through meta-nmt-generate, has in common with
+fairseq on the fold and with CTranslate2; and BLEU of int8 beside that of the unfolded checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import re
+import statistics
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import sentencepiece
+import torch
+from fairseq import options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq_cli import generate as fairseq_generate
+from sacrebleu.metrics import BLEU
+
+from data_prep import binarise
+from data_prep.errors import InputError
+from data_prep.workers import cores
+from meta_nmt.cli import fairseq_front as front
+from meta_nmt.cli import generate, translate
+from meta_nmt.translation.export import export
+
+QUICKSTART = Path("outputs/quickstart")
+CHECKPOINT = QUICKSTART / "adapted/qbx-fomaml-emb_enc-4800-s1/checkpoint_best.pt"
+SEARCH = ["--beam", "5", "--max-len-a", "1.5", "--max-len-b", "10"]
+WHOLE = ["--required-batch-size-multiple", "1"]  # or fairseq leaves out the last sentences
+HYPOTHESIS = re.compile(r"^H-(\d+)\t\S+\t(.*)$", re.MULTILINE)
+
+
+def row(name: str, ours: float, peer: float, unit: str, digits: int = 1) -> dict[str, object]:
+    ratio = round(ours / peer, 4) if peer else 0.0
+    return {"name": name, "ours": round(ours, digits), "peer": round(peer, digits), "ratio": ratio, "unit": unit}
+
+
+class Bench:
+    """The exported models and the test set in a scratch folder."""
+
+    def __init__(self, args: Namespace, work: Path) -> None:
+        self.args, self.work, self.pair = args, work, f"{args.source_lang}-{args.target_lang}"
+        text = Path(args.data) / "text" / self.pair
+        self.source = text / f"{args.subset}.{args.source_lang}"
+        if not self.source.is_file():
+            raise InputError(f"{self.source}: must be the test set, but is missing")
+        self.references = (text / f"{args.subset}.{args.target_lang}").read_text("utf-8").splitlines()
+        for quantization in ("float32", "int8"):
+            export(
+                args.data, args.path, args.source_lang, work / quantization,
+                target_lang=args.target_lang, quantization=quantization,
+            )  # fmt: skip
+        self.model = work / "float32"
+        for lang in (args.source_lang, args.target_lang):  # a data folder for plain fairseq
+            (work / f"dict.{lang}.txt").write_bytes((self.model / f"dict.{lang}.txt").read_bytes())
+            pack = Path(args.data) / "lang" / lang
+            binarise.binarise(text / f"{args.subset}.{lang}", pack, work / f"test.{self.pair}.{lang}")
+        self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(self.model / "target.spm"))
+
+    def detokenised(self, pieces: Sequence[str]) -> list[str]:
+        return [" ".join(self.decoder.decode_pieces(line.split(" ")).split()) for line in pieces]
+
+    def fairseq(self) -> list[str]:
+        """fairseq-generate on the plain checkpoint; the best hypotheses in order, as text."""
+        argv = [str(self.work), "--path", str(self.model / "model.pt"), "--source-lang", self.args.source_lang,
+                "--target-lang", self.args.target_lang, "--no-progress-bar", *SEARCH, *WHOLE]  # fmt: skip
+        args = options.parse_args_and_arch(options.get_generation_parser(), input_args=argv)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            fairseq_generate.main(convert_namespace_to_omegaconf(args))
+        found = {int(match[1]): match[2] for match in HYPOTHESIS.finditer(out.getvalue())}
+        return self.detokenised([found[i] for i in range(len(self.references))])
+
+    def ours(self, quantization: str, backend: str) -> list[str]:
+        """meta-nmt-translate on the text."""
+        argv = ["--model", str(self.work / quantization), "--backend", backend, "--input", str(self.source)]
+        threads = ["--threads", str(self.args.threads)]
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            translate.translate(translate.parse_args([*argv, *threads]))
+        return out.getvalue().splitlines()
+
+    def unfolded(self) -> list[str]:
+        """The adapted checkpoint itself, through meta-nmt-generate."""
+        argv = [str(self.args.data), "--path", str(self.args.path), "--source-lang", self.args.source_lang,
+                "--target-lang", self.args.target_lang, "--gen-subset", self.args.subset,
+                "--max-tokens", "12000", "--results", str(self.work / "unfolded")]  # fmt: skip
+        generate.body(argv)
+        return (self.work / "unfolded/hypotheses.txt").read_text("utf-8").splitlines()
+
+    def run(self) -> list[dict[str, object]]:
+        systems: dict[str, Callable[[], list[str]]] = {
+            "fairseq": self.fairseq,
+            "torch": lambda: self.ours("float32", "torch"),
+            "ctranslate2_float32": lambda: self.ours("float32", "ctranslate2"),
+            "ctranslate2_int8": lambda: self.ours("int8", "ctranslate2"),
+        }
+        texts = {name: system() for name, system in systems.items()}  # the first run of each warms up
+        seconds: dict[str, list[float]] = {name: [] for name in systems}
+        for _ in range(self.args.repeats):
+            for name, system in systems.items():
+                start = time.perf_counter()
+                system()
+                seconds[name].append(time.perf_counter() - start)
+        lines = len(self.references)
+        speed = {name: lines / statistics.median(times) for name, times in seconds.items()}
+        rows = []
+        for name in ("torch", "ctranslate2_float32", "ctranslate2_int8"):
+            rows.append(row(f"{name}_vs_fairseq_generate", speed[name], speed["fairseq"], "sentences/s"))
+            rows[-1]["ratio"] = round(statistics.median(
+                peer / ours for peer, ours in zip(seconds["fairseq"], seconds[name], strict=True)
+            ), 3)  # fmt: skip
+        unfolded = self.unfolded()
+        for name in ("fairseq", "ctranslate2_float32", "ctranslate2_int8"):
+            same = sum(a == b for a, b in zip(texts[name], unfolded, strict=True))
+            rows.append(row(f"{name}_same_lines_as_unfolded", same, lines, "lines", 0))
+        for name in ("ctranslate2_float32", "ctranslate2_int8"):
+            bleu = (BLEU().corpus_score(text, [self.references]).score for text in (texts[name], unfolded))
+            rows.append(row(f"{name}_bleu_vs_unfolded", *bleu, "BLEU", 2))
+        times = ", ".join(f"{name} {min(t):.2f} to {max(t):.2f}" for name, t in seconds.items())
+        print(f"{lines} sentences, {self.args.threads} threads, medians of {self.args.repeats}; seconds: {times}")
+        return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.translation", description=__doc__.split("\n")[0])
+    parser.add_argument("data", nargs="?", default=str(QUICKSTART / "data"), metavar="DATA")
+    parser.add_argument("--path", default=str(CHECKPOINT), metavar="CKPT", help="adapted checkpoint")
+    parser.add_argument("--source-lang", default="qbx", metavar="XX")
+    parser.add_argument("--target-lang", default="en", metavar="XX")
+    parser.add_argument("--subset", default="test", help="split of the data folder that is translated")
+    parser.add_argument("--threads", type=int, default=cores(), help="of every side")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of every side, in turns")
+    parser.add_argument("--json", metavar="FILE", help="write the rows there")
+    args = parser.parse_args(argv)
+    front.configure_logging("WARNING")
+    torch.set_num_threads(args.threads)
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            rows = Bench(args, Path(work)).run()
+    except InputError as error:
+        print(f"python -m benchmarks.translation: error: {error}", file=sys.stderr)
+        return 2
+    for entry in rows:
+        print(f"{entry['name']:42} ours {entry['ours']:>9} peer {entry['peer']:>9} {entry['unit']:12} "
+              f"ratio {entry['ratio']}")  # fmt: skip
+    if args.json:
+        Path(args.json).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,213 @@
+"""From raw text to a translator folder in one command, and what happens when that is killed."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data_prep.provenance import sha256
+from meta_nmt import Translator
+from meta_nmt.cli import adapt, export, preprocess, train
+
+REPO = Path(__file__).parents[2]
+WORDS = [a + b for a in ("ka", "lo", "mi", "ru") for b in ("nda", "fter", "wing", "pose", "gri", "tum")]
+TINY = [
+    "--arch",
+    "ulr_transformer_tiny",
+    "--encoder-layers",
+    "1",
+    "--decoder-layers",
+    "1",
+    "--encoder-embed-dim",
+    "32",
+    "--decoder-embed-dim",
+    "32",
+    "--num-workers",
+    "0",
+]
+
+
+def foreign(line, step):
+    return "".join(chr((ord(c) - 97 + step) % 26 + 97) if c.isalpha() else c for c in line)
+
+
+def write_pairs(path, step, lines, seed):
+    rng = random.Random(seed)
+    english = [" ".join(rng.choices(WORDS, k=rng.randint(3, 8))) for _ in range(lines)]
+    path.write_text("".join(f"{foreign(line, step)}\t{line}\n" for line in english), "utf-8")
+    return english
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A data folder of two languages, a meta-checkpoint, and raw text of a third: 400 pairs of zz."""
+    root = tmp_path_factory.mktemp("raw")
+    (root / "corpus").mkdir()
+    write_pairs(root / "corpus/aa-en.tsv", 1, 300, 1)
+    write_pairs(root / "corpus/vv-en.tsv", 3, 300, 9)
+    flags = {
+        "out": root / "data",
+        "corpus": root / "corpus",
+        "source-langs": "aa",
+        "valid-langs": "vv",
+        "vector-dim": 16,
+        "workers": 1,
+        "hold-out-last": "30,30",
+    }
+    assert preprocess.main([str(item) for flag, value in flags.items() for item in (f"--{flag}", value)]) == 0
+    argv = [str(root / "data"), "--save-dir", str(root / "meta"), "--source-langs", "aa", "--valid-langs", "vv", *TINY]
+    argv += ["--meta-learner", "joint", "--support-tokens", "200", "--query-tokens", "200", "--max-update", "5"]
+    assert train.main([*argv, "--valid-sample-tokens", "200"]) == 0
+    write_pairs(root / "zz-en.tsv", 5, 400, 2)
+    (root / "mono.txt").write_text("".join(f"{foreign(line, 5)}\n" for line in write_pairs(root / "x", 5, 300, 3)))
+    return root
+
+
+def flags_of(work, out, *more):
+    argv = [
+        "--checkpoint",
+        work / "meta/checkpoint_best.pt",
+        "--pairs",
+        work / "zz-en.tsv",
+        "--mono",
+        work / "mono.txt",
+    ]
+    return [str(a) for a in [*argv, "--out", out, "--max-update", "4", "--save-interval-updates", "2", *more]]
+
+
+def hashes(folder):
+    return {str(path.relative_to(folder)): sha256(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_one_command_one_folder(work, capfd):
+    before, out = hashes(work / "data"), work / "one"
+    argv = flags_of(work, out, "--strategy", "emb_enc")
+    assert adapt.main(argv) == 0
+    said = capfd.readouterr().err.splitlines()
+    assert "at most about" in said[0] and said[0].startswith("zz-en: language pack"), "the estimate comes first"
+    assert [line for line in said if "4 updates, dev BLEU" in line] and "| INFO |" not in "".join(said)
+    assert hashes(work / "data") == before, "the data folder of the meta-training is only read"
+    lines = (out / "work/data/text/zz-en/test.zz").read_text("utf-8").splitlines()
+    assert 38 <= len(lines) <= 40, "a tenth of 400 is held out for the test"
+    for backend in ("torch", "ctranslate2"):
+        assert all(Translator(out, backend=backend).translate(lines[:5]))
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    for words in (
+        "test BLEU",
+        "test chrF2++",
+        "dev BLEU (beam 1)",
+        "`emb_enc`",
+        "| zz-en.tsv |",
+        "| mono.txt |",
+        "meta-nmt-adapt --checkpoint",
+        "joint",
+        "held-out precision@1",
+    ):
+        assert words in card, words
+    made = hashes(out)
+    assert adapt.main(argv) == 0 and hashes(out) == made, "a second run changes nothing"
+    assert "finished before" in capfd.readouterr().err
+    write_pairs(work / "zz-en.tsv", 5, 401, 2)
+    assert adapt.main(argv) == 0, "other pairs start afresh"
+    write_pairs(work / "zz-en.tsv", 5, 400, 2)
+    assert hashes(out)["work/job.json"] != made["work/job.json"]
+
+
+def test_a_meta_model_is_enough(work, tmp_path, capfd):
+    """Checkpoint, universal space and English pack in a folder of their own; few pairs, so no test set."""
+    assert (
+        export.main(
+            [
+                str(work / "data"),
+                "--path",
+                str(work / "meta/checkpoint_best.pt"),
+                "--to",
+                "meta",
+                "--out",
+                str(tmp_path / "given"),
+            ]
+        )
+        == 0
+    )
+    hidden = work.rename(work.with_name("hidden"))
+    try:
+        pairs = (hidden / "zz-en.tsv").read_text("utf-8").splitlines(keepends=True)[:80]
+        (tmp_path / "zz-en.tsv").write_text("".join(pairs), "utf-8")
+        argv = ["--checkpoint", tmp_path / "given/meta.pt", "--pairs", tmp_path / "zz-en.tsv"]
+        argv += ["--out", tmp_path / "out", "--strategy", "emb", "--max-update", "2", "--save-interval-updates", "2"]
+        assert adapt.main([str(a) for a in argv]) == 0, capfd.readouterr().err[-2000:]
+    finally:
+        hidden.rename(work)
+    card = (tmp_path / "out/MODEL_CARD.md").read_text("utf-8")
+    assert "dev chrF2++" in card and "test BLEU" not in card, "80 pairs are too few for a test set"
+    assert "| train | " in card, "what meta-training cost came along"
+
+
+@pytest.mark.slow
+def test_killed_it_goes_on(work):
+    """Killed at three points and run again, it ends with a translator; auto tries all strategies."""
+    out = work / "killed"
+    argv = [sys.executable, "-m", "meta_nmt.cli.adapt", *flags_of(work, out, "--max-update", "6")]
+    environment = {**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
+    marks = [
+        "work/data/lang/en/vectors.npy",
+        "work/runs/emb/checkpoint_last.pt",
+        "work/runs/emb_enc/checkpoint_best.pt",
+    ]
+    for mark in marks:
+        process = subprocess.Popen(argv, env=environment, cwd=REPO, stderr=-1)
+        while process.poll() is None and not (out / mark).exists():
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (out / "translator.json").exists(), "no translator before it is made"
+    done = subprocess.run(argv, env=environment, cwd=REPO, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "language pack of zz" not in done.stderr, "the pack was there already"
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    assert all(f"{name} " in card.replace("\\", "") for name in ("emb", "emb_enc", "all")), "every strategy was tried"
+    assert Translator(out).translate(["pfsif"])
+
+
+def refused(capfd, argv, *words):
+    try:
+        status = adapt.main([str(a) for a in argv])
+    except SystemExit as stop:
+        status = stop.code
+    error = capfd.readouterr().err.strip()
+    assert status == 2 and error.count("\n") == 0, error
+    for word in words:
+        assert word in error, f"{word!r} must be named in {error!r}"
+
+
+def test_refusals(work, tmp_path, capfd):
+    argv, out = flags_of(work, tmp_path / "out"), tmp_path / "out"
+    refused(capfd, ["--checkpoint", "x", "--out", out], "--pairs")
+    refused(capfd, [*argv, "--save-dir", "x"], "--save-dir")
+    refused(capfd, [*argv, "--source-lang", "en"], "--source-lang", "en")
+    refused(capfd, [*argv, "--strategy", "most"], "--strategy", "most")
+    refused(capfd, [*argv, "--mono", tmp_path / "nowhere.txt"], "nowhere.txt")
+    refused(capfd, [*argv, "--data", tmp_path], "--data", "data.json")
+    refused(capfd, [*argv, "--no-such-flag"], "--no-such-flag")
+    (tmp_path / "1.tsv").write_text("a\tb\n")
+    refused(capfd, [*argv, "--pairs", tmp_path / "1.tsv"], "--source-lang")
+    (tmp_path / "yy-en.tsv").write_text("a\tb\n" * 30)
+    refused(capfd, [*argv, "--pairs", tmp_path / "yy-en.tsv"], "yy-en.tsv", "at least 60 pairs", "30")
+    (tmp_path / "yy-en.tsv").write_text("a\tb\n" * 30 + "c\n")
+    refused(capfd, [*argv, "--pairs", tmp_path / "yy-en.tsv"], "yy-en.tsv, line 31")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/precious.txt").write_text("x")
+    refused(capfd, flags_of(work, tmp_path / "mine"), "precious.txt")
+    moved = tmp_path / "alone/meta.pt"
+    moved.parent.mkdir()
+    shutil.copy(work / "meta/checkpoint_best.pt", moved)
+    hidden = (work / "data").rename(work / "hidden-data")
+    refused(capfd, [*argv, "--checkpoint", moved], "--data", "meta.pt")
+    hidden.rename(work / "data")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious.txt"] and not out.exists()
