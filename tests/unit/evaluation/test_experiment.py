@@ -88,15 +88,11 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"generate_flags": "'open"}, "generate_flags must be flags as in a shell"),
         ({"source_langs": ["aa", "dd"], "targets": ["bb"]}, "targets must be languages of role target in "),
         ({"seeds": [1, 3]}, "budgets and seeds must be samples of dd in "),
+        ({"data": "/absent"}, "data must be a folder made by meta-nmt-preprocess, but /absent/data.json is missing"),
     ],
 )  # fmt: skip
 def test_contradictions(tmp_path: Path, data: Path, changed: dict[str, Any], problem: str) -> None:
     assert any(found.startswith(problem) for found in problems(written(tmp_path, data, **changed)))
-
-
-def test_a_data_folder_that_is_none(tmp_path: Path) -> None:
-    (found,) = problems(written(tmp_path, tmp_path))
-    assert found == f"data must be a folder made by meta-nmt-preprocess, but {tmp_path}/data.json is missing"
 
 
 def test_the_command_prints_a_line_for_each(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
