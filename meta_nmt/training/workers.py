@@ -52,6 +52,14 @@ def total(number: int, device: torch.device) -> int:
     return int(result)
 
 
+def broadcast(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:
+    """In place of fairseq's ``_broadcast_object_slow``, which loads a checkpoint's configuration as if a stranger had
+    sent it, and fails: worker 0 has loaded it with that care, and workers trust each other."""
+    objects = [obj]
+    torch.distributed.broadcast_object_list(objects, src_rank, group, dist_device)
+    return objects[0]
+
+
 def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
     """In place of fairseq's: ``main(cfg, **kwargs)`` in each worker."""
     workers = cfg.distributed_training

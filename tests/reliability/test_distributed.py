@@ -26,8 +26,9 @@ def test_a_killed_worker_ends_the_other_and_one_alone_goes_on(data, tmp_path):
         assert runs.state(tmp_path / "run")["schedule"]["num_updates"] == 6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("before, after", [(2, 1), (1, 2), (2, 3)])
+@pytest.mark.parametrize(
+    "before, after", [pytest.param(2, 1, marks=pytest.mark.slow), (1, 2), pytest.param(2, 3, marks=pytest.mark.slow)]
+)
 def test_another_number_of_workers_goes_on_to_the_same_end(data, tmp_path, before, after):
     assert distributed.other_number(data, tmp_path, before, after) < 1e-6
 

@@ -37,6 +37,14 @@ def test_killed_adaptation_stops_early_at_the_same_point(data, meta, tmp_path):
     assert (wrong := runs.difference(runs.state(whole), runs.state(parts))) is None, wrong
 
 
+def test_resumed_at_the_end_of_an_epoch_the_schedule_knows_its_score(data, meta, tmp_path):
+    for updates in ("8", "12"):
+        flags = runs.train_flags(data, tmp_path / "run", "--max-update", updates)
+        runs.run(TRAIN, flags, tmp_path / "log")
+    assert runs.state(meta)["schedule"]["lr_scheduler_state"]["best"] is not None, "the test must compare something"
+    assert (wrong := runs.difference(runs.state(meta), runs.state(tmp_path / "run"))) is None, wrong
+
+
 def test_a_finished_run_stays_as_it_is(data, meta, tmp_path):
     before = {path.name: path.read_bytes() for path in meta.iterdir()}
     again = runs.run(TRAIN, runs.train_flags(data, meta), tmp_path / "again.log")
