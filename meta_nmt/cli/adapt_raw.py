@@ -236,7 +236,8 @@ class Job:
             notes.append(f"The strategy was chosen by dev BLEU (greedy): {tried}.")
         inputs = [entry for entry in read_json(self.record)["inputs"][:-1] if entry]  # the last is the checkpoint
         facts = replace(
-            facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **measured}, notes=notes, commands=[*facts.commands[:-2], self.command],
+            facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **measured}, notes=notes,
+            commands=[*facts.commands[:-2], self.command],
             samples=list(zip(source, hypotheses, reference, strict=True))[:SAMPLES],
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
