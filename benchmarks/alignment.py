@@ -35,9 +35,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data_prep import align, subwords, ulr_tables, vectors
-from data_prep.align import Anchor, Pack
-from data_prep.clean import normalise
+from data_prep import align, anchors, subwords, ulr_tables, vectors
+from data_prep.anchors import Anchor, Pack
+from data_prep.clean_form import normalise
 from data_prep.corpus import comma_list, find_corpus
 from data_prep.errors import OneLineParser, run_command
 from data_prep.provenance import write_json
@@ -46,7 +46,7 @@ from data_prep.split import SplitOptions, add_split_arguments, read_splits
 
 DISJOINT_SHARE = 10  # every 10th line is for the disjoint pairs
 
-Text = tuple[align.Rows, align.Rows]
+Text = tuple[anchors.Rows, anchors.Rows]
 
 
 def training_text(corpus: Path, lang: str, english: str, split: SplitOptions) -> Parallel:
@@ -66,7 +66,7 @@ def make_pack(folder: Path, lines: Sequence[str], options: Mapping[str, Any]) ->
     return raw
 
 
-def cut(lines: Sequence[str], pack: Pack) -> align.Rows:
+def cut(lines: Sequence[str], pack: Pack) -> anchors.Rows:
     """Lines as fairseq indices."""
     return [list(pack.cut(line)) for line in lines]
 
@@ -76,10 +76,10 @@ def some(text: Text, rows: Sequence[int]) -> Text:
     return [text[0][row] for row in rows], [text[1][row] for row in rows]
 
 
-def without(anchors: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
+def without(given: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
     """Anchors of other source pieces than those held out."""
     pieces = {anchor.source for anchor in held}
-    return [anchor for anchor in anchors if anchor.source not in pieces]
+    return [anchor for anchor in given if anchor.source not in pieces]
 
 
 def scores(prefix: str, rows: Any, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
@@ -90,27 +90,28 @@ def scores(prefix: str, rows: Any, held: Sequence[Anchor], english: Pack) -> dic
 
 def list_anchors(folder: Path | None, lang: str, source: Pack, english: Pack) -> list[Anchor]:
     """The pairs of a language's word lists; none without a folder."""
-    lists = align.find_dictionaries(folder, lang, "en")
-    return align.dictionary_anchors([pair for path in lists for pair in align.read_word_list(path)], source, english)
+    lists = anchors.find_dictionaries(folder, lang, "en")
+    pairs = [pair for path in lists for pair in anchors.read_word_list(path)]
+    return anchors.dictionary_anchors(pairs, source, english)
 
 
 def source_row(text: Text, words: Sequence[Anchor], source: Pack, english: Pack) -> dict[str, Any]:
     """The row of a language with all of its parallel text, and the processor seconds that its alignment took."""
     start = time.process_time()
-    mined = align.parallel_anchors(text, source, english)
+    mined = anchors.parallel_anchors(text, source, english)
     sentences = align.sentence_queries(text, source, english)
-    alike = align.identical_anchors(source, english)
+    alike = anchors.identical_anchors(source, english)
     everything = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
-    fit, held = align.hold_out([*mined, *alike])
+    fit, held = anchors.hold_out([*mined, *alike])
     alone, final = align.queries(fit, sentences, source, english)
     row = {"pairs": len(mined), "held_out": len(held)}
     row |= scores("alone", alone, held, english) | scores("final", final, held, english)
     rest = [line for line in range(len(text[0])) if line % DISJOINT_SHARE]
     tenth = some(text, range(0, len(text[0]), DISJOINT_SHARE))
-    held = align.hold_out(align.parallel_anchors(tenth, source, english))[1]
-    anchors = without([*align.parallel_anchors(some(text, rest), source, english), *alike], held)
-    disjoint = align.queries(anchors, align.sentence_queries(some(text, rest), source, english), source, english)[1]
+    held = anchors.hold_out(anchors.parallel_anchors(tenth, source, english))[1]
+    fit = without([*anchors.parallel_anchors(some(text, rest), source, english), *alike], held)
+    disjoint = align.queries(fit, align.sentence_queries(some(text, rest), source, english), source, english)[1]
     row |= {"disjoint_held_out": len(held)} | scores("disjoint", disjoint, held, english)
     row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
     return row | {"align_seconds": round(seconds, 1)}
@@ -128,22 +129,22 @@ def target_rows(
     rows = sorted(random.Random(seed).sample(range(len(text[0])), min(pairs, len(text[0]))))
     start = time.process_time()
     sample = some(text, rows)
-    mined = align.parallel_anchors(sample, source, english)
+    mined = anchors.parallel_anchors(sample, source, english)
     sentences = align.sentence_queries(sample, source, english)
-    alike = align.identical_anchors(source, english)
+    alike = anchors.identical_anchors(source, english)
     everything = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
-    held = align.hold_out(align.parallel_anchors(text, source, english))[1]
-    own = align.hold_out(mined)[1]
+    held = anchors.hold_out(anchors.parallel_anchors(text, source, english))[1]
+    own = anchors.hold_out(mined)[1]
     made = []
-    for name, anchors in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
+    for name, given in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
         if name and not words:
             continue
-        alone, final = align.queries(without(anchors, held), sentences, source, english)
-        row = {"setting": f"{len(rows)} pairs{name}", "pairs": len(without(anchors, held)), "held_out": len(held)}
+        alone, final = align.queries(without(given, held), sentences, source, english)
+        row = {"setting": f"{len(rows)} pairs{name}", "pairs": len(without(given, held)), "held_out": len(held)}
         row |= scores("alone", alone, held, english) | scores("final", final, held, english)
         if not name:
-            final = align.queries(without(anchors, own), sentences, source, english)[1]
+            final = align.queries(without(given, own), sentences, source, english)[1]
             row |= {"own_held_out": len(own)} | scores("own", final, own, english)
             row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
         made.append(row | {"align_seconds": round(seconds, 1)})

@@ -1,21 +1,26 @@
 """Meta-learners on the few-shot tasks of their papers: sinusoid regression and N-way K-shot Omniglot.
 
     python -m benchmarks.few_shot [--task sinusoid|omniglot] [--learner NAME|all] [--ways 5] [--shots 1] [--seed 1]
-                                  [--data DIR] [--steps N] [--episodes 600] [--filters 16]
-                                  [--start random|joint] [--json FILE]
+                                  [--data DIR] [--split test|valid] [--episodes 600] [--filters 16] [--json FILE]
+                                  [--start random|joint] [--steps N] [--lr X] [--tasks N] [--inner-lr X]
+                                  [--inner-steps N] [--train-statistics query|support] [--jitter 2]
 
 Every learner is the project's own class, run over stacks of tasks (few_shot_models.py); joint and the two scratch
-systems are fine-tuned on the support set, with the rate and number of steps that did best on validation tasks.
-Each row is the mean over the test episodes with its 95 % confidence interval: accuracy in percent, or the mean squared
-error; seconds are those of meta-training and testing.
+systems are fine-tuned on the support set, with the rate and number of steps that did best on validation tasks. Settings
+are to be compared with --split valid, which never looks at a test task. Each row is the mean over the episodes with its
+95 % confidence interval: accuracy in percent, or the mean squared error; seconds are those of training and testing.
 
-Batch normalisation takes the statistics of the batch, query set included, in meta-training and at test (the MAML
-paper's code); for the LSTM those of the support set alone at test, and nothing is carried from one batch to the next.
+Each Omniglot run gives a row for each source of the statistics that the query set is normalised by at test:
+query    its own: it helps to classify itself (the MAML paper's code)
+support  those of the support set alone (Ravi and Larochelle 2017 at meta-test)
+running  joint only: those of the training drawings, in fine-tuning too (Ravi and Larochelle's fine-tuned baseline)
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
 import math
 import os
@@ -32,82 +37,38 @@ from tqdm import tqdm
 
 from benchmarks.few_shot_data import Batch, Characters, Sinusoids, moved, read_omniglot
 from benchmarks.few_shot_models import ConvNet, Regressor, stack
+from benchmarks.few_shot_plans import OMNIGLOT, PLANS, Plan
 from data_prep.errors import InputError, OneLineParser, run_command
 from meta_nmt.meta_learners import META_LEARNERS, MetaLearner, MetaLearnerSettings
 from meta_nmt.meta_learners.base import META_PREFIX
-from meta_nmt.meta_learners.inner_loop import SGD, Adam, Parameters, UpdateRule
+from meta_nmt.meta_learners.inner_loop import SGD, Parameters, UpdateRule
 
 Tasks = Sinusoids | Characters
 Network = ConvNet | Regressor
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How one system is trained and tested.
-
-    rule: of the inner steps; steps: their number in meta-training; test_steps: numbers to choose from at test, on
-    validation tasks; rules: of fine-tuning, to choose from likewise; updates: of theta; tasks: a meta-step; stacked:
-    of them in one episode (the LSTM's loss input is one task's, so 1); lr: the outer Adam's, falling to 0 by a
-    half cosine; shots: of the training tasks, where not those of the test; minibatch: inputs that an inner step
-    sees in meta-training (0: the whole support set).
-    """
-
-    rule: UpdateRule = SGD(0.4)
-    steps: int = 1
-    test_steps: tuple[int, ...] = (1, 3, 5, 10)
-    rules: tuple[UpdateRule, ...] = ()
-    updates: int = 1500
-    tasks: int = 4
-    stacked: int = 4
-    lr: float = 1e-2
-    shots: int = 0
-    minibatch: int = 0
-
-
-SGD_RULES, ADAM_RULES = (SGD(0.01), SGD(0.1)), (Adam(1e-3), Adam(1e-2))
-FINE_TUNED = Plan(updates=0, test_steps=(5, 20))
-OMNIGLOT = {
-    "scratch-sgd": replace(FINE_TUNED, rules=SGD_RULES),
-    "scratch-adam": replace(FINE_TUNED, rules=ADAM_RULES),
-    "joint": replace(FINE_TUNED, rules=SGD_RULES + ADAM_RULES, updates=3000, tasks=1, stacked=1, lr=5e-3),
-    "fomaml": Plan(steps=3, updates=800),
-    "maml": Plan(),
-    "reptile": Plan(rule=SGD(0.1), steps=5, test_steps=(5, 10, 20), shots=10, minibatch=10, updates=800),
-    "anil": Plan(steps=3, updates=800),
-    "meta_sgd": Plan(updates=800),
-    "lstm": Plan(steps=3, test_steps=(3, 5, 10), stacked=1, tasks=2, updates=2500),
-}
-ONE_STEP = Plan(rule=SGD(0.01), test_steps=(1,), updates=20_000, tasks=25, stacked=25, lr=2e-3)
-SINUSOID = {
-    "scratch-sgd": replace(ONE_STEP, updates=0, rules=(SGD(0.001), SGD(0.01), SGD(0.1))),
-    "scratch-adam": replace(ONE_STEP, updates=0, rules=(Adam(1e-3), Adam(1e-2), Adam(1e-1))),
-    "joint": replace(ONE_STEP, rules=(SGD(0.001), SGD(0.003), SGD(0.01), SGD(0.03), SGD(0.1)), tasks=1, stacked=1),
-    "fomaml": ONE_STEP,
-    "maml": ONE_STEP,
-    "reptile": replace(ONE_STEP, steps=5, minibatch=5),
-    "anil": ONE_STEP,
-    "meta_sgd": ONE_STEP,
-    "lstm": replace(ONE_STEP, updates=2000, tasks=10, stacked=1),
-}
-PLANS = {"sinusoid": SINUSOID, "omniglot": OMNIGLOT}
 VALIDATION_EPISODES = 72
 TEST_STACK = 24  # tasks
 TEST_SEED = 10_000  # plus the seed
 TRAIN_QUERIES, TEST_QUERIES = 5, 10  # drawings a class
-JITTER = 2  # pixels that a training drawing is moved by at most
 MOST_SHOTS = 20 - TEST_QUERIES
-KEYS = ("learner", "task", "ways", "shots", "filters", "start", "seed")  # of a row: one run
+JOINT_BATCH = 128  # drawings
+LEAST = {"ways": 2, "shots": 1, "episodes": 2, "filters": 1, "jitter": 0, "steps": 0, "tasks": 1, "inner-steps": 1}
+POPULATION = 2048  # training drawings that the running statistics are of
+RESULTS = {"accuracy", "mse", "ci95", "seconds", "valid", "inner_rule", "inner_steps"}  # of a row; the rest is its run
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is learnt from: tasks by side, the network, what joint training trains and sees, and what is measured."""
+    """What is learnt from: tasks by side, the network, what joint training trains and sees, what is measured, and under
+    which statistics of batch normalisation."""
 
     sides: dict[str, Tasks]
     network: Network
     joint_network: Network
     joint_batch: Callable[[torch.Generator], Batch]
     measure: str
+    statistics: tuple[str, ...] = ("none",)
 
 
 def sinusoid_setting(shots: int) -> Setting:
@@ -121,19 +82,21 @@ def sinusoid_setting(shots: int) -> Setting:
     return Setting(sides, Regressor(), Regressor(), joint_batch, "mse")
 
 
-def omniglot_setting(folder: Path, ways: int, shots: int, filters: int) -> Setting:
-    """Joint training is a classifier over all training classes, turned and mirrored ones included."""
+def omniglot_setting(folder: Path, ways: int, shots: int, filters: int, jitter: int) -> Setting:
+    """Joint training is a classifier over all training classes, turned and mirrored ones included. jitter: pixels that
+    a training drawing is moved by at most."""
     images = read_omniglot(folder)
     sides = {side: Characters(images[side], ways, shots, TEST_QUERIES) for side in images}
-    sides["train"] = replace(sides["train"], queries=TRAIN_QUERIES, jitter=JITTER)
+    sides["train"] = replace(sides["train"], queries=TRAIN_QUERIES, jitter=jitter)
     classes, drawings = images["train"].shape[:2]
 
     def joint_batch(generator: torch.Generator) -> Batch:
-        labels = torch.randint(classes, (1, 128), generator=generator)
+        labels = torch.randint(classes, (1, JOINT_BATCH), generator=generator)
         drawn = images["train"][labels, torch.randint(drawings, labels.shape, generator=generator)]
-        return Batch(moved(drawn, JITTER, generator), labels)
+        return Batch(moved(drawn, jitter, generator), labels)
 
-    return Setting(sides, ConvNet(ways, filters), ConvNet(classes, filters), joint_batch, "accuracy")
+    networks = ConvNet(ways, filters), ConvNet(classes, filters)
+    return Setting(sides, *networks, joint_batch, "accuracy", ("query", "support"))
 
 
 def make_learner(name: str, rule: UpdateRule, theta: Parameters) -> MetaLearner:
@@ -188,48 +151,62 @@ def evaluate(
     steps: int,
     stacked: int,
     generator: torch.Generator,
-    support_statistics: bool = False,
-) -> Tensor:
-    """Scores of ``episodes`` tasks after ``steps`` inner steps, (episodes,)."""
-    scores: list[Tensor] = []
+    statistics: Sequence[str],
+) -> dict[str, Tensor]:
+    """Scores of ``episodes`` tasks after ``steps`` inner steps, (episodes,), under each of ``statistics``."""
+    scores: dict[str, list[Tensor]] = {kind: [] for kind in statistics}
     for start in tqdm(range(0, episodes, stacked), desc="episodes", leave=False, disable=not sys.stderr.isatty()):
         support, query = tasks.draw(min(stacked, episodes - start), generator)
         copies = stack(theta, len(support.inputs))
         theta_prime = learner.adapt(network.loss, copies, list(copies), [support] * steps).theta_prime
-        with torch.no_grad():
-            predicted = network(theta_prime, query.normalised_by(support) if support_statistics else query)
-        scores.append(network.score(predicted, query.targets))
-    return torch.cat(scores)
+        for kind in statistics:
+            with torch.no_grad():
+                predicted = network(theta_prime, query.normalised_by(support) if kind == "support" else query)
+            scores[kind].append(network.score(predicted, query.targets))
+    return {kind: torch.cat(parts) for kind, parts in scores.items()}
 
 
-def tune(
-    name: str, learner: MetaLearner, plan: Plan, setting: Setting, theta: Parameters, seed: int
-) -> tuple[MetaLearner, int]:
-    """The fine-tuning rule and the number of inner steps that do best on validation tasks."""
+@dataclass(frozen=True)
+class Tested:
+    """scores: of the episodes, with the rule and inner steps that were best on validation tasks; valid: mean there."""
 
-    def badness(choice: tuple[MetaLearner, int]) -> float:
-        scores = score_tasks(name, *choice, setting, theta, "valid", VALIDATION_EPISODES, seed)
-        return float(scores.mean()) * (1 if setting.measure == "mse" else -1)
-
-    learners = [make_learner("joint", rule, theta) for rule in plan.rules] or [learner]
-    choices = [(candidate, steps) for candidate in learners for steps in plan.test_steps]
-    return choices[0] if len(choices) == 1 else min(choices, key=badness)
+    scores: Tensor
+    valid: float
+    rule: UpdateRule
+    steps: int
 
 
-def score_tasks(
-    name: str,
-    learner: MetaLearner,
-    steps: int,
+def test(
+    learners: Sequence[MetaLearner],
+    plan: Plan,
+    network: Network,
+    statistics: Sequence[str],
     setting: Setting,
     theta: Parameters,
-    side: str,
+    split: str,
     episodes: int,
     seed: int,
-) -> Tensor:
-    """Scores of tasks of one side, the same for every system."""
-    alone = name == "lstm"  # its loss input is one task's; and its statistics are the support set's
-    generator, stacked = torch.Generator().manual_seed(TEST_SEED + seed), 1 if alone else TEST_STACK
-    return evaluate(learner, setting.network, theta, setting.sides[side], episodes, steps, stacked, generator, alone)
+) -> dict[str, Tested]:
+    """By statistics: rule and number of inner steps chosen on validation tasks, then ``episodes`` tasks of a side, the
+    same for every system."""
+
+    @functools.cache
+    def score(choice: tuple[MetaLearner, int], side: str, episodes: int) -> dict[str, Tensor]:
+        stacked = 1 if plan.stacked == 1 and not plan.rules else TEST_STACK
+        generator = torch.Generator().manual_seed(TEST_SEED + seed)
+        tasks, (learner, steps) = setting.sides[side], choice
+        return evaluate(learner, network, theta, tasks, episodes, steps, stacked, generator, statistics)
+
+    def valid(choice: tuple[MetaLearner, int], kind: str) -> float:
+        return float(score(choice, "valid", VALIDATION_EPISODES)[kind].mean())
+
+    tested, best = {}, min if setting.measure == "mse" else max
+    for kind in statistics:
+        choices = itertools.product(learners, plan.test_steps)
+        choice = best(choices, key=functools.partial(valid, kind=kind))
+        rule, steps = choice[0].settings.rule, choice[1]
+        tested[kind] = Tested(score(choice, split, episodes)[kind], valid(choice, kind), rule, steps)
+    return tested
 
 
 def train_jointly(setting: Setting, plan: Plan, generator: torch.Generator) -> Parameters:
@@ -243,34 +220,59 @@ def train_jointly(setting: Setting, plan: Plan, generator: torch.Generator) -> P
 
 
 def run(
-    name: str, plan: Plan, setting: Setting, seed: int, episodes: int, jointly: Plan | None = None
-) -> dict[str, Any]:
-    """Trains and tests one system: its row, less what the command line says. ``jointly``: how its start is trained
-    jointly, if it is."""
+    name: str,
+    plan: Plan,
+    setting: Setting,
+    seed: int,
+    episodes: int,
+    jointly: Plan | None = None,
+    split: str = "test",
+) -> list[dict[str, Any]]:
+    """Trains and tests one system: a row for each source of statistics, less what the command line says. ``jointly``:
+    how its start is trained jointly, if it is."""
     torch.manual_seed(seed)  # the LSTM's own weights
     generator, start = torch.Generator().manual_seed(seed), time.perf_counter()
     theta = train_jointly(setting, jointly, generator) if jointly else setting.network.start(generator)
-    learner = make_learner("joint" if plan.rules else name, plan.rule, theta)
     train = setting.sides["train"]
     train = replace(train, shots=plan.shots or train.shots)
 
     def episode() -> tuple[list[Batch], list[Batch]]:
         support, query = train.draw(plan.stacked, generator)
+        if plan.statistics == "support":
+            query = query.normalised_by(support)
         return inner_batches(support, plan.steps, plan.minibatch, generator), [query]
 
-    if not plan.rules:
-        meta_train(learner, setting.network, theta, plan, episode, name)
-    learner, steps = tune(name, learner, plan, setting, theta, seed)
-    scores = score_tasks(name, learner, steps, setting, theta, "test", episodes, seed)
-    return {
-        setting.measure: round(float(scores.mean()), 3),
-        "ci95": round(1.96 * float(scores.std()) / math.sqrt(len(scores)), 3),
-        "seed": seed,
-        "seconds": round(time.perf_counter() - start, 1),
-        "updates": plan.updates,
-        "inner_rule": str(learner.settings.rule),
-        "inner_steps": steps,
-    }
+    if plan.rules:
+        learners = [make_learner("joint", rule, theta) for rule in plan.rules]
+    else:
+        learners = [make_learner(name, plan.rule, theta)]
+        meta_train(learners[0], setting.network, theta, plan, episode, name)
+    where = (setting, theta, split, episodes, seed)
+    tested = test(learners, plan, setting.network, setting.statistics, *where)
+    if jointly and plan.rules and isinstance(setting.network, ConvNet):
+        seen = torch.cat([setting.joint_batch(generator).inputs for _ in range(POPULATION // JOINT_BATCH)], 1)
+        tested |= test(learners, plan, setting.network.remember(theta, seen), ["running"], *where)
+    seconds = round(time.perf_counter() - start, 1)
+    return [
+        {
+            "split": split,
+            "statistics": kind,
+            setting.measure: round(float(found.scores.mean()), 3),
+            "ci95": round(1.96 * float(found.scores.std()) / math.sqrt(episodes), 3),
+            "seed": seed,
+            "seconds": seconds,
+            "valid": round(found.valid, 3),
+            "inner_rule": str(found.rule),
+            "inner_steps": found.steps,
+            "updates": plan.updates,
+            "lr": plan.lr,
+            "tasks": plan.tasks,
+            "train_rule": None if plan.rules else str(plan.rule),
+            "train_steps": None if plan.rules else plan.steps,
+            "train_statistics": plan.statistics,
+        }
+        for kind, found in tested.items()
+    ]
 
 
 def save_row(path: Path, row: dict[str, Any]) -> None:
@@ -281,8 +283,8 @@ def save_row(path: Path, row: dict[str, Any]) -> None:
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        rows = [old for old in rows if any(old[key] != row[key] for key in KEYS)]
-    except (ValueError, KeyError, TypeError) as error:
+        rows = [old for old in rows if any(old.get(key) != row[key] for key in row.keys() - RESULTS)]
+    except (ValueError, AttributeError) as error:
         raise InputError(f"--json: must name a list of rows, but {path} is not: {error}") from None
     partial = path.with_name(path.name + ".partial")
     lines = ",\n ".join(json.dumps(r) for r in [*rows, row])
@@ -300,18 +302,34 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="of the initial weights and of the tasks")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/omniglot"), help="folder of Omniglot's zips")
-    parser.add_argument("--steps", type=int, help="updates of theta, instead of the system's own number")
-    parser.add_argument("--episodes", type=int, default=600, help="test tasks")
+    parser.add_argument("--split", choices=["test", "valid"], default="test", help="side of the episodes")
+    parser.add_argument("--episodes", type=int, default=600, help="tasks to measure on")
     parser.add_argument("--filters", type=int, default=16, help="of each convolution; the paper has 64")
+    parser.add_argument("--jitter", type=int, default=2, help="pixels that a training drawing is moved by at most")
     parser.add_argument("--start", choices=["random", "joint"], default="random", help="theta before meta-training")
+    own = parser.add_argument_group("instead of the system's own")
+    own.add_argument("--steps", type=int, dest="updates", help="updates of theta")
+    own.add_argument("--lr", type=float, help="outer rate")
+    own.add_argument("--tasks", type=int, help="tasks of a meta-step")
+    own.add_argument("--inner-lr", type=float, help="inner rate in meta-training")
+    own.add_argument("--inner-steps", type=int, dest="steps", help="inner steps in meta-training")
+    own.add_argument(
+        "--train-statistics",
+        choices=["query", "support"],
+        dest="statistics",
+        help="that normalise the query set in meta-training",
+    )
     parser.add_argument("--json", type=Path, help="file that the rows are put into")
     args = parser.parse_args(argv)
     if args.shots is None:
         args.shots = 10 if args.task == "sinusoid" else 1
-    for flag, least in {"ways": 2, "shots": 1, "episodes": 2, "filters": 1, "steps": 0}.items():
-        value = getattr(args, flag)
+    for flag, least in LEAST.items():
+        value = getattr(args, {"steps": "updates", "inner-steps": "steps"}.get(flag, flag))
         if value is not None and value < least:
             parser.error(f"--{flag} must be at least {least}, but is {value}")
+    for flag, value in {"lr": args.lr, "inner-lr": args.inner_lr}.items():
+        if value is not None and not value > 0:
+            parser.error(f"--{flag} must be above 0, but is {value:g}")
     meta_trained = [name for name, plan in OMNIGLOT.items() if not plan.rules]
     if args.start == "joint" and (args.task != "omniglot" or args.learner not in meta_trained):
         parser.error(
@@ -323,27 +341,36 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def plan_of(args: argparse.Namespace, name: str) -> Plan:
+    """The system's own plan, with what the command line says instead."""
+    plan = PLANS[args.task][name]
+    if args.start == "joint":
+        plan = replace(plan, rule=SGD(0.1), steps=3, lr=1e-3)  # smaller steps: theta is trained already
+    if not plan.updates:
+        return plan
+    own = ("updates", "lr") if plan.rules else ("updates", "lr", "tasks", "steps", "statistics")
+    plan = replace(plan, **{key: getattr(args, key) for key in own if getattr(args, key) is not None})
+    if args.inner_lr is not None and not plan.rules:
+        plan = replace(plan, rule=SGD(args.inner_lr))
+    return replace(plan, stacked=min(plan.stacked, plan.tasks))
+
+
 def run_all(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
-    if args.task == "sinusoid":
-        setting = sinusoid_setting(args.shots)
+    drawn = args.task == "omniglot"
+    if drawn:
+        setting = omniglot_setting(args.data, args.ways, args.shots, args.filters, args.jitter)
     else:
-        setting = omniglot_setting(args.data, args.ways, args.shots, args.filters)
+        setting = sinusoid_setting(args.shots)
     for name in OMNIGLOT if args.learner == "all" else [args.learner]:
-        plan = PLANS[args.task][name]
-        if args.steps is not None and plan.updates:
-            plan = replace(plan, updates=args.steps)
-        ways = args.ways if args.task == "omniglot" else None
-        row = {"learner": name, "task": args.task, "ways": ways, "shots": args.shots}
-        row["filters"] = args.filters if args.task == "omniglot" else None
-        row["start"] = args.start
-        if args.start == "joint":
-            plan = replace(plan, rule=SGD(0.1), steps=3, lr=1e-3)  # smaller steps: theta is trained already
+        plan = plan_of(args, name)
+        run_of = {"learner": name, "task": args.task, "ways": args.ways if drawn else None, "shots": args.shots}
+        run_of |= {key: getattr(args, key) if drawn else None for key in ("filters", "jitter", "start")}
         jointly = {"joint": plan}.get(name, PLANS[args.task]["joint"] if args.start == "joint" else None)
-        row |= run(name, plan, setting, args.seed, args.episodes, jointly)
-        print(json.dumps(row), flush=True)
-        if args.json:
-            save_row(args.json, row)
+        for row in run(name, plan, setting, args.seed, args.episodes, jointly, args.split):
+            print(json.dumps(run_of | row), flush=True)
+            if args.json:
+                save_row(args.json, run_of | row)
     return 0
 
 

@@ -10,7 +10,7 @@ Axes: T tasks, B images or points of a task, F filters, N ways.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -30,11 +30,15 @@ class ConvNet:
     """Four modules of 3x3 convolution with stride 2, batch normalisation and ReLU, then a linear layer (Finn et al.
     2017, section 5.2, without the convolutions' biases, which batch normalisation cancels).
 
-    A batch is normalised by its own statistics, as in the paper's code, unless it says otherwise.
+    A batch is normalised by its own statistics, as in the paper's code, unless it says otherwise, or the network
+    remembers some.
+
+    moments: mean and variance (F,) before each normalisation, to use for every batch; empty: those of the batch.
     """
 
     outputs: int
     filters: int
+    moments: tuple[tuple[Tensor, Tensor], ...] = ()
 
     def start(self, generator: torch.Generator) -> Parameters:
         """theta: Kaiming's normal for the convolutions, zeros for the linear layer."""
@@ -55,12 +59,39 @@ class ConvNet:
         tasks, size = batch.inputs.shape[:2]
         hidden = batch.inputs.transpose(0, 1)  # (B, T, 28, 28)
         for n in range(4):
-            weight = theta[f"conv{n}.weight"].flatten(0, 1)  # (T F, C, 3, 3)
-            hidden = F.conv2d(hidden, weight, stride=2, padding=1, groups=tasks)
-            scale, shift = theta[f"norm{n}.weight"].flatten(), theta[f"norm{n}.bias"].flatten()
-            hidden = normalise(hidden, scale, shift, batch.statistics).relu()
+            hidden = self.convolve(theta, n, hidden, tasks)
+            hidden = self.normalise(theta, n, hidden, tasks, batch.statistics).relu()
         hidden = hidden.view(size, tasks, -1).transpose(0, 1)[:, batch.statistics :]  # (B, T F, 2, 2) -> (T, B, 4 F)
         return torch.baddbmm(theta["head.bias"][:, None], hidden, theta["head.weight"].transpose(1, 2))
+
+    def convolve(self, theta: Parameters, n: int, x: Tensor, tasks: int) -> Tensor:
+        """(B, T C, height, width) -> (B, T F, height / 2, width / 2)"""
+        weight = theta[f"conv{n}.weight"].flatten(0, 1)  # (T F, C, 3, 3)
+        return F.conv2d(x, weight, stride=2, padding=1, groups=tasks)
+
+    def normalise(self, theta: Parameters, n: int, x: Tensor, tasks: int, statistics: int | None) -> Tensor:
+        """Batch normalisation of (B, T F, height, width)."""
+        scale, shift = theta[f"norm{n}.weight"].flatten(), theta[f"norm{n}.bias"].flatten()
+        if self.moments:
+            mean, variance = (moment.repeat(tasks) for moment in self.moments[n])
+            return F.batch_norm(x, mean, variance, scale, shift)
+        if statistics is None:
+            return F.batch_norm(x, None, None, scale, shift, training=True)
+        variance, mean = torch.var_mean(x[:statistics], (0, 2, 3), correction=0, keepdim=True)
+        whitened = (x - mean) * torch.rsqrt(variance + 1e-5)
+        return torch.addcmul(shift[:, None, None], whitened, scale[:, None, None])
+
+    @torch.no_grad()
+    def remember(self, theta: Parameters, images: Tensor) -> ConvNet:
+        """This network with the moments of ``images`` (1, B, 28, 28) under theta (no stack): what running statistics
+        come to at the end of training."""
+        copy, hidden, moments = stack(theta, 1), images.transpose(0, 1), []
+        for n in range(4):
+            hidden = self.convolve(copy, n, hidden, 1)
+            variance, mean = torch.var_mean(hidden, (0, 2, 3), correction=0)
+            moments.append((mean, variance))
+            hidden = self.normalise(copy, n, hidden, 1, None).relu()
+        return replace(self, moments=tuple(moments))
 
     def loss(self, theta: Parameters, batch: Batch) -> Tensor:
         """Cross-entropy: mean over a task's images, summed over tasks."""
@@ -72,15 +103,6 @@ class ConvNet:
         return 100 * (logits.argmax(-1) == targets).float().mean(-1)
 
 
-def normalise(x: Tensor, scale: Tensor, shift: Tensor, statistics: int | None) -> Tensor:
-    """Batch normalisation of (B, C, height, width), with no memory of other batches."""
-    if statistics is None:
-        return F.batch_norm(x, None, None, scale, shift, training=True)
-    variance, mean = torch.var_mean(x[:statistics], (0, 2, 3), correction=0, keepdim=True)
-    whitened = (x - mean) * torch.rsqrt(variance + 1e-5)
-    return torch.addcmul(shift[:, None, None], whitened, scale[:, None, None])
-
-
 @dataclass(frozen=True)
 class Regressor:
     """1 - 40 - 40 - 1 with ReLU (Finn et al. 2017, section 5.1)."""
@@ -88,10 +110,11 @@ class Regressor:
     hidden: int = 40
 
     def start(self, generator: torch.Generator) -> Parameters:
+        """theta: nn.Linear's uniform start. With biases of 0 every kink would be at x = 0."""
         theta, sizes = {}, [1, self.hidden, self.hidden, 1]
         for n, (inner, outer) in enumerate(zip(sizes, sizes[1:], strict=False)):
-            weight = torch.randn(inner, outer, generator=generator) * (2 / inner) ** 0.5
-            theta[f"layer{n}.weight"], theta[f"layer{n}.bias"] = weight, torch.zeros(outer)
+            for name, shape in {"weight": (inner, outer), "bias": (outer,)}.items():
+                theta[f"layer{n}.{name}"] = (2 * torch.rand(shape, generator=generator) - 1) / inner**0.5
         return {name: p.requires_grad_() for name, p in theta.items()}
 
     def __call__(self, theta: Parameters, batch: Batch) -> Tensor:

@@ -30,7 +30,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks.few_shot import (
-    OMNIGLOT,
     TEST_SEED,
     TEST_STACK,
     add_gradients,
@@ -40,6 +39,7 @@ from benchmarks.few_shot import (
 )
 from benchmarks.few_shot_data import Batch
 from benchmarks.few_shot_models import ConvNet, stack
+from benchmarks.few_shot_plans import OMNIGLOT
 from data_prep.errors import OneLineParser, run_command
 from meta_nmt.meta_learners.inner_loop import Parameters
 
@@ -104,7 +104,7 @@ class Peer:
 
 def compare(args: argparse.Namespace, cls: Any) -> list[dict[str, Any]]:
     """Meta-trains both in turns, tests both: rows of accuracy and of seconds a meta-step."""
-    setting = omniglot_setting(args.data, args.ways, args.shots, args.filters)
+    setting = omniglot_setting(args.data, args.ways, args.shots, args.filters, args.jitter)
     network, plan = setting.network, OMNIGLOT[args.learner]
     assert isinstance(network, ConvNet)
     generator = torch.Generator().manual_seed(args.seed)
@@ -131,7 +131,8 @@ def compare(args: argparse.Namespace, cls: Any) -> list[dict[str, Any]]:
         for schedule in schedules:
             schedule.step()
     test, draws = setting.sides["test"], torch.Generator().manual_seed(TEST_SEED + args.seed)
-    ours = evaluate(learner, network, theta, test, args.episodes, args.test_steps, TEST_STACK, draws)
+    tested = evaluate(learner, network, theta, test, args.episodes, args.test_steps, TEST_STACK, draws, ["query"])
+    ours = tested["query"]
     draws.manual_seed(TEST_SEED + args.seed)
     theirs: list[float] = []
     while len(theirs) < args.episodes:
@@ -169,6 +170,7 @@ def run_peer(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--test-steps", type=int, default=10, help="inner steps at test")
     parser.add_argument("--episodes", type=int, default=600, help="test tasks")
     parser.add_argument("--filters", type=int, default=16, help="of each convolution")
+    parser.add_argument("--jitter", type=int, default=2, help="pixels that a training drawing is moved by at most")
     parser.add_argument("--json", type=Path, help="file for the rows")
     args = parser.parse_args(argv)
     cls = learn2learn_class(args.learner)

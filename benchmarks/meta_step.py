@@ -35,6 +35,7 @@ import meta_nmt  # noqa: F401  registers the architectures
 from meta_nmt.meta_learners import FOMAML, MetaLearnerSettings
 from meta_nmt.meta_learners.inner_loop import Adam
 from meta_nmt.models import ulr_transformer
+from meta_nmt.tasks.faults import StepGuard
 from meta_nmt.tasks.meta_translation import MetaTranslationTask
 
 VOCABULARY = 8000
@@ -88,10 +89,11 @@ def batches_of(episodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def renumber(episodes: list[dict[str, Any]], special: int) -> list[dict[str, Any]]:
     """The episodes as the data loader makes them: only the rows in play, ids renumbered."""
     renumbered = []
-    for episode in episodes:
+    for number, episode in enumerate(episodes):
         rows = torch.cat([b["net_input"]["src_tokens"].flatten() for b in batches_of([episode])]).unique()
         rows = rows[rows >= special] - special
-        copies: dict[str, Any] = {"language": episode["language"], "queries": episode["queries"][rows]}
+        copies: dict[str, Any] = {"language": episode["language"], "number": number}
+        copies["queries"] = episode["queries"][rows]
         for side in ("support", "query"):
             copies[side] = []
             for batch in episode[side]:
@@ -136,10 +138,11 @@ def plain_step(model: Any, criterion: Any, symbols: Dictionary, episodes: list[d
     return step
 
 
-def fomaml_step(model: Any, criterion: Any, episodes: list[dict[str, Any]]) -> Callable[[], None]:
+def fomaml_step(model: Any, criterion: Any, symbols: Dictionary, episodes: list[dict[str, Any]]) -> Callable[[], None]:
     """Our task's train_step, without the data folder that its constructor reads."""
     task = MetaTranslationTask.__new__(MetaTranslationTask)
-    task.cfg = Namespace(bf16_autocast=False)
+    TranslationTask.__init__(task, Namespace(bf16_autocast=False, seed=1, inner_steps=1), Dictionary(), symbols)
+    task.guard = StepGuard()
     task.meta_learner = FOMAML(MetaLearnerSettings(Adam(1e-3), alpha=1e-3), {}, [])
     task.adapted = [n for n, _ in model.named_parameters() if n.startswith("encoder.") and not n.endswith("values")]
     optimizer = optimizer_of(model)
@@ -198,7 +201,7 @@ def main(argv: list[str] | None = None) -> int:
     whole = make_episodes(rng, symbols, args.tasks, args.tokens)
     seconds = in_turns(
         {
-            "fomaml": fomaml_step(ours, criterion, renumber(whole, symbols.nspecial)),
+            "fomaml": fomaml_step(ours, criterion, symbols, renumber(whole, symbols.nspecial)),
             "plain": plain_step(peer, criterion, symbols, whole),
             "ulr": lexical_step(alone, whole),
         },

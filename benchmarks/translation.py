@@ -39,7 +39,7 @@ from data_prep.errors import InputError
 from data_prep.workers import cores
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli import generate, translate
-from meta_nmt.export import export
+from meta_nmt.translation.export import export
 
 QUICKSTART = Path("outputs/quickstart")
 CHECKPOINT = QUICKSTART / "adapted/qbx-fomaml-emb_enc-4800-s1/checkpoint_best.pt"

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep import align, binarise, subwords, ulr_tables, vectors
-from data_prep.clean import CleanOptions, add_clean_arguments, hash_sorted, keys_of, match_key, normalise
+from data_prep import align, anchors, binarise, subwords, ulr_tables, vectors
+from data_prep.clean import CleanOptions, add_clean_arguments, keys_of
+from data_prep.clean_form import match_key, normalise
 from data_prep.corpus import CorpusFiles, check_language, find_corpus, find_mono, iter_corpus
+from data_prep.duplicates import hash_sorted
 from data_prep.errors import InputError, OneLineParser, run_command
 from data_prep.provenance import PARTIAL, read_json, sha256, sole_writer, versions, write_json
 from data_prep.readers import read_lines
@@ -156,8 +158,8 @@ def _make_pack(new: NewLanguage, text: LanguageText, mono: Sequence[Path], work:
     subwords.write_pack(pack, own, extra, new.vocab_size)
     vec = vectors.find_vec(new.vec_files, new.lang)
     vectors.write_vectors(pack, own, extra, vector_dim(english_pack), raw, new.vector_method, vec=vec)
-    lists = align.find_dictionaries(new.dictionaries, new.lang, new.english)
-    return align.align_pack(pack, raw, english_pack, align.Sources(lists, domain))
+    lists = anchors.find_dictionaries(new.dictionaries, new.lang, new.english)
+    return align.align_pack(pack, raw, english_pack, anchors.Sources(lists, domain))
 
 
 def vector_dim(pack: Path) -> int:

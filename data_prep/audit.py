@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from data_prep.clean import match_key
+from data_prep.clean_form import match_key
 from data_prep.corpus import line_blocks
 from data_prep.errors import InputError, OneLineParser, run_command
 from data_prep.provenance import read_json, sha256

@@ -1,7 +1,9 @@
 """Binarised data: fairseq's own binariser over SentencePiece-cut text, in fairseq's mmap format."""
 
+import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import sentencepiece
@@ -16,8 +18,9 @@ def binarise(text: Path, pack: Path, prefix: Path) -> int:
 
     Atomic: made in a temporary folder beside the target, then moved.
     """
-    from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
-    from fairseq.data import Dictionary
+    with _logging_left_alone():
+        from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
+        from fairseq.data import Dictionary
 
     model = load(pack / "spm.model")
     dictionary = Dictionary.load(str(pack / "dict.txt"))
@@ -34,6 +37,20 @@ def binarise(text: Path, pack: Path, prefix: Path) -> int:
         for suffix in (".bin", ".idx"):
             Path(f"{made}{suffix}").replace(f"{prefix}{suffix}")
     return summary.num_seq
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    """Loading fairseq sets the root logger to DEBUG, and recommends packages that have nothing to do with text."""
+    root = logging.getLogger()
+    handlers, level, disabled = root.handlers[:], root.level, root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _check_match(model: sentencepiece.SentencePieceProcessor, dictionary: object, pack: Path) -> None:

@@ -24,7 +24,7 @@ class Cost:
 # million characters a side, as svd with pieces of the default number), and for cleaning to generated pairs too. Largest
 # difference of a stage of a language from this: a quarter.
 CLEAN = Cost(0.1, 0.07)  # of both sides
-SUBWORDS_AND_VECTORS = Cost(2, 2.5)  # of monolingual text
+SUBWORDS_AND_VECTORS = Cost(2, 4.5)  # of monolingual text
 ALIGN = Cost(3, 2.7)  # of monolingual text
 BINARISE = Cost(0.3, 0.7)  # of both sides
 AUDIT = Cost(0.1, 0.1)  # of both sides

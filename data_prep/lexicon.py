@@ -14,7 +14,7 @@ ROUNDS = 8
 FEWEST = 2  # sentence pairs in which a mined pair must stand
 SMALLEST = 0.1  # geometric mean of both translation probabilities
 CANDIDATES = 60  # a token is explained by the so many tokens that it shares most sentences with (Dice)
-MOST_LINES = 50_000  # longer text is to be mined on so many lines of it, evenly spaced: see align.cut_parallel
+MOST_LINES = 50_000  # longer text is to be mined on so many lines of it, evenly spaced: see anchors.cut_parallel
 MOST_TOKENS = 10_000  # the most frequent of each side
 BLOCK = 500  # lines whose links are listed at once
 

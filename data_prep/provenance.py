@@ -88,6 +88,10 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield Path(name)
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes private files; give the usual permissions
         os.replace(name, target)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # a full disk says so without saying where
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -145,7 +149,14 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def write_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Write a .npy file atomically."""
     with atomic(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+        np.save(_ByWrite(file), array, allow_pickle=False)
+
+
+class _ByWrite:
+    """A file that NumPy writes to as to any other: what it says of a full disk itself is a number of bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write = file.write
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -156,6 +167,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path}: must be UTF-8 JSON: {error.reason}") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: must be JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: must be JSON, but is nested too deeply") from error
 
 
 def run_stage(
@@ -227,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"{args.data}: must hold *.stage.json records, but has none")
     for record in records:
         found = read_json(record)
-        if "outputs" not in found:
+        if not isinstance(found, dict) or not isinstance(found.get("outputs"), dict):
             raise InputError(f"{record}: its stage was not finished; run meta-nmt-preprocess again")
         for name, digest in found["outputs"].items():
             path = record.parent / name

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_prep import align, audit, binarise, subwords, ulr_tables, vectors
-from data_prep.clean import hash_sorted, keys_of
+from data_prep import align, anchors, audit, binarise, subwords, ulr_tables, vectors
+from data_prep.clean import keys_of
 from data_prep.corpus import read_lines
+from data_prep.duplicates import hash_sorted
 from data_prep.plan import Plan
 from data_prep.provenance import code_hash, read_json, run_stage, write_json
 from data_prep.split import SPLITS_OF_ROLE
@@ -219,7 +220,7 @@ def _card_start(plan: Plan, lang: str) -> dict[str, Any]:
 def align_stage(plan: Plan, lang: str) -> bool:
     """vectors.npy (aligned) and card.json."""
     pack, english, options = plan.pack(lang), plan.pack(plan.english), plan.options
-    lists = align.find_dictionaries(options.dictionaries, lang, plan.english)
+    lists = anchors.find_dictionaries(options.dictionaries, lang, plan.english)
     # a low-resource language has its dictionary, or else only the sample that it may be adapted on
     role = options.roles[lang]
     parallel: tuple[Path, ...] = ()
@@ -229,7 +230,7 @@ def align_stage(plan: Plan, lang: str) -> bool:
     theirs = [english / "spm.model", english / "dict.txt", english / "vectors.npy"]
 
     def work() -> None:
-        card = align.align_pack(pack, plan.raw_vectors(lang), english, align.Sources(lists, parallel))
+        card = align.align_pack(pack, plan.raw_vectors(lang), english, anchors.Sources(lists, parallel))
         write_json(pack / "card.json", _card_start(plan, lang) | card)
 
     return run(

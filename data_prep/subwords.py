@@ -74,7 +74,7 @@ def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] |
             hard_vocab_limit=False,  # a tiny text may hold fewer pieces
             byte_fallback=True,
             character_coverage=character_coverage(sentences),
-            normalization_rule_name="identity",  # clean.normalise has done NFC; references stay as they are
+            normalization_rule_name="identity",  # clean_form.normalise has done NFC; references stay as they are
             num_threads=1,
             max_sentence_length=1 << 20,
             minloglevel=2,
@@ -87,7 +87,10 @@ def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] |
 def load(path: Path) -> sentencepiece.SentencePieceProcessor:
     """A SentencePiece model; InputError if the file is missing or damaged."""
     try:
-        return sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+        proto = path.read_bytes()
+        if not proto:  # would be taken for no model at all
+            raise InputError(f"{path}: must be a SentencePiece model, but is empty")
+        return sentencepiece.SentencePieceProcessor(model_proto=proto)
     except FileNotFoundError as error:
         raise InputError(f"{path}: file is missing") from error
     except RuntimeError as error:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
-from data_prep import align
-from data_prep.clean import hash_keys, hash_sorted, match_key, normalise
+from data_prep import anchors
+from data_prep.clean_form import match_key, normalise
 from data_prep.corpus import iter_mono
+from data_prep.duplicates import hash_keys, hash_sorted
 from data_prep.plan import Plan, raise_all
 from data_prep.split import HELD_OUT, check_splits, read_splits
 from data_prep.subsample import affordable
@@ -70,8 +71,8 @@ def survey(plan: Plan) -> Survey:
             for path in plan.mono[lang]:
                 for lines in iter_mono(path, lang, plan.english):
                     found[lang].mono.add(lines)
-            for path in align.find_dictionaries(plan.options.dictionaries, lang, plan.english):
-                align.read_word_list(path)
+            for path in anchors.find_dictionaries(plan.options.dictionaries, lang, plan.english):
+                anchors.read_word_list(path)
             bar.update()
 
         raise_all([lambda lang=lang: read(lang) for lang in langs])  # type: ignore[misc]

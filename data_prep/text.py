@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.clean import CleanOptions, Count, Duplicates, Filters, Named, Stream, hash_sorted, write_clean
+from data_prep.clean import CleanOptions, Count, Duplicates, Filters, Named, Stream, write_clean
 from data_prep.corpus import CorpusFiles, Tally, iter_mono, line_blocks
+from data_prep.duplicates import hash_sorted
 from data_prep.errors import InputError
 from data_prep.provenance import write_json, write_text
 from data_prep.split import SPLITS_OF_ROLE, SplitOptions, read_splits

@@ -20,7 +20,7 @@ from meta_nmt.models import ulr_transformer  # noqa: E402
 from meta_nmt.tasks import meta_translation, ulr_translation  # noqa: E402
 
 if TYPE_CHECKING:
-    from meta_nmt.translator import Translator
+    from meta_nmt.translation.translator import Translator
 
 __version__ = "0.1.0"
 __all__ = ["Translator", "meta_translation", "ulr_transformer", "ulr_translation"]
@@ -29,7 +29,7 @@ __all__ = ["Translator", "meta_translation", "ulr_transformer", "ulr_translation
 def __getattr__(name: str) -> Any:
     """`Translator` is loaded where it is used: fairseq's workers have no need of it."""
     if name == "Translator":
-        from meta_nmt.translator import Translator
+        from meta_nmt.translation.translator import Translator
 
         return Translator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,17 +8,34 @@
 3. Warnings that fairseq's own calls of newer libraries cause at each start, and that a user can do nothing
    about, are filtered by their exact texts.
 4. The best score so far is kept in attributes of two functions, so that a second run in one process would
-   measure itself against the first: `forget_earlier_runs`.
+   measure itself against the first: `forget_earlier_runs`. Those of early stopping are in no checkpoint:
+   `early_stopping_state` is for a task to put there.
+5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
+   fails is repeated behind what it wrote: `meta_nmt.training.checkpoint_files` takes the place of both. Errors in
+   what one holds name the file.
+   The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
+6. A finished run that is started again makes one update more; now it makes none.
+7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
+   `meta_nmt.training.workers` takes the place of the launcher.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from argparse import Namespace
+from functools import wraps
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+
+from meta_nmt.training import checkpoint_files
+from meta_nmt.training.checkpoint_files import LAST
+
+logger = logging.getLogger(__name__)
 
 KNOWN_WARNINGS = (
     r"Support for mismatched key_padding_mask and attn_mask is deprecated",
@@ -49,6 +66,11 @@ def apply() -> None:
             *(type(np.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "bool")),
         ]
     )
+    _mend_checkpoints()
+    _name_checkpoints()
+    _finish_epochs()
+    _let_finished_runs_be()
+    _mend_launcher()
 
 
 def _import_fairseq_quietly() -> None:
@@ -58,6 +80,7 @@ def _import_fairseq_quietly() -> None:
     try:
         import fairseq.models
         import fairseq.tasks  # noqa: F401
+        import fairseq_cli.train  # noqa: F401
     finally:
         logging.disable(logging.NOTSET)
         root.handlers[:] = handlers
@@ -71,3 +94,107 @@ def forget_earlier_runs() -> None:
 
     vars(checkpoint_utils.save_checkpoint).clear()
     vars(should_stop_early).clear()
+
+
+def early_stopping_state() -> dict[str, Any]:
+    """Best score and number of validations without a better one, as ``--patience`` counts them."""
+    from fairseq_cli.train import should_stop_early
+
+    return dict(vars(should_stop_early))
+
+
+def set_early_stopping_state(state: dict[str, Any]) -> None:
+    from fairseq_cli.train import should_stop_early
+
+    vars(should_stop_early).update(state)
+
+
+def _mend_checkpoints() -> None:
+    from fairseq import checkpoint_utils
+    from fairseq.file_io import PathManager
+
+    def copy(src_path: str, dst_path: str, overwrite: bool = False) -> bool:
+        return checkpoint_files.add_name(src_path, dst_path)
+
+    checkpoint_utils.torch_persistent_save = checkpoint_files.save
+    PathManager.copy = staticmethod(copy)
+
+
+def _finish_epochs() -> None:
+    """A checkpoint at the end of an epoch is saved before the schedule sees the epoch's score: resumed, it sees it."""
+    from fairseq import checkpoint_utils
+
+    load = checkpoint_utils.load_checkpoint
+    if load.__module__ == __name__:
+        return
+
+    @wraps(load)
+    def load_and_finish(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
+        resumes = cfg.restore_file == LAST and (Path(cfg.save_dir) / LAST).exists()
+        extra_state, epoch_itr = load(cfg, trainer, **kwargs)
+        if resumes and not (cfg.reset_optimizer or cfg.reset_lr_scheduler or cfg.reset_dataloader):
+            position, score = extra_state["train_iterator"], extra_state["val_loss"]
+            if position["iterations_in_epoch"] == 0 and score is not None:
+                trainer.lr_step(position["epoch"] - 1, score)
+        return extra_state, epoch_itr
+
+    load_and_finish.__module__ = __name__
+    checkpoint_utils.load_checkpoint = load_and_finish
+
+
+def _name_checkpoints() -> None:
+    """An error in what a checkpoint holds says which file it is."""
+    from fairseq import checkpoint_utils
+
+    from data_prep.errors import InputError
+
+    load = checkpoint_utils.load_model_ensemble_and_task
+    if load.__module__ == __name__:
+        return
+
+    @wraps(load)
+    def load_and_name(filenames: list[str], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return load(filenames, *args, **kwargs)
+        except InputError as error:
+            raise InputError(f"{', '.join(filenames)}: {error}") from None
+
+    load_and_name.__module__ = __name__
+    checkpoint_utils.load_model_ensemble_and_task = load_and_name
+
+
+def _let_finished_runs_be() -> None:
+    """A run that reached ``--max-update``, or was stopped by ``--patience``, stays as it is when started again."""
+    from fairseq_cli import train as fairseq_train
+
+    train = fairseq_train.train
+    if train.__module__ == __name__:
+        return
+
+    @wraps(train)
+    def train_unless_finished(cfg: Any, trainer: Any, *args: Any) -> Any:
+        reason = _why_finished(cfg, trainer.get_num_updates())
+        if reason is None:
+            return train(cfg, trainer, *args)
+        logger.info(f"nothing left to train: {reason}")
+        return [None], True
+
+    train_unless_finished.__module__ = __name__
+    fairseq_train.train = train_unless_finished
+
+
+def _why_finished(cfg: Any, updates: int) -> str | None:
+    if updates >= (cfg.optimization.max_update or math.inf):
+        return f"{updates} updates of --max-update {cfg.optimization.max_update}"
+    patience, without_better = cfg.checkpoint.patience, early_stopping_state().get("num_runs", 0)
+    if 0 < patience <= without_better:
+        return f"{without_better} validations without a better score, --patience {patience}"
+    return None
+
+
+def _mend_launcher() -> None:
+    from fairseq.distributed import utils as distributed_utils
+
+    from meta_nmt.training import workers
+
+    distributed_utils.call_main = workers.call_main

@@ -20,7 +20,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.errors import InputError, OneLineParser
+from data_prep.errors import OneLineParser
 from meta_nmt.cli import adapt_raw
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import GROUPS
@@ -41,7 +41,7 @@ DEFAULTS = [
         "--save-interval",
         "1000000",
     ],  # by updates: an epoch is a handful of them
-    *["--keep-interval-updates", "1", "--no-epoch-checkpoints"],
+    *["--keep-interval-updates", "2", "--no-epoch-checkpoints"],
     *["--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
 ]
 SCRATCH_DEFAULTS = [
@@ -102,8 +102,6 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[str]) -> None:
     """Sets the model's arguments in ``args`` to the checkpoint's, but for those given on the command line."""
     saved = read_checkpoint(checkpoint)["cfg"]["model"]
-    if not hasattr(saved, "ulr_temperature"):
-        raise InputError(f"{checkpoint}: must be a ulr_transformer checkpoint, but is {saved.arch!r}")
     model_parser = ArgumentParser(argument_default=SUPPRESS, add_help=False)
     ULRTransformer.add_args(model_parser)
     given = set(vars(model_parser.parse_known_args(argv)[0]))
@@ -116,6 +114,7 @@ def fine_tune(argv: Sequence[str]) -> None:
     """The form on a prepared data folder."""
     args = parse_args(argv)
     check_workers(args)
+    front.prepare(args)
     own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
     if own.checkpoint is not None:
         take_model_from_checkpoint(args, own.checkpoint, argv)

@@ -1,6 +1,6 @@
 """meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a translator folder out.
 
-    OUT/                 the translator: models, SentencePiece, card (meta_nmt/translator.py)
+    OUT/                 the translator: models, SentencePiece, card (meta_nmt/translation/translator.py)
     OUT/work/job.json    what it is made from; other input or flags start afresh
     OUT/work/data/       a data folder of this one language, with its pack
     OUT/work/runs/<s>/   fine-tuning by strategy s: checkpoints, log.txt, cost.jsonl
@@ -33,12 +33,12 @@ from data_prep.errors import InputError, OneLineParser, writable_directory
 from data_prep.provenance import read_json, sha256, sole_writer, write_json, write_lines
 from data_prep.readers import column_blocks, line_blocks
 from meta_nmt.cli import adapt_estimate
-from meta_nmt.export import QUANTIZATIONS, export
-from meta_nmt.export_card import card_of_checkpoint
-from meta_nmt.meta_model import copy_universal, find_data
-from meta_nmt.model_card import write_model_card
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.translator import RECORD, Translation, Translator
+from meta_nmt.translation.export import QUANTIZATIONS, export
+from meta_nmt.translation.export_card import card_of_checkpoint
+from meta_nmt.translation.meta_model import copy_universal, find_data
+from meta_nmt.translation.model_card import write_model_card
+from meta_nmt.translation.translator import RECORD, Translation, Translator
 
 PROG = "meta-nmt-adapt"
 STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken

@@ -18,10 +18,10 @@ from pathlib import Path
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import OneLineParser, writable_directory
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.export import FORMATS, QUANTIZATIONS, export
-from meta_nmt.export_card import card_of_checkpoint
-from meta_nmt.meta_model import export_meta
-from meta_nmt.model_card import write_model_card
+from meta_nmt.translation.export import FORMATS, QUANTIZATIONS, export
+from meta_nmt.translation.export_card import card_of_checkpoint
+from meta_nmt.translation.meta_model import export_meta
+from meta_nmt.translation.model_card import write_model_card
 
 PROG = "meta-nmt-export"
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import sys
 from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +20,15 @@ from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import train as fairseq_train
 
 from data_prep.errors import InputError, one_line, writable_directory
-from meta_nmt import compat, cost
+from meta_nmt import compat
+from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
+from meta_nmt.training import cost, training_log, workers
+from meta_nmt.training.checkpoint_files import recover
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
+
+CHECKPOINT = re.compile(r"Cannot load model parameters from checkpoint (.*); please")  # the trainer's words
 
 
 class _Brief(logging.Filter):
@@ -96,23 +103,36 @@ def _so_far(checkpoint: str | Path) -> tuple[int, float]:
 
 
 def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> None:
-    save_dir = cfg.checkpoint.save_dir
+    if not logging.getLogger().handlers:  # a worker process of its own
+        configure_logging("INFO" if distributed_utils.is_master(cfg.distributed_training) else "WARNING")
+    save_dir, is_master = cfg.checkpoint.save_dir, distributed_utils.is_master(cfg.distributed_training)
     meter = cost.CostMeter(kind, command, save_dir, parent)
     compat.forget_earlier_runs()
-    fairseq_train.main(cfg)
+    with training_log.kept(save_dir) if is_master else nullcontext():
+        fairseq_train.main(cfg)
     saved = next((p for name in ("last", "best") if (p := Path(save_dir) / f"checkpoint_{name}.pt").exists()), None)
-    if distributed_utils.is_master(cfg.distributed_training) and saved is not None:
+    if is_master and saved is not None:
         tokens, seconds = _so_far(saved)
         cost.append(save_dir, meter.record(tokens, seconds - (_so_far(parent)[1] if parent else 0.0)))
 
 
-def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
-    """Runs fairseq's trainer in this process, or one process a worker where several were asked for."""
+def prepare(args: Namespace) -> None:
+    """Before anything else of a training: flags that it refuses, and a save dir that it can write to and go on from."""
+    check_flags(args)
     if args.fp16 or args.amp:
         raise InputError(
             "`--fp16` and `--amp` must not be given: the meta-gradient is not loss-scaled; use `--bf16-autocast`"
         )
+    if args.write_checkpoints_asynchronously:
+        raise InputError("`--write-checkpoints-asynchronously` must not be given: a checkpoint counts when it is whole")
     check_writable(args.save_dir)
+    cost.read_records(args.save_dir)
+    if workers.is_first():
+        recover(args.save_dir)
+
+
+def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
+    """Runs fairseq's trainer in this process, or one process a worker where several were asked for."""
     cfg = convert_namespace_to_omegaconf(args)
     distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
 
@@ -122,7 +142,8 @@ def command_line(prog: str, argv: Sequence[str]) -> str:
 
 
 def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | None, log_level: str = "INFO") -> int:
-    """The exit status of ``body(argv)``; an InputError anywhere in the chain of causes is one line and status 2."""
+    """The exit status of ``body(argv)``; an InputError anywhere in the chain of causes is one line and status 2, and so
+    is what ends a run from outside."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     configure_logging(log_level)
     try:
@@ -131,7 +152,10 @@ def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | N
         cause: BaseException | None = error  # fairseq wraps what goes wrong in loading a checkpoint
         while cause is not None and not isinstance(cause, (InputError, OSError)):
             cause = cause.__cause__ or cause.__context__
-        if cause is None:
+        reason = workers.explain(cause or error) or (error.__context__ and workers.explain(error.__context__))
+        if cause is not error and (loaded := CHECKPOINT.match(str(error))):
+            reason = f"{loaded[1]}: {reason}"
+        if reason is None:
             raise
-        print(one_line(prog, cause), file=sys.stderr)
+        print(one_line(prog, reason), file=sys.stderr)
         return 2

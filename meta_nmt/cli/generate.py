@@ -3,7 +3,7 @@
     meta-nmt-generate DATA --path CKPT --source-lang ro --gen-subset test --results DIR --system fomaml \\
         --strategy emb_enc --english-tokens 16000 --seed 1 [any fairseq-generate flag]
 
-Writes DIR/hypotheses.txt and DIR/references.txt (detokenised, a line a sentence, in corpus order), fairseq's
+Writes DIR/hypotheses.txt, DIR/references.txt and DIR/sources.txt (a line a sentence, in corpus order), fairseq's
 own DIR/generate-<subset>.txt, and DIR/result.json for meta-nmt-report.
 """
 
@@ -12,22 +12,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import sentencepiece
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_cli import generate as fairseq_generate
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
+from data_prep import subwords
 from data_prep.errors import InputError, OneLineParser, writable_directory
-from meta_nmt import cost
+from data_prep.provenance import PARTIAL, remove_partial, write_lines
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.report import unique
+from meta_nmt.cli.flag_checks import check_flags
+from meta_nmt.report.results import unique
 from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.training import cost
 
 PROG = "meta-nmt-generate"
 
@@ -81,12 +84,6 @@ def read_hypotheses(path: Path) -> list[list[str]]:
     return [found[i] for i in range(len(found))]
 
 
-def write_text(path: Path, lines: Sequence[str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    os.replace(temporary, path)
-
-
 def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
     members = [cost.history(path) for path in args.path.split(os.pathsep)]  # of an ensemble, or the only one
     costs = [*unique(entry for costs in members for entry in costs), own_cost]
@@ -97,6 +94,7 @@ def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[st
         "strategy": own.strategy,
         "seed": own.seed,
         "checkpoint": args.path,
+        "data": args.data,
         "commands": [*dict.fromkeys(entry["command"] for entry in costs)],
         "cost": costs,
     }
@@ -105,18 +103,22 @@ def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[st
 def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     own = vars(args).pop("own")
+    check_flags(args)
     if not args.path:
         raise InputError("`--path` must be given: the checkpoint to translate with")
     for path in args.path.split(os.pathsep):
         read_checkpoint(path)
     results = writable_directory(own.results, "--results")
+    remove_partial(results)
     meter = cost.CostMeter("generate", front.command_line(PROG, argv), results, args.path)
-    fairseq_generate.main(convert_namespace_to_omegaconf(args))
     subset, pair = args.gen_subset, f"{args.source_lang}-{args.target_lang}"
-    pieces = read_hypotheses(results / f"generate-{subset}.txt")
-    decoder = sentencepiece.SentencePieceProcessor(
-        model_file=str(Path(args.data) / "lang" / args.target_lang / "spm.model")
-    )
+    output = f"generate-{subset}.txt"
+    with tempfile.TemporaryDirectory(PARTIAL, ".", results) as folder:
+        args.results_path = folder  # what lies in the results stays there until the new ones are whole
+        fairseq_generate.main(convert_namespace_to_omegaconf(args))
+        pieces = read_hypotheses(Path(folder) / output)
+        os.replace(Path(folder) / output, results / output)
+    decoder = subwords.load(Path(args.data) / "lang" / args.target_lang / "spm.model")
     references = (Path(args.data) / "text" / pair / f"{subset}.{args.target_lang}").read_text(encoding="utf-8")
     lines = references.removesuffix("\n").split("\n")
     if len(lines) != len(pieces):
@@ -124,9 +126,12 @@ def body(argv: Sequence[str]) -> int:
             f"{args.data}/text/{pair}/{subset}.{args.target_lang}: must have a line for each of the {len(pieces)} "
             f"sentences translated, but has {len(lines)}"
         )
-    write_text(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
-    write_text(results / "references.txt", lines)
-    write_text(results / "result.json", [json.dumps(record(args, own, meter.record()), indent=1)])
+    write_lines(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
+    write_lines(results / "references.txt", lines)
+    source = Path(args.data) / "text" / pair / f"{subset}.{args.source_lang}"
+    if source.is_file():  # what the report shows beside a translation
+        write_lines(results / "sources.txt", source.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
+    write_lines(results / "result.json", [json.dumps(record(args, own, meter.record()), indent=1)])
     return 0
 
 

@@ -1,29 +1,45 @@
-"""meta-nmt-report: BLEU and chrF of every result below some folders, as report.md and report.json.
+"""meta-nmt-report: BLEU, chrF and chrF++ of results, their significance, cost and provenance, as a page and as data.
 
-meta-nmt-report RESULTS_DIR [RESULTS_DIR ...] --out DIR
+    meta-nmt-report RESULTS [RESULTS ...] --out DIR
+
+RESULTS is a folder that holds results (result.json) at any depth, or the results file (results.jsonl) that
+meta-nmt-evaluate writes, or the folder that it lies in. Writes DIR/report.html, one page that needs no network,
+report.md, report.json, report.csv, and DIR/plots/ with the figures as PNG and SVG.
 """
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.errors import InputError, OneLineParser, run_command, writable_directory
-from meta_nmt.report import read_results, write_report
+from meta_nmt.report import make_report, write_report
+from meta_nmt.report.comet import add_comet, check_comet
+from meta_nmt.report.significance import BASELINE
 
 PROG = "meta-nmt-report"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> Namespace:
     """The command's options; SystemExit(2) with one line on bad usage."""
-    parser = OneLineParser(
-        prog=PROG,
-        description="Score every result (folder with result.json) below the folders with sacreBLEU.",
+    parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS_DIR", help="folder or file with results")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the report goes")
+    parser.add_argument(
+        "--title", default="Translation quality", help="heading of the report (default: Translation quality)"
     )
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS_DIR", help="folder that holds results")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where report.md and report.json go")
-    parser.add_argument("--title", default="Translation quality", help="heading of report.md")
+    parser.add_argument(
+        "--baseline", default=BASELINE, metavar="SYSTEM", help="what others are tested against (default: joint)"
+    )
+    parser.add_argument(
+        "--english-tokens", type=int, metavar="N",
+        help="size of the samples of the main table, in English tokens (default: 16000, or else the largest there is)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--comet", type=Path, metavar="CKPT",
+        help="also score with this COMET checkpoint, a local file; needs the package unbabel-comet (default: no COMET)",
+    )  # fmt: skip
     return parser.parse_args(argv)
 
 
@@ -31,9 +47,16 @@ def body(argv: Sequence[str] | None) -> int:
     args = parse_args(argv)
     if "\n" in args.title:
         raise InputError(f"`--title` must be one line, but is {args.title!r}")
-    results = read_results(args.results)
+    if args.comet is not None:
+        check_comet(args.comet)
+    report = make_report(args.results, args.title, args.baseline, args.english_tokens)
+    sizes = sorted({result.english_tokens for result in report.results})
+    if args.english_tokens is not None and args.english_tokens not in sizes:
+        raise InputError(f"`--english-tokens` must be one of {sizes}, but is {args.english_tokens}")
+    if args.comet is not None:
+        add_comet(report, args.comet)
     out = writable_directory(args.out, "--out")
-    print(write_report(results, out, args.title))
+    print(write_report(report, out))
     return 0
 
 

@@ -20,9 +20,9 @@ import uvicorn
 import meta_nmt  # noqa: F401  mends fairseq first
 from data_prep.errors import InputError, OneLineParser
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.model_card import FILE_NAME
-from meta_nmt.server import LOOPBACK, Limits, make_app
-from meta_nmt.translator import Translator
+from meta_nmt.serving.server import LOOPBACK, Limits, make_app
+from meta_nmt.translation.model_card import FILE_NAME
+from meta_nmt.translation.translator import Translator
 
 PROG = "meta-nmt-serve"
 MOST_CONNECTIONS = 512  # more are answered 503 at once

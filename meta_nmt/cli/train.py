@@ -17,9 +17,10 @@ from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.tasks.learner import adapted_group
 from meta_nmt.tasks.meta_translation import check_config
 from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.training import workers
+from meta_nmt.training.checkpoint_files import LAST
 
 PROG = "meta-nmt-train"
-LAST = "checkpoint_last.pt"  # fairseq's default for --restore-file, in the save dir
 
 # What every flag here means, and more of them: `meta-nmt-train --help`.
 DEFAULTS = [
@@ -28,7 +29,7 @@ DEFAULTS = [
     *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
     *["--lr-scheduler", "inverse_sqrt", "--lr", "1e-3", "--warmup-updates", "1000"],
     *["--max-update", "10000", "--batch-size", "1"],  # a batch is one meta-step: see --meta-batch-size
-    *["--save-interval-updates", "1000", "--keep-interval-updates", "1", "--no-epoch-checkpoints"],
+    *["--save-interval-updates", "1000", "--keep-interval-updates", "2", "--no-epoch-checkpoints"],
     *[
         "--eval-bleu-args",
         '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}',
@@ -73,13 +74,15 @@ def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
+    front.prepare(args)
     check_config(args)  # type: ignore[arg-type]  # the namespace has the same names
     parent = args.finetune_from_model
     if args.restore_file != LAST:
         parent = args.restore_file
     if parent is not None:
         read_checkpoint(parent)  # fairseq would train from nothing, without a word, where it is missing
-    check_optimizer_state(args)
+    if workers.is_first():
+        check_optimizer_state(args)
     front.train(args, "train", front.command_line(PROG, argv), parent)
     return 0
 

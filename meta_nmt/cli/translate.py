@@ -26,7 +26,7 @@ from tqdm import tqdm
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.errors import InputError, OneLineParser
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.translator import MAX_PIECES, Translation, Translator
+from meta_nmt.translation.translator import MAX_PIECES, Translation, Translator
 
 PROG = "meta-nmt-translate"
 LONGEST_LINE = 1 << 20  # bytes; the rest of a longer line is read and left out

@@ -14,10 +14,11 @@ import torch
 from fairseq.data import FairseqDataset
 
 from data_prep.errors import InputError
-from meta_nmt.data.language_pack import LanguagePack
+from meta_nmt.data.language_pack import LanguagePack, check_finite
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 
-Episode = dict[str, Any]  # "language", "queries" (U, Q), "support": list of batches, "query": list of batches
+# "language", "queries" (U, Q), "support": list of batches, "query": list of batches; of training, its "number" too
+Episode = dict[str, Any]
 
 
 def language_probabilities(sizes: Sequence[int], temperature: float) -> np.ndarray:
@@ -41,6 +42,9 @@ def make_episode(
     Returns:
         an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, and source id
         ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
+
+    Raises:
+        InputError: an id is in no dictionary, or a vector is not finite.
     """
     special = pack.dictionary.nspecial
     batches = [corpora[0].batch(indices, pack.dictionary) for indices in support]
@@ -51,9 +55,11 @@ def make_episode(
         source = batch["net_input"]["src_tokens"]
         local = torch.searchsorted(rows, source - special) + special
         batch["net_input"]["src_tokens"] = torch.where(source < special, source, local)
+    queries = np.ascontiguousarray(pack.queries[rows.numpy()])
+    check_finite(queries, pack.file)
     return {
         "language": pack.code,
-        "queries": torch.from_numpy(np.ascontiguousarray(pack.queries[rows.numpy()])),
+        "queries": torch.from_numpy(queries),
         "support": batches[: len(support)],
         "query": batches[len(support) :],
     }
@@ -150,7 +156,7 @@ class EpisodeDataset(FairseqDataset):
     def __getitem__(self, index: int) -> Episode:
         language, support, query = self.sentences(index)
         corpus = self.corpora[language]
-        return make_episode((corpus, corpus), self.packs[language], support, query)
+        return make_episode((corpus, corpus), self.packs[language], support, query) | {"number": index}
 
     def __len__(self) -> int:
         return self.episodes
@@ -159,9 +165,10 @@ class EpisodeDataset(FairseqDataset):
         return {"episodes": samples} if samples else {}
 
     def batch_by_size(self, indices: np.ndarray, *_: Any, **__: Any) -> list[list[int]]:
-        """The tasks of each meta-step, dealt to the workers: consecutive batches belong to one step."""
-        per_worker = -(-self.meta_batch_size // self.num_shards)
-        return [list(map(int, indices[i : i + per_worker])) for i in range(0, len(indices), per_worker)]
+        """The tasks of each meta-step, dealt to the workers: of consecutive batches, ``num_shards`` belong to one step.
+        A step takes the same tasks however many workers there are; where they are fewer, some batches are empty."""
+        steps = [indices[i : i + self.meta_batch_size] for i in range(0, len(indices), self.meta_batch_size)]
+        return [list(map(int, part)) for step in steps for part in np.array_split(step, self.num_shards)]
 
     def filter_indices_by_size(self, indices: np.ndarray, max_sizes: Any) -> tuple[np.ndarray, list[int]]:
         return indices, []  # over-long sentences never enter an episode (ParallelCorpus.usable)

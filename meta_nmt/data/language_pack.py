@@ -21,8 +21,10 @@ from data_prep.readers import read_lines
 def _read_vectors(path: Path) -> np.ndarray:
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, RecursionError, MemoryError) as error:
         raise InputError(f"{path}: must be a NumPy file of float32 vectors: {error}") from None
+    if not isinstance(vectors, np.ndarray):
+        raise InputError(f"{path}: must be a NumPy file of one array, but holds several")
     if vectors.ndim != 2 or vectors.dtype != np.float32:
         raise InputError(f"{path}: must be a float32 matrix, but is {vectors.dtype} of shape {vectors.shape}")
     return vectors
@@ -32,7 +34,7 @@ def load_dictionary(path: Path) -> Dictionary:
     """A fairseq dictionary; InputError if the file is missing or malformed."""
     try:
         dictionary = Dictionary.load(str(path))
-    except (OSError, ValueError, RuntimeError, UnicodeError) as error:
+    except Exception as error:  # fairseq raises a plain one for an encoding
         raise InputError(f"{path}: must be a fairseq dictionary (`piece count` on each line): {error}") from None
     if len(dictionary) == dictionary.nspecial:
         raise InputError(f"{path}: must have at least one line `piece count`, but is empty")
@@ -53,11 +55,12 @@ def language_folder(data: str | Path, code: str) -> Path:
 
 @dataclass(frozen=True)
 class LanguagePack:
-    """One source language. queries: (V, Q), row r for dictionary id ``nspecial + r``, memory-mapped."""
+    """One source language. queries: (V, Q), row r for dictionary id ``nspecial + r``, memory-mapped; file: theirs."""
 
     code: str
     dictionary: Dictionary
     queries: np.ndarray
+    file: Path = Path()
 
     @classmethod
     def load(cls, data: str | Path, code: str) -> LanguagePack:
@@ -70,12 +73,17 @@ class LanguagePack:
                 f"{folder / 'vectors.npy'}: must have one row per dictionary entry ({len(dictionary)}), "
                 f"but has {len(vectors)}"
             )
-        return cls(code, dictionary, vectors[dictionary.nspecial :])
+        return cls(code, dictionary, vectors[dictionary.nspecial :], folder / "vectors.npy")
 
 
 def load_universal_keys(data: str | Path) -> Tensor:
     """(M, Q) keys of the universal tokens."""
-    return torch.from_numpy(np.array(_read_vectors(Path(data) / "universal" / "keys.npy")))
+    path = Path(data) / "universal" / "keys.npy"
+    keys = np.array(_read_vectors(path))
+    if not keys.size:
+        raise InputError(f"{path}: must have a row for each universal token, but its shape is {keys.shape}")
+    check_finite(keys, path)
+    return torch.from_numpy(keys)
 
 
 def load_universal_names(data: str | Path, tokens: int) -> list[str]:
@@ -89,3 +97,9 @@ def load_universal_names(data: str | Path, tokens: int) -> list[str]:
     if len(names) != tokens:
         raise InputError(f"{path}: must have a line for each of the {tokens} universal tokens, but has {len(names)}")
     return names
+
+
+def check_finite(vectors: np.ndarray, path: Path) -> None:
+    """InputError where a vector has something else than numbers."""
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{path}: must hold finite numbers, but has others")

@@ -35,8 +35,13 @@ def _check_files(prefix: Path) -> None:
         expected = header.size + count * (4 + 8)  # a size and a pointer each
         if (actual := os.path.getsize(f"{prefix}.idx")) != expected:
             raise InputError(f"{prefix}.idx: must have {expected} bytes for {count} sentences, but has {actual}")
-        tokens = int(np.fromfile(file, dtype=np.int32, count=count).sum(dtype=np.int64))
-    expected = tokens * np.dtype(indexed_dataset._code_to_dtype[kind]).itemsize
+        sizes = np.fromfile(file, dtype=np.int32, count=count)
+        pointers = np.fromfile(file, dtype=np.int64, count=count)
+    width = np.dtype(indexed_dataset._code_to_dtype[kind]).itemsize
+    ends = sizes.cumsum(dtype=np.int64) * width
+    if count and (sizes.min() < 1 or not np.array_equal(pointers, ends - sizes * width)):
+        raise InputError(f"{prefix}.idx: must say where each sentence lies, one behind the other, but does not")
+    expected = int(ends[-1]) if count else 0
     if (actual := os.path.getsize(f"{prefix}.bin")) != expected:
         raise InputError(f"{prefix}.bin: must have {expected} bytes, as its index says, but has {actual}")
     if count == 0:
@@ -51,7 +56,8 @@ def _load_side(prefix: Path) -> Any:
 @dataclass(frozen=True)
 class ParallelCorpus:
     """source, target: fairseq indexed datasets; source_sizes, target_sizes: pieces a sentence, end symbol
-    included; usable: indices of the sentences that are not over-long."""
+    included; usable: indices of the sentences that are not over-long; stem: of the files' names; symbols: in the
+    dictionaries of both sides, where they are known."""
 
     language: str
     source: Any
@@ -59,10 +65,18 @@ class ParallelCorpus:
     source_sizes: np.ndarray
     target_sizes: np.ndarray
     usable: np.ndarray
+    stem: Path = Path()
+    symbols: tuple[int, int] | None = None
 
     @classmethod
     def load(
-        cls, data: str | Path, split: str, source_lang: str, target_lang: str, max_positions: tuple[int, int]
+        cls,
+        data: str | Path,
+        split: str,
+        source_lang: str,
+        target_lang: str,
+        max_positions: tuple[int, int],
+        symbols: tuple[int, int] | None = None,
     ) -> ParallelCorpus:
         """``DATA/bin/<split>.<source>-<target>.*``.
 
@@ -78,7 +92,7 @@ class ParallelCorpus:
         usable = np.flatnonzero((sizes[0] <= max_positions[0]) & (sizes[1] <= max_positions[1]))
         if len(usable) == 0:
             raise InputError(f"{stem}.*: must have sentences of at most {max_positions} pieces, but has none")
-        return cls(source_lang, source, target, sizes[0], sizes[1], usable)
+        return cls(source_lang, source, target, sizes[0], sizes[1], usable, stem, symbols)
 
     def costs(self, indices: np.ndarray) -> np.ndarray:
         """Tokens of each sentence as ``--max-tokens`` counts them: the longer of its two sides."""
@@ -87,4 +101,19 @@ class ParallelCorpus:
     def batch(self, indices: Sequence[int] | np.ndarray, dictionary: Dictionary) -> Batch:
         """The sentences as one padded fairseq batch, source ids as they are in the language's own dictionary."""
         samples = [{"id": int(i), "source": self.source[int(i)], "target": self.target[int(i)]} for i in indices]
+        self._check_ids(samples)
         return collate(samples, dictionary.pad(), dictionary.eos())
+
+    def check_all_ids(self) -> None:
+        """Every sentence, for a corpus that is small enough to be read twice; a batch is always checked."""
+        for i in range(len(self.source)):
+            self._check_ids([{"source": self.source[i], "target": self.target[i]}])
+
+    def _check_ids(self, samples: Sequence[dict[str, Any]]) -> None:
+        """InputError where an id is in no dictionary: a lookup far from here would fail, or read another language's."""
+        for side, symbols in zip(("source", "target"), self.symbols or (), strict=False):
+            highest = max(int(sample[side].max()) for sample in samples)
+            if highest >= symbols:
+                raise InputError(
+                    f"{self.stem}.*: {side} ids must be below {symbols}, the dictionary's size, but one is {highest}"
+                )

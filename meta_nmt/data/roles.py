@@ -22,7 +22,7 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
     try:
         languages = json.loads(record.read_text(encoding="utf-8"))["languages"]
         roles = {code: entry["role"] for code, entry in languages.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{record}: must be the record that meta-nmt-preprocess writes, but: {error!r}") from None
     for code in sources:
         role = "meta-validation" if code in valid else roles.get(code) or _added_role(Path(data), code)

@@ -56,6 +56,14 @@ class ULRTransformer(TransformerModel):
         )
         return model
 
+    def load_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """fairseq's; InputError where the parameters are not this model's."""
+        try:
+            return super().load_state_dict(state_dict, *args, **kwargs)
+        except RuntimeError as error:
+            details = "; ".join(line.strip() for line in str(error).split("\n")[1:])
+            raise InputError(f"the checkpoint's parameters must be those of the model, but: {details}") from None
+
     def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> None:
         """Lets any checkpoint load into a model with or without a meta-learner's parameters (`meta_learner`, which
         the task attaches): where the checkpoint has not those of this learner, they stay as they are."""

@@ -88,6 +88,8 @@ class ULREmbedding(nn.Module):
         Raises:
             InputError: the checkpoint's universal tokens, or its language, are not those of the data folder.
         """
+        if not {f"{name}.keys", f"{name}.queries"} <= state_dict.keys():
+            raise InputError("the checkpoint must hold a universal lexical representation, but has none")
         saved_keys, saved_queries = state_dict[f"{name}.keys"], state_dict[f"{name}.queries"]
         if saved_keys.shape != self.keys.shape or not torch.equal(saved_keys.to(self.keys), self.keys):
             raise InputError(

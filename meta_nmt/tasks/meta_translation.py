@@ -11,10 +11,12 @@ import copy
 import json
 import math
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+import numpy as np
 import torch
 from fairseq.data import Dictionary
 from fairseq.logging import metrics
@@ -22,7 +24,6 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
 from omegaconf import II
 from torch import Tensor
-from torch.func import functional_call
 
 from data_prep.errors import InputError
 from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaValidationDataset
@@ -30,12 +31,13 @@ from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dict
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.data.roles import refuse_held_out
 from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, adapt
+from meta_nmt.meta_learners.base import EpisodeResult
 from meta_nmt.tasks.config import TranslationDataConfig
+from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
+from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
 from meta_nmt.tasks.learner import AUTO, FLAGS, build_meta_learner
 from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
-
-QUERIES = "encoder.embed_tokens.queries"
-RESIDUAL = "encoder.embed_tokens.residual"
+from meta_nmt.training import workers
 
 
 @dataclass
@@ -114,7 +116,6 @@ class MetaTranslationConfig(TranslationDataConfig):
     )
     bf16_autocast: bool = field(default=False, metadata={"help": "run forward passes under bfloat16 autocast"})
     seed: int = II("common.seed")
-    distributed_world_size: int = II("distributed_training.distributed_world_size")
 
 
 def idle_flags(learner: str) -> list[str]:
@@ -164,19 +165,6 @@ def split_codes(text: str, flag: str) -> list[str]:
     return codes
 
 
-class FunctionalModel:
-    """The model at other parameters: what a fairseq criterion calls, without touching the model's own."""
-
-    def __init__(self, model: torch.nn.Module, parameters: dict[str, Tensor]) -> None:
-        self._model, self._parameters = model, parameters
-
-    def __call__(self, **net_input: Any) -> Any:
-        return functional_call(self._model, self._parameters, args=(), kwargs=net_input)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-
 @register_task("meta_translation", dataclass=MetaTranslationConfig)
 class MetaTranslationTask(CountsTokens, TranslationTask):
     """Meta-train on ``--source-langs``, choose the checkpoint by adapting to ``--valid-langs``."""
@@ -187,6 +175,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         # the model holds no language: its own source dictionary has the special symbols only
         super().__init__(cfg, Dictionary(), target)
         self.packs = packs
+        self.guard = StepGuard()
+        self.faults: Counter[str] = Counter()  # tasks left out or run in pieces, over all workers and since the start
         self.universal_keys = load_universal_keys(cfg.data)
         self.language_queries = torch.empty(0, self.universal_keys.size(1))
         for pack in packs.values():
@@ -206,8 +196,10 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         return cls(cfg, packs, load_dictionary(language_folder(cfg.data, cfg.target_lang) / "dict.txt"))
 
     def _corpora(self, split: str, codes: Iterable[str]) -> dict[str, ParallelCorpus]:
-        limits = self.cfg.max_source_positions, self.cfg.max_target_positions
-        return {c: ParallelCorpus.load(self.cfg.data, split, c, self.cfg.target_lang, limits) for c in codes}
+        cfg, target = self.cfg, len(self.target_dictionary)
+        limits = cfg.max_source_positions, cfg.max_target_positions
+        symbols = {code: (len(self.packs[code].dictionary), target) for code in codes}
+        return {c: ParallelCorpus.load(cfg.data, split, c, cfg.target_lang, limits, symbols[c]) for c in symbols}
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
         cfg = self.cfg
@@ -221,7 +213,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                 meta_batch_size=cfg.meta_batch_size,
                 temperature=cfg.sampling_temperature,
                 seed=cfg.seed,
-                num_shards=cfg.distributed_world_size,
+                num_shards=workers.count(),
             )
             return
         valid = split_codes(cfg.valid_langs, "--valid-langs")
@@ -245,18 +237,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             model.meta_learner = self.meta_learner
         return model
 
-    def _loss_function(self, network: Any, criterion: Any, episode: Episode, logs: list[dict[str, Any]]) -> Any:
-        """loss(parameters, batch): the criterion's mean per token; what it reports is appended to ``logs``."""
-
-        def loss_fn(parameters: dict[str, Tensor], batch: dict[str, Any]) -> Tensor:
-            model = FunctionalModel(network, {**parameters, QUERIES: episode["queries"]})
-            device = episode["queries"].device.type
-            with torch.autocast(device, dtype=torch.bfloat16, enabled=self.cfg.bf16_autocast):
-                loss, sample_size, logging_output = criterion(model, batch)
-            logs.append(logging_output)
-            return loss / sample_size
-
-        return loss_fn
+    def _loss(self, network: Any, criterion: Any, episode: Episode) -> EpisodeLoss:
+        return EpisodeLoss(network, criterion, episode["queries"], self.target_dictionary.pad(), self.cfg.bf16_autocast)
 
     @staticmethod
     def _theta(network: torch.nn.Module, episode: Episode) -> dict[str, Tensor]:
@@ -278,60 +260,89 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         ignore_grad: bool = False,
     ) -> tuple[Tensor, int, dict[str, Any]]:
         """One meta-step's share of this worker: ``sample["episodes"]`` -> gradients in ``p.grad``."""
-        network = getattr(model, "module", model)
+        network = workers.unwrapped(model)
         model.train()
         model.set_num_updates(update_num)
         parameters = dict(network.named_parameters())
-        logs: list[dict[str, Any]] = []
-        losses, tokens = [], 0
+        logs, losses = [], []
         for episode in sample["episodes"]:
-            episode_logs: list[dict[str, Any]] = []
-            result = self.meta_learner.episode(
-                self._loss_function(network, criterion, episode, episode_logs),
-                self._theta(network, episode),
-                self.adapted,
-                episode["support"],
-                episode["query"],
-            )
-            if not ignore_grad:
-                tokens += sum(count_tokens(batch) for batch in [*episode["support"], *episode["query"]])
-                accumulate_gradients(parameters, result.gradients)
-            losses += result.query_losses
-            first = len(episode["support"])  # a recomputed inner step reports again, after the query
-            logs += episode_logs[first : first + len(episode["query"])]
-            logs[-1]["support_loss"] = torch.stack(result.support_losses).sum()
-            logs[-1]["support_batches"] = len(result.support_losses)
-        self.train_tokens += tokens
-        logging_output = sum_logs(logs)
-        logging_output["train_tokens"] = tokens
-        return torch.stack(losses).sum(), len(sample["episodes"]), logging_output
+            result, log = self._run_episode(network, criterion, episode, update_num)
+            if ignore_grad or self.guard.admits(episode["language"], result, update_num):
+                losses += result.query_losses
+                if not ignore_grad:
+                    accumulate_gradients(parameters, result.gradients)
+            else:
+                log = {key: zero(value) for key, value in log.items()} | {"skipped_tasks": 1}
+            logs.append(log)
+        used = len(logs) - sum(log["skipped_tasks"] for log in logs)
+        return torch.stack(losses).sum() if losses else torch.zeros(()), used, sum_logs(logs)
+
+    def _run_episode(
+        self, network: Any, criterion: Any, episode: Episode, update: int
+    ) -> tuple[EpisodeResult, dict[str, Any]]:
+        """A task's gradient, and what it reports. Its dropout depends on the seed, the update and the task alone: not
+        on the tasks before it, so not on how many workers share them."""
+        # a worker without a task goes through one of validation, of which it needs no more than there is in a task
+        support, query = episode["support"][: self.cfg.inner_steps], episode["query"][:1]
+        number = episode.get("number", 0)
+        seed = np.random.SeedSequence([self.cfg.seed, update, number]).generate_state(1, np.uint64)[0]
+
+        def run(loss: EpisodeLoss) -> EpisodeResult:
+            torch.manual_seed(int(seed))
+            return self.meta_learner.episode(loss, self._theta(network, episode), self.adapted, support, query)
+
+        loss = self._loss(network, criterion, episode)
+        result = run_in_pieces(run, loss, [*support, *query])
+        # of the query batches alone; a recomputed inner step reports again, after them
+        log = sum_logs(loss.logs[len(support) : len(support) + len(query)])
+        return result, log | {
+            "support_loss": torch.stack(result.support_losses).sum(),
+            "support_batches": len(result.support_losses),
+            "train_tokens": sum(count_tokens(batch) for batch in [*support, *query]),
+            "skipped_tasks": 0,
+            "split_tasks": int(loss.pieces > 1),
+        }
+
+    def optimizer_step(self, optimizer: Any, model: torch.nn.Module, update_num: int) -> None:
+        """No step where no worker had a task with a finite gradient: momentum alone would move theta."""
+        device = next(model.parameters()).device
+        if self.guard.may_step(lambda used: workers.total(used, device)):
+            super().optimizer_step(optimizer, model, update_num)
 
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> tuple[Tensor, int, dict[str, Any]]:
         """Adapts to each language's fixed sample, then scores its dev set (loss, and BLEU with --eval-bleu)."""
-        network = getattr(model, "module", model)
+        network = workers.unwrapped(model)
         logs: list[dict[str, Any]] = []
         for episode in sample["episodes"]:
-            loss_fn = self._loss_function(network, criterion, episode, [])
-            with torch.random.fork_rng():  # the same dropout each time; training's random numbers are left alone
-                torch.manual_seed(self.cfg.seed)
-                network.train()
-                with torch.enable_grad():
-                    theta = self._theta(network, episode)
-                    if self.meta_learner.learned_rule:
-                        inner = self.meta_learner.adapt(loss_fn, theta, self.adapted, episode["support"])
-                    else:
-                        rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
-                        inner = adapt(loss_fn, theta, self.adapted, episode["support"], rule)
-                    theta_prime = inner.theta_prime
-            network.eval()
-            loss_fn = self._loss_function(network, criterion, episode, logs)
-            with torch.no_grad():
-                for batch in episode["query"]:
-                    loss_fn(theta_prime, batch)
+
+            def adapt_and_score(loss: EpisodeLoss, episode: Episode = episode) -> dict[str, Tensor]:
+                theta_prime = self._adapt(network, episode, loss)
+                loss.logs.clear()
+                network.eval()
+                with torch.no_grad():
+                    for batch in episode["query"]:
+                        loss(theta_prime, batch)
+                return theta_prime
+
+            loss = self._loss(network, criterion, episode)
+            theta_prime = run_in_pieces(adapt_and_score, loss, [*episode["support"], *episode["query"]])
+            logs += loss.logs
             if self.cfg.eval_bleu:
                 self._add_bleu(network, theta_prime, episode, logs)
         logging_output = sum_logs(logs)
         return logging_output["loss"], logging_output["sample_size"], logging_output
+
+    def _adapt(self, network: Any, episode: Episode, loss: EpisodeLoss) -> dict[str, Tensor]:
+        """theta_prime after fine-tuning on a held-out language, or after the steps that the learner has learnt."""
+        support = episode["support"]
+        with torch.random.fork_rng(), torch.enable_grad():  # training's random numbers are left alone
+            torch.manual_seed(self.cfg.seed)  # the same dropout each time
+            network.train()
+            theta = self._theta(network, episode)
+            if self.meta_learner.learned_rule:
+                return self.meta_learner.adapt(loss, theta, self.adapted, support).theta_prime
+            rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
+            return adapt(loss, theta, self.adapted, support, rule).theta_prime
 
     def _add_bleu(self, network: Any, theta_prime: dict[str, Tensor], episode: Episode, logs: list[Any]) -> None:
         """Greedy or beam decoding of the dev set by a copy of the model at theta_prime."""
@@ -351,7 +362,27 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                 log |= {f"_bleu_counts_{order}": count, f"_bleu_totals_{order}": total}
             logs.append(log)
 
+    def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        # batches that are shuffled one by one would put the tasks of a step together anew for each number of workers
+        return super().get_batch_iterator(dataset, *args, **{**kwargs, "grouped_shuffling": True})
+
+    def get_checkpoint_dict(self) -> dict[str, Any]:
+        saved = super().get_checkpoint_dict()
+        saved[type(self).__name__]["faults"] = dict(self.faults)
+        return saved
+
+    def set_checkpoint_dict(self, saved: dict[str, Any]) -> None:
+        super().set_checkpoint_dict(saved)
+        self.faults = Counter(saved.get("faults", {}))
+
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        for name, shown in (("skipped_tasks", "skipped"), ("split_tasks", "split")):
+            self.faults[name] += sum(int(log.get(name, 0)) for log in logging_outputs)
+            if self.faults[name]:
+                metrics.log_scalar(shown, self.faults[name], weight=0)  # since the start of the run
+        if not sum(log.get("sample_size", 0) for log in logging_outputs):
+            metrics.log_scalar("loss", 0.0, weight=0)  # no task was used: nothing to average
+            return
         super().reduce_metrics(logging_outputs, criterion)
         log_bleu_of_nothing(logging_outputs)
         steps = sum(log.get("support_batches", 0) for log in logging_outputs)
@@ -360,17 +391,3 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             metrics.log_scalar("support_loss", support, steps, round=3)  # before the inner steps, base 2
             tokens = sum(log["train_tokens"] for log in logging_outputs)
             metrics.log_speed("tps", tokens, priority=90, round=1)  # support and query, both sides
-
-
-def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:
-    """Adds to ``p.grad`` by name. The episode's own residual rows are no parameter of the model: dropped."""
-    for name, gradient in gradients.items():
-        if name == RESIDUAL:
-            continue
-        parameter = parameters[name]
-        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-
-
-def sum_logs(logs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Adds up what criterion calls reported, key by key."""
-    return {key: sum(log.get(key, 0) for log in logs) for key in dict.fromkeys(k for log in logs for k in log)}

@@ -14,18 +14,27 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.logging import metrics
-from fairseq.tasks import register_task
+from fairseq.tasks import FairseqTask, register_task
 from fairseq.tasks.translation import TranslationTask
 from omegaconf import II
 from torch import Tensor
 
 from data_prep.errors import InputError
-from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
+from meta_nmt import compat
+from meta_nmt.data.language_pack import (
+    LanguagePack,
+    check_finite,
+    language_folder,
+    load_dictionary,
+    load_universal_keys,
+)
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.meta_learners import MetaLearner, select_parameters
 from meta_nmt.meta_learners.inner_loop import map_tensors
 from meta_nmt.tasks.config import TranslationDataConfig
 from meta_nmt.tasks.learner import saved_meta_learner
+from meta_nmt.training import workers
+from meta_nmt.training.checkpoint_files import why_unreadable
 
 
 @dataclass
@@ -76,19 +85,31 @@ def trainable_names(names: list[str], group: str) -> list[str]:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A fairseq checkpoint's contents.
+    """The contents of a checkpoint of ours; InputError as `read_fairseq_checkpoint`, or where it is another model's."""
+    state = read_fairseq_checkpoint(path)
+    model = state["cfg"]["model"]
+    if not hasattr(model, "ulr_temperature"):
+        raise InputError(f"{path}: must be a ulr_transformer checkpoint, but is {getattr(model, 'arch', '')!r}")
+    return state
+
+
+def read_fairseq_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A fairseq checkpoint's contents, of any model.
 
     Raises:
         InputError: it is missing, truncated, no checkpoint, or carries more than tensors and plain values.
     """
     try:
-        state = checkpoint_utils.load_checkpoint_to_cpu(str(path))
+        state = dict(checkpoint_utils.load_checkpoint_to_cpu(str(path)))
     except Exception as error:  # torch raises many types for a damaged file; all mean the same to the user
-        reason = str(error).split("\n")[0].split(". This file can still be loaded")[0]
+        reason = why_unreadable(error)
         raise InputError(f"{path}: must be a whole fairseq checkpoint, but cannot be loaded: {reason}") from None
-    if not isinstance(state, dict) or "model" not in state or state.get("cfg") is None:
-        raise InputError(f"{path}: must be a fairseq checkpoint with a model and its configuration, but is not")
-    return dict(state)
+    model, cfg = state.get("model"), state.get("cfg")
+    if not isinstance(model, dict) or not all(isinstance(value, Tensor) for value in model.values()) or not model:
+        raise InputError(f"{path}: must be a fairseq checkpoint, but holds no model")
+    if cfg is None or not all(cfg.get(part) for part in ("model", "task")):
+        raise InputError(f"{path}: must be a fairseq checkpoint with the configuration of its model, but has none")
+    return state
 
 
 @dataclass
@@ -126,16 +147,27 @@ def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:
             metrics.log_scalar("bleu", 0.0)
 
 
-class CountsTokens:
-    """A task that counts the tokens it took gradients on, across resumed runs (fairseq's task state is not resumed)."""
+class CountsTokens(FairseqTask):
+    """A task that counts the tokens it took gradients on, of all workers and across resumed runs (fairseq's task state
+    is not resumed), and that keeps the state of early stopping in the checkpoint."""
 
     train_tokens = 0
 
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        self.train_tokens += sum(int(log.get("train_tokens", 0)) for log in logging_outputs)
+        super().reduce_metrics(logging_outputs, criterion)
+
     def get_checkpoint_dict(self) -> dict[str, Any]:
-        return {type(self).__name__: {"train_tokens": self.train_tokens}}
+        return {
+            type(self).__name__: {
+                "train_tokens": self.train_tokens,
+                "early_stopping": compat.early_stopping_state(),
+            }
+        }
 
     def set_checkpoint_dict(self, saved: dict[str, Any]) -> None:
         self.train_tokens = saved["train_tokens"]
+        compat.set_early_stopping_state(saved.get("early_stopping", {}))
 
 
 def trained_tokens(checkpoint: dict[str, Any]) -> int:
@@ -157,6 +189,7 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         if cfg.prior_weight < 0:
             raise InputError(f"`--prior-weight` must be at least 0, but is {cfg.prior_weight}")
         self.universal_keys = load_universal_keys(cfg.data)
+        check_finite(pack.queries, pack.file)
         self.language_queries = torch.from_numpy(pack.queries.copy())
         self._prior_center: dict[str, Tensor] | None = None
         self.learned_rule: LearnedRule | None = None
@@ -175,7 +208,9 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         limits = self.cfg.max_source_positions, self.cfg.max_target_positions
         if split != self.cfg.train_subset:
             limits = (10**9, 10**9)  # no dev or test sentence is ever left out
-        corpus = ParallelCorpus.load(self.cfg.data, split, self.cfg.source_lang, self.cfg.target_lang, limits)
+        cfg, symbols = self.cfg, (len(self.src_dict), len(self.tgt_dict))
+        corpus = ParallelCorpus.load(cfg.data, split, cfg.source_lang, cfg.target_lang, limits, symbols)
+        corpus.check_all_ids()
         self.datasets[split] = LanguagePairDataset(
             corpus.source,
             corpus.source_sizes,
@@ -247,16 +282,16 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
             sample, model, criterion, optimizer, update_num, ignore_grad
         )
         if self.cfg.prior_weight and not ignore_grad:
-            center = self.prior_center(model)
+            network = workers.unwrapped(model)
+            center = self.prior_center(network)
             with torch.no_grad():  # the trainer divides every gradient by sample_size
-                for name, p in model.named_parameters():
+                for name, p in network.named_parameters():
                     if p.grad is not None:
                         p.grad.add_(p - center[name], alpha=2 * self.cfg.prior_weight * float(sample_size))
-        if not ignore_grad:
-            self.train_tokens += count_tokens(sample)
-            if self.learned_rule is not None:
-                self.learned_rule.loss += float(loss)
-                self.learned_rule.size += float(sample_size)
+        logging_output["train_tokens"] = 0 if ignore_grad else count_tokens(sample)
+        if self.learned_rule is not None and not ignore_grad:
+            self.learned_rule.loss += float(loss)
+            self.learned_rule.size += float(sample_size)
         return loss, sample_size, logging_output
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:

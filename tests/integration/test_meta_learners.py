@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from data_prep import synthetic
-from meta_nmt import cost
 from meta_nmt.cli import adapt, generate, preprocess, train, translate
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.tasks.ulr_translation import trained_tokens
+from meta_nmt.training import cost
 
 LEARNED = [name for name, cls in META_LEARNERS.items() if cls.learned_rule]
 UPDATES = 12

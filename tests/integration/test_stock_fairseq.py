@@ -34,7 +34,7 @@ def work(tmp_path_factory):
     root = tmp_path_factory.mktemp("export")
     roles = {"aa": "source", "bb": "source", "cc": "valid", "dd": "target"}
     data = make_data_folder(root, roles, test_lines=LINES)
-    adapted = make_adapted(data, make_meta(data, root / "meta"), root / "adapted", updates=150)
+    adapted = make_adapted(data, make_meta(data, root / "meta"), root / "adapted", updates=240)
     argv = [data, "--path", adapted, "--source-lang", "dd", "--out", root / "model", "--quantization", "float32"]
     assert export.main([str(a) for a in argv]) == 0
     return root

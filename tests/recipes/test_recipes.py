@@ -17,15 +17,20 @@ import pytest
 from data_prep.manifest import read_manifest
 from data_prep.split import SPLITS_OF_ROLE
 from data_prep.synthetic import main as make_corpora
+from meta_nmt.cli import evaluate
+from meta_nmt.evaluation.cells import plan
+from meta_nmt.evaluation.experiment import SYSTEMS, parse_experiment
 
 REPO = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(REPO) for path in (REPO / "recipes").rglob("*.sh"))
 LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
 RECIPES = [path for path in SCRIPTS if path not in LIBRARIES]
-TARGET_RECIPES = [path for path in RECIPES if path.name != "meta_train.sh"]
+EVALUATION = Path("recipes/evaluate.sh")  # its trainings and adaptations are jobs of meta-nmt-evaluate
+TARGET_RECIPES = [path for path in RECIPES if path.name != "meta_train.sh" and path != EVALUATION]
+OFFLINE = (Path("recipes/quickstart.sh"), EVALUATION)  # they generate what they need
 TATOEBA, BIBLE, PAPER = Path("recipes/tatoeba"), Path("recipes/bible"), Path("recipes/paper")
 PROMISED = {
-    Path("recipes/quickstart.sh"), TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
+    *OFFLINE, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
     PAPER / "meta_train.sh",
     *(family / f"{code}-en.sh" for family in (TATOEBA, PAPER) for code in ("ro", "lv", "fi", "ko", "tr")),
     *(BIBLE / f"{code}-en.sh" for code in ("ro", "lv", "fi", "ko")),
@@ -34,7 +39,7 @@ PROMISED = {
 
 def run(script: Path | str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     unset = {"CORPUS", "MONO", "DICTIONARIES", "OUTPUTS", "DRY_RUN", "SEEDS", "STRATEGY", "ARCH", "VALID", "SOURCES",
-             "TARGETS", "EXTRA_PREPARATION"}  # fmt: skip
+             "TARGETS", "EXTRA_PREPARATION", "JOBS", "CLUSTER"}  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     command = ["bash", str(REPO / script)] if isinstance(script, Path) else ["bash", "-c", script, "recipe"]
     return subprocess.run(command, cwd=cwd, env={**environment, **variables}, capture_output=True, text=True)
@@ -83,7 +88,8 @@ def test_the_real_parsers_accept_every_command(recipe: Path, folder: Path) -> No
         except SystemExit as stop:
             pytest.fail(f"{recipe}: {shlex.join(command)} is refused with status {stop.code}")
         names.add(command[0])
-    assert {"meta-nmt-preprocess", "meta-nmt-train"} <= names, f"{recipe} prepares and trains"
+    trains = "meta-nmt-evaluate" if recipe == EVALUATION else "meta-nmt-train"
+    assert {"meta-nmt-preprocess", trains} <= names, f"{recipe} prepares and trains"
     if recipe in TARGET_RECIPES:
         assert {"meta-nmt-adapt", "meta-nmt-generate", "meta-nmt-report"} <= names, f"{recipe} adapts and reports"
 
@@ -122,6 +128,20 @@ def test_targets_are_held_out_and_samples_exist(recipe: Path, folder: Path) -> N
     assert systems == expected, "scratch, joint and meta, zero-shot and adapted, side by side"
 
 
+def test_the_experiment_fits_its_data_and_every_job_parses(folder: Path) -> None:
+    *_, prepare, evaluation = commands(EVALUATION, folder)
+    args = evaluate.parse_args(evaluation[1:])
+    experiment = parse_experiment(REPO / args.experiment, args.data)
+    for flag, langs in (("source", experiment.source_langs), ("valid", experiment.valid_langs)):
+        assert value(prepare, f"--{flag}-langs").split(",") == list(langs), f"{flag} languages differ"
+    assert set(experiment.targets) <= set(value(prepare, "--target-langs").split(",")), "the targets are held out"
+    drawn = [set(map(int, value(prepare, flag).split(","))) for flag in ("--english-tokens", "--sample-seeds")]
+    assert {*experiment.budgets} - {0} <= drawn[0] and {*experiment.seeds} <= drawn[1], "a sample is never drawn"
+    assert set(experiment.systems) == set(SYSTEMS) and len(experiment.seeds) >= 3, "all systems, three seeds"
+    assert 0 in experiment.budgets, "zero-shot too"
+    evaluate.check_commands(plan(experiment), {"out": str(args.out), "data": args.data})
+
+
 @pytest.mark.parametrize("family", [TATOEBA, BIBLE], ids=str)
 def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path) -> None:
     shared = commands(family / "meta_train.sh", folder)
@@ -131,7 +151,7 @@ def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path)
 
 
 @pytest.mark.parametrize("missing", ["CORPUS", "DICTIONARIES"])
-@pytest.mark.parametrize("recipe", [path for path in RECIPES if path.name != "quickstart.sh"], ids=str)
+@pytest.mark.parametrize("recipe", [path for path in RECIPES if path not in OFFLINE], ids=str)
 def test_a_missing_folder_is_one_line(recipe: Path, missing: str, tmp_path: Path) -> None:
     given = {"CORPUS": str(tmp_path), "DICTIONARIES": str(tmp_path), "OUTPUTS": str(tmp_path / "outputs")}
     without = {name: folder for name, folder in given.items() if name != missing}

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from benchmarks import few_shot, few_shot_data, few_shot_peer
 from benchmarks.few_shot_data import Batch, Characters, Sinusoids, moved, read_omniglot
 from benchmarks.few_shot_models import ConvNet, Regressor, stack
+from benchmarks.few_shot_plans import OMNIGLOT, SINUSOID
 from data_prep.errors import InputError
 from meta_nmt.meta_learners.inner_loop import SGD
 
@@ -91,6 +93,22 @@ def test_statistics_of_the_support_set_alone():
     torch.testing.assert_close(network(theta, both), network(theta, support), rtol=1e-4, atol=1e-4)
 
 
+def test_remembered_moments_are_those_of_the_drawings():
+    network = ConvNet(outputs=3, filters=4)
+    theta = network.start(generator())
+    with torch.no_grad():
+        theta["head.weight"].normal_(generator=generator())
+    drawn = images().flatten(0, 1)[None]
+    own = Batch(drawn, torch.zeros(1, drawn.shape[1], dtype=torch.long))
+    remembering = network.remember(theta, drawn)
+    expected = network(stack(theta, 1), own)
+    torch.testing.assert_close(remembering(stack(theta, 1), own), expected, rtol=1e-3, atol=1e-4)
+    pair = Batch(drawn[:, :2].expand(2, -1, -1, -1), own.targets[:, :2].expand(2, -1))
+    torch.testing.assert_close(
+        remembering(stack(theta, 2), pair), expected[:, :2].expand(2, -1, -1), rtol=1e-3, atol=1e-4
+    )
+
+
 def test_jitter_moves_each_drawing_by_itself_and_blanks_the_rest():
     still = torch.zeros(30, 28, 28)
     still[:, 10, 12] = 1
@@ -148,7 +166,7 @@ def test_another_archive_is_refused(omniglot):
         read_omniglot(omniglot)
 
 
-@pytest.mark.parametrize("name", few_shot.SINUSOID)
+@pytest.mark.parametrize("name", SINUSOID)
 def test_every_system_gives_a_row(name, tmp_path, capsys):
     path = tmp_path / "rows.json"
     arguments = ["--task", "sinusoid", "--learner", name, "--steps", "3", "--episodes", "30", "--json", str(path)]
@@ -162,9 +180,9 @@ def test_every_system_gives_a_row(name, tmp_path, capsys):
 
 def test_meta_training_lowers_the_error():
     setting = few_shot.sinusoid_setting(10)
-    plan = few_shot.SINUSOID["maml"]
+    plan = SINUSOID["maml"]
     before, after = (
-        few_shot.run("maml", few_shot.replace(plan, updates=updates), setting, 1, 96)["mse"] for updates in (1, 150)
+        few_shot.run("maml", replace(plan, updates=updates), setting, 1, 96)[0]["mse"] for updates in (1, 150)
     )
     assert after < 0.9 * before, f"{before} before, {after} after"
 
@@ -175,7 +193,7 @@ def test_omniglot_runs_end_to_end(name, omniglot, monkeypatch, capsys):
     monkeypatch.setattr(few_shot, "read_omniglot", lambda folder: drawn)
     monkeypatch.setattr(few_shot, "VALIDATION_EPISODES", 4)
     start = "joint" if name == "lstm" else "random"
-    monkeypatch.setitem(few_shot.OMNIGLOT, "joint", few_shot.replace(few_shot.OMNIGLOT["joint"], updates=2))
+    monkeypatch.setitem(OMNIGLOT, "joint", replace(OMNIGLOT["joint"], updates=2, test_steps=(2,)))
     arguments = [
         "--learner",
         name,
@@ -191,8 +209,28 @@ def test_omniglot_runs_end_to_end(name, omniglot, monkeypatch, capsys):
         str(omniglot),
     ]
     assert few_shot.main(arguments) == 0
-    row = json.loads(capsys.readouterr().out)
-    assert 0 <= row["accuracy"] <= 100 and (row["ways"], row["shots"]) == (5, 1)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["statistics"] for row in rows] == ["query", "support"] + ["running"] * (name == "joint")
+    for row in rows:
+        assert 0 <= row["accuracy"] <= 100 and (row["ways"], row["shots"]) == (5, 1)
+
+
+def test_the_validation_split_never_looks_at_a_test_task(omniglot, monkeypatch, capsys):
+    drawn = {"train": images(8, 20), "valid": images(8, 20), "test": torch.empty(0, 20, 28, 28)}
+    monkeypatch.setattr(few_shot, "read_omniglot", lambda folder: drawn)
+    arguments = ["--learner", "fomaml", "--steps", "2", "--episodes", "72", "--filters", "4", "--data", str(omniglot)]
+    assert few_shot.main([*arguments, "--split", "valid"]) == 0, "there are no test tasks to look at"
+    for row in map(json.loads, capsys.readouterr().out.splitlines()):
+        assert row["split"] == "valid" and row["accuracy"] == row["valid"], "the same 72 tasks chose the inner steps"
+
+
+def test_the_command_line_sets_the_plan():
+    flags = {"--steps": 7, "--lr": 0.5, "--tasks": 3, "--inner-lr": 0.25, "--inner-steps": 2}
+    words = [word for flag, value in flags.items() for word in (flag, str(value))]
+    args = few_shot.parse(["--learner", "maml", *words, "--train-statistics", "support"])
+    expected = {"updates": 7, "lr": 0.5, "tasks": 3, "stacked": 3, "rule": SGD(0.25), "steps": 2}
+    assert few_shot.plan_of(args, "maml") == replace(OMNIGLOT["maml"], **expected, statistics="support")
+    assert few_shot.plan_of(args, "scratch-sgd") == OMNIGLOT["scratch-sgd"], "it is not trained"
 
 
 def test_a_row_takes_the_place_of_the_same_run(tmp_path):
@@ -210,6 +248,8 @@ def test_a_row_takes_the_place_of_the_same_run(tmp_path):
         (["--shots", "11"], "--shots must be at most 10, since a character has 20 drawings, but is 11"),
         (["--ways", "1"], "--ways must be at least 2, but is 1"),
         (["--learner", "joint", "--start", "joint"], "but has omniglot and joint"),
+        (["--lr", "0"], "--lr must be above 0, but is 0"),
+        (["--inner-steps", "0"], "--inner-steps must be at least 1, but is 0"),
         (["--learner", "nobody"], "argument --learner: invalid choice: 'nobody'"),
     ],
 )
@@ -257,6 +297,7 @@ def test_the_regressor_keeps_tasks_apart():
     network = Regressor(hidden=5)
     theta = stack(network.start(generator()), 2)
     with torch.no_grad():
-        theta["layer2.weight"][1].zero_()
+        for name in ("layer2.weight", "layer2.bias"):
+            theta[name][1].zero_()
     predicted = network(theta, Batch(torch.ones(2, 4, 1), torch.zeros(2, 4, 1)))
     assert predicted[1].abs().max() == 0 and predicted[0].abs().max() > 0

@@ -1,4 +1,4 @@
-"""Imports go one way: cli -> tasks -> {meta_learners, data, models}, models -> modules."""
+"""Imports go one way: cli -> evaluation -> translation -> report -> tasks -> {meta_learners, data, models}."""
 
 import ast
 import sys
@@ -8,15 +8,23 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-PARTS = ("cli", "tasks", "meta_learners", "data", "models", "modules")
+PARTS = (
+    *("cli", "evaluation", "serving", "translation", "report"),
+    *("tasks", "meta_learners", "data", "models", "modules", "training"),
+)
 # part of meta_nmt -> parts that it may import besides itself and the modules directly under meta_nmt/
 MAY_IMPORT = {
     "cli": set(PARTS),
-    "tasks": {"meta_learners", "data", "models", "modules"},
+    "evaluation": {"translation", "report", "meta_learners", "training"},
+    "serving": {"translation"},
+    "translation": {"report", "tasks", "data", "modules", "training"},
+    "report": {"tasks", "data", "modules", "training"},
+    "tasks": {"meta_learners", "data", "models", "modules", "training"},
     "models": {"modules", "data"},
     "data": set(),
     "modules": set(),
     "meta_learners": set(),
+    "training": set(),
 }
 
 

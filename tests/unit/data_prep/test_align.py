@@ -6,20 +6,17 @@ import numpy as np
 import pytest
 
 from data_prep.align import (
-    Anchor,
-    Pack,
     add_lexicon,
     csls,
     fit_map,
-    hold_out,
     nearest,
     poor_warning,
     precision,
     procrustes,
     queries,
-    read_word_list,
     sentence_queries,
 )
+from data_prep.anchors import Anchor, Pack, hold_out, read_word_list
 from data_prep.errors import InputError
 from data_prep.lexicon import evenly, mine_pairs
 from data_prep.ulr_tables import normalised, unit

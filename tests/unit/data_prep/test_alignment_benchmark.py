@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import alignment
-from data_prep.align import Anchor
+from data_prep.anchors import Anchor
 
 WORDS = [a + b for a in ("ka", "lo", "mi", "ru", "se") for b in ("nda", "fter", "wing", "pose", "gri", "tum")]
 

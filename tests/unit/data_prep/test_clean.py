@@ -19,14 +19,12 @@ from data_prep.clean import (
     Count,
     Duplicates,
     Filters,
-    Seen,
     Stream,
     clean_batches,
     clean_files,
-    hash_sorted,
-    match_key,
-    normalise,
 )
+from data_prep.clean_form import match_key, normalise
+from data_prep.duplicates import Seen, hash_sorted
 from data_prep.errors import InputError
 
 TRICKY = (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data_prep import provenance
-from data_prep.clean import match_key
+from data_prep.clean_form import match_key
 from data_prep.corpus import read_lines
 from data_prep.errors import InputError
 from data_prep.provenance import read_json, sha256

@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep.errors import InputError
-from meta_nmt import cost
+from meta_nmt.training import cost
 
 
 def record(folder, tokens, parent=None, seconds=0.0):

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from meta_nmt import Translator, average
+from meta_nmt import Translator
 from meta_nmt.cli import generate
+from meta_nmt.translation import average
 
 
 def test_the_average_is_the_mean(adapted, perturbed, tmp_path, capsys):

@@ -6,8 +6,8 @@ from fairseq.data import Dictionary
 
 from data_prep.errors import InputError
 from meta_nmt.data.language_pack import load_universal_names
+from meta_nmt.modules.neighbours import nearest_universal
 from meta_nmt.modules.ulr_embedding import ULREmbedding
-from meta_nmt.neighbours import nearest_universal
 
 M, V, Q, D = 7, 5, 3, 4
 NAMES = [f"u{i}" for i in range(M)]

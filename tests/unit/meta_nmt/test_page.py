@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from meta_nmt.server import Limits, make_app
-from meta_nmt.translator import Translator
+from meta_nmt.serving.server import Limits, make_app
+from meta_nmt.translation.translator import Translator
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = Path("/usr/bin/chromium")

@@ -9,10 +9,10 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from meta_nmt.backends import Scored
 from meta_nmt.cli import serve
-from meta_nmt.server import MAX_BODY, MAX_CHARACTERS, Limits, make_app
-from meta_nmt.translator import Translator
+from meta_nmt.serving.server import MAX_BODY, MAX_CHARACTERS, Limits, make_app
+from meta_nmt.translation.backends import Scored
+from meta_nmt.translation.translator import Translator
 
 CARD = "# Card\n<script>alert(1)</script>\n"
 

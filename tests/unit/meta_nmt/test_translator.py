@@ -8,8 +8,8 @@ import torch
 import meta_nmt
 from data_prep.errors import InputError
 from meta_nmt import Translator
-from meta_nmt.backends import fold, load_adapted, longest_hypothesis
-from meta_nmt.translator import BATCH_PIECES, batches_by_length
+from meta_nmt.translation.backends import fold, load_adapted, longest_hypothesis
+from meta_nmt.translation.translator import BATCH_PIECES, batches_by_length
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,63 @@
+"""How each system of the few-shot benchmark is trained and tested; what was chosen on validation tasks, and how, is in
+docs/results/few_shot.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from meta_nmt.meta_learners.inner_loop import SGD, Adam, UpdateRule
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one system is trained and tested.
+
+    rule: of the inner steps; steps: their number in meta-training; test_steps: numbers to choose from at test, on
+    validation tasks; rules: of fine-tuning, to choose from likewise; updates: of theta; tasks: a meta-step; stacked:
+    of them in one episode at most (the LSTM's loss input is one task's, so 1); lr: the outer Adam's, falling to 0 by a
+    half cosine; shots: of the training tasks, where not those of the test; minibatch: inputs that an inner step
+    sees in meta-training (0: the whole support set); statistics: that normalise the query set in meta-training, of
+    the "query" or of the "support" set.
+    """
+
+    rule: UpdateRule = SGD(0.4)
+    steps: int = 1
+    test_steps: tuple[int, ...] = (1, 3, 5, 10)
+    rules: tuple[UpdateRule, ...] = ()
+    updates: int = 1500
+    tasks: int = 4
+    stacked: int = 4
+    lr: float = 1e-2
+    shots: int = 0
+    minibatch: int = 0
+    statistics: str = "query"
+
+
+SGD_RULES, ADAM_RULES = (SGD(0.01), SGD(0.1)), (Adam(1e-3), Adam(1e-2))
+BOTH = SGD_RULES + ADAM_RULES
+FINE_TUNED = Plan(updates=0, test_steps=(5, 20))
+OMNIGLOT = {
+    "scratch-sgd": replace(FINE_TUNED, rules=SGD_RULES),
+    "scratch-adam": replace(FINE_TUNED, rules=ADAM_RULES),
+    "joint": replace(FINE_TUNED, rules=BOTH, test_steps=(5, 20, 50), updates=3000, tasks=1, stacked=1, lr=5e-3),
+    "fomaml": Plan(steps=3, updates=800),
+    "maml": Plan(),
+    "reptile": Plan(rule=SGD(0.1), steps=5, test_steps=(5, 10, 20), shots=10, minibatch=10, updates=800),
+    "anil": Plan(steps=3, updates=800),
+    "meta_sgd": Plan(updates=800),
+    "lstm": Plan(steps=3, test_steps=(3, 5, 10), stacked=1, tasks=2, updates=2500, statistics="support"),
+}
+ONE_STEP = Plan(rule=SGD(0.01), test_steps=(1,), updates=20_000, tasks=25, stacked=25, lr=1e-2)
+RATES = (SGD(0.001), SGD(0.003), SGD(0.01), SGD(0.03), SGD(0.1))
+SINUSOID = {
+    "scratch-sgd": replace(ONE_STEP, updates=0, rules=(SGD(0.001), SGD(0.01), SGD(0.1))),
+    "scratch-adam": replace(ONE_STEP, updates=0, rules=(Adam(1e-3), Adam(1e-2), Adam(1e-1))),
+    "joint": replace(ONE_STEP, rules=RATES, updates=70_000, tasks=1, stacked=1),
+    "fomaml": ONE_STEP,
+    "maml": replace(ONE_STEP, updates=70_000),
+    "reptile": replace(ONE_STEP, steps=5, minibatch=5),
+    "anil": ONE_STEP,
+    "meta_sgd": ONE_STEP,
+    "lstm": replace(ONE_STEP, updates=2000, tasks=10, stacked=1),
+}
+PLANS = {"sinusoid": SINUSOID, "omniglot": OMNIGLOT}

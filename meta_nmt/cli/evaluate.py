@@ -1,0 +1,138 @@
+"""meta-nmt-evaluate: the paper's experiment in one command, resumable, and its report.
+
+    meta-nmt-evaluate experiment.yaml --out DIR [--jobs 2] [--cluster slurm] [--dry-run]
+
+Runs every system x target x budget x seed x strategy of the file (meta_nmt/evaluation/experiment.py lists its fields)
+and writes DIR/results.jsonl, a line for each job that ended and each choice that was made; DIR/train, DIR/adapted,
+DIR/results and DIR/logs; and the report in DIR/report. Killed, or with failed jobs, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+import sys
+from argparse import Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from data_prep.errors import InputError, OneLineParser, one_line, run_command, writable_directory
+from data_prep.provenance import sha256, versions
+from meta_nmt.evaluation.cards import write_card
+from meta_nmt.evaluation.cells import Choice, Job, Step, filled, plan
+from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
+from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
+from meta_nmt.ledger import FILE_NAME, Ledger
+from meta_nmt.report import make_report, write_report
+from meta_nmt.report.gather import PACKAGES, commit
+from meta_nmt.training import cost
+
+PROG = "meta-nmt-evaluate"
+
+
+def parse_args(argv: Sequence[str] | None = None) -> Namespace:
+    """The command's options; SystemExit(2) with one line on bad usage."""
+    parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml", help="what is compared")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for everything that is made")
+    parser.add_argument("--data", metavar="DIR", help="data folder in place of the experiment's (default: its own)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="jobs at a time, one thread each (default: 2)")
+    parser.add_argument(
+        "--cluster", choices=CLUSTERS, default="local", help="where jobs run: processes here, or Slurm (default: local)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
+    args = parser.parse_args(argv)
+    if args.jobs < 1:
+        parser.error(f"argument --jobs: must be at least 1, but is {args.jobs}")
+    return args
+
+
+def print_plan(steps: Sequence[Step], values: dict[str, str]) -> None:
+    """Every command, in order; where a choice decides, with its first option."""
+    known = dict(values)
+    for step in steps:
+        if isinstance(step, Choice):
+            first = step.options[0]
+            known |= {f"{step.name}.label": first.label, f"{step.name}.run": first.run}
+            print(f"# {step.what} for {step.subject}: the best dev BLEU of {', '.join(o.label for o in step.options)}")
+            continue
+        print(f"# {step.name}")
+        for command in step.commands:
+            print("+", shlex.join(filled(word, known) for word in command))
+
+
+def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
+    """Each kind of command through its own parser, before anything runs; SystemExit(2) with the parser's one line."""
+    known, seen = dict(values), set()
+    for step in steps:
+        if isinstance(step, Choice):
+            known |= {f"{step.name}.label": step.options[0].label, f"{step.name}.run": step.options[0].run}
+            continue
+        for command in step.commands:
+            flags = (command[0], step.kind, *(word for word in command if word.startswith("-")))
+            if step.kind == "train" or flags not in seen:
+                seen.add(flags)
+                module = importlib.import_module(f"meta_nmt.cli.{command[0].removeprefix('meta-nmt-')}")
+                module.parse_args([filled(word, known) for word in command[1:]])
+
+
+def record(results: Ledger, experiment: Experiment, steps: Sequence[Step]) -> None:
+    """What the results file is of: its last line of this kind counts."""
+    jobs = [step.name for step in steps if isinstance(step, Job)]
+    definition = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(experiment).items()}
+    line = {"kind": "experiment", "experiment": definition, "jobs": jobs}
+    known = [old for old in results.lines if old.get("kind") == "experiment"]
+    if not known or known[-1] != line:
+        results.append(line)
+
+
+def trained_tokens(out: Path, steps: Sequence[Step]) -> dict[str, int]:
+    """Source and target tokens that each meta-training took gradients on, as it counted them itself."""
+    runs = [step.folders[0] for step in steps if isinstance(step, Job) and step.kind == "train"]
+    costs = {run: cost.read_records(out / run) for run in runs}
+    return {run: sum(entry["train_tokens"] for entry in entries) for run, entries in costs.items() if entries}
+
+
+def body(argv: Sequence[str] | None) -> int:
+    args = parse_args(argv)
+    try:
+        experiment = read_experiment(args.experiment, args.data)
+    except ExperimentError as error:
+        print(*(one_line(PROG, problem) for problem in error.problems), sep="\n", file=sys.stderr)
+        return 2
+    steps, values = plan(experiment), {"out": str(args.out), "data": experiment.data}
+    if args.dry_run:
+        print_plan(steps, values)
+        return 0
+    check_commands(steps, values)
+    out = writable_directory(args.out, "--out")
+    code, packages, data = commit(), versions(PACKAGES), Path(experiment.data)
+
+    def add_card(job: Job, model: str | None) -> None:
+        if model is not None and job.results is not None:
+            write_card(out / job.results / "result.json", out / model, data, code, packages)
+
+    with Ledger(out / FILE_NAME) as results:
+        executor = make_executor(out / "submitit", args.cluster, experiment.executor)
+        record(results, experiment, steps)
+        sweep = Sweep(steps, out, results, executor, experiment.data, sha256(data / "data.json"), args.jobs, add_card)
+        complete = sweep.run()
+        tokens = ", ".join(f"{run} {count:,}" for run, count in trained_tokens(out, steps).items())
+        print(f"training tokens: {tokens or 'none'}", file=sys.stderr)
+        print(write_report(make_report([out / FILE_NAME], experiment.title), out / "report").with_name("report.html"))
+    if not complete:
+        raise InputError(f"{out / FILE_NAME}: not everything finished; the report shows what failed; run this again")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    try:
+        return run_command(body, argv, prog=PROG)
+    except KeyboardInterrupt:
+        print(one_line(PROG, "interrupted; the same command goes on"), file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,76 @@
+"""Values of fairseq's own flags that it takes without a word, and then trains nothing, or fails far from the flag."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from data_prep.errors import InputError
+
+SHAPES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
+# flag (as an attribute) -> lowest and highest value; a list has each of its values checked
+RANGES: dict[str, tuple[float, float]] = {
+    **{f"{side}_{shape}": (1, math.inf) for side in ("encoder", "decoder") for shape in SHAPES},
+    **dict.fromkeys(("dropout", "attention_dropout", "activation_dropout", "label_smoothing"), (0, 1)),
+    **dict.fromkeys(("encoder_layerdrop", "decoder_layerdrop"), (0, 1)),
+    **dict.fromkeys(("batch_size", "max_tokens", "batch_size_valid", "max_tokens_valid"), (1, math.inf)),
+    **dict.fromkeys(("distributed_world_size", "update_freq", "log_interval", "beam", "nbest"), (1, math.inf)),
+    **dict.fromkeys(("max_update", "max_epoch", "num_workers", "warmup_updates", "clip_norm"), (0, math.inf)),
+    **dict.fromkeys(("save_interval_updates", "validate_interval_updates", "data_buffer_size"), (0, math.inf)),
+    **dict.fromkeys(("prior_weight", "weight_decay", "max_len_a", "max_len_b"), (0, math.inf)),
+    "lr": (0, 1e6),
+    "ulr_temperature": (1e-6, math.inf),
+    "seed": (0, 2**32 - 1),
+}
+METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")
+
+
+def check_flags(args: Namespace) -> None:
+    """All contradictions at once (InputError)."""
+    broken = [f"`--{name.replace('_', '-')}` {rule}, but is {value!r}" for name, rule, value in _broken(args)]
+    if broken:
+        raise InputError("; ".join(broken))
+
+
+def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:
+    for name, (low, high) in RANGES.items():
+        value = getattr(args, name, None)
+        for number in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(number, (int, float)) and not low <= number <= high:
+                yield name, f"must be at least {low:g}" + (f" and at most {high:g}" if high < math.inf else ""), number
+    for name in ("eval_bleu_args", "eval_bleu_detok_args"):
+        if not isinstance(_read(json.loads, getattr(args, name, "{}")), dict):
+            yield name, "must be a JSON object", getattr(args, name)
+    if not isinstance(_read(ast.literal_eval, getattr(args, "model_overrides", "{}")), dict):
+        yield "model_overrides", "must be a dictionary", args.model_overrides
+    if hasattr(args, "adam_betas"):
+        betas = _read(ast.literal_eval, str(args.adam_betas))
+        if not (isinstance(betas, tuple) and len(betas) == 2 and all(_is_share(beta) for beta in betas)):
+            yield "adam_betas", "must be two numbers of at least 0 and below 1, as '(0.9, 0.98)'", args.adam_betas
+    if getattr(args, "nbest", 1) > getattr(args, "beam", math.inf):
+        yield "nbest", f"must be at most `--beam` {args.beam}", args.nbest
+    for side in ("encoder", "decoder"):
+        width, heads = getattr(args, f"{side}_embed_dim", None), getattr(args, f"{side}_attention_heads", None)
+        if width and heads and width > 0 and heads > 0 and width % heads:
+            yield f"{side}_embed_dim", f"must be a multiple of the {heads} attention heads", width
+    if hasattr(args, "arch") and not str(args.arch).startswith("ulr_transformer"):
+        yield "arch", "must be one of those whose names begin with ulr_transformer", args.arch
+    metric = getattr(args, "best_checkpoint_metric", "loss")
+    if metric not in METRICS or (metric == "bleu" and not args.eval_bleu):
+        yield "best_checkpoint_metric", f"must be one of {', '.join(METRICS)} (bleu needs `--eval-bleu`)", metric
+
+
+def _read(reader: Any, text: str) -> Any:
+    """What the text says; None where it cannot be read."""
+    try:
+        return reader(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < 1

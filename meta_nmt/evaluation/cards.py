@@ -1,0 +1,58 @@
+"""The model card of each adapted checkpoint of an evaluation, from its result and its logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from data_prep.errors import InputError
+from data_prep.provenance import read_json
+from meta_nmt.report.results import Result, read_lines, read_result
+from meta_nmt.training import training_log
+from meta_nmt.translation.model_card import ModelFacts, write_model_card
+
+SHOWN_SAMPLES = 5
+
+
+def write_card(result_file: Path, model: Path, data: Path, commit: str, versions: Mapping[str, str]) -> Path:
+    """MODEL_CARD.md beside the adapted checkpoint. InputError where the result is malformed."""
+    result = read_result(result_file)
+    scores = {"test BLEU": result.bleu, "test chrF": result.chrf, "test chrF2++": result.chrf2}
+    dev = training_log.best_bleu(model)
+    pack = data / "lang" / result.target / "card.json"
+    facts = ModelFacts(
+        source_lang=result.target,
+        target_lang=str(read_json(data / "data.json")["target_lang"]),
+        system=result.system,
+        strategy=result.strategy,
+        seed=result.seed,
+        english_tokens=result.english_tokens,
+        pairs=_pairs(result, data),
+        scores=({} if dev is None else {"dev BLEU": dev}) | scores,
+        signatures=[result.signature, result.chrf_signature, result.chrf2_signature],
+        samples=_samples(result),
+        pack=read_json(pack) if pack.is_file() else {},
+        commands=result.commands,
+        cost=result.cost,
+        commit=commit,
+        versions=versions,
+    )
+    return write_model_card(facts, model)
+
+
+def _pairs(result: Result, data: Path) -> int | None:
+    """Sentence pairs of the sample; None where the data folder does not say."""
+    samples = data / "text" / f"{result.target}-en" / f"train-{result.english_tokens}-s{result.seed}.{result.target}"
+    try:
+        return len(read_lines(samples))
+    except InputError:
+        return None
+
+
+def _samples(result: Result) -> list[tuple[str, str, str]]:
+    """The first sentences of the test set."""
+    if result.sources is None:
+        return []
+    texts: list[Any] = [read_lines(path) for path in (result.sources, result.hypotheses, result.references)]
+    return [(s, h, r) for s, h, r in list(zip(*texts, strict=True))[:SHOWN_SAMPLES]]

@@ -1,0 +1,243 @@
+"""An experiment -> its jobs: which of our commands run, in which order, and what is chosen on dev sets in between.
+
+A system is meta-trained once; from there every cell (target, budget, strategy, seed) is an adaptation and a
+translation. Whatever a command needs to know that only an earlier job can tell, the best parent and the best learning
+rate, is a `Choice`, and stands in the command as ``@choice's name.label@`` or ``@choice's name.run@``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from meta_nmt.evaluation.experiment import JOINT, LEARNED, SCRATCH, TRANSFER, Experiment
+
+Command = tuple[str, ...]
+PLACE = re.compile(r"@([^@\s]+)@")  # filled when a job starts; @out@ is the evaluation's folder, @data@ the data folder
+LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What runs as a whole.
+
+    name: of the job, and of its log.
+    kind: train, adapt or cell: what the time left is reckoned from.
+    commands: one after the other; the first that fails ends the job.
+    folders: that it writes to, below the evaluation's; they are removed before it starts afresh.
+    makes: files that are there when it has succeeded.
+    needs: jobs and choices that come first.
+    results: folder of its result.json, of a cell.
+    model: folder of its adapted checkpoint, which gets a model card.
+    resumes: an interrupted run goes on in its folders (meta-training); others, of minutes, start afresh.
+    """
+
+    name: str
+    kind: str
+    commands: tuple[Command, ...]
+    folders: tuple[str, ...]
+    makes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    results: str | None = None
+    model: str | None = None
+    resumes: bool = False
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a choice is among: ``label`` in commands and in the report; the job and the folder of the run."""
+
+    label: str
+    job: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The option whose run has the best BLEU in validation; the first of equals."""
+
+    name: str
+    what: str
+    subject: str
+    options: tuple[Option, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return tuple(option.job for option in self.options)
+
+
+Step = Job | Choice
+
+
+def plan(e: Experiment) -> list[Step]:
+    """Every step, each after those that it needs; the long ones first, so that none is left alone at the end."""
+    steps: list[Step] = []
+    checkpoints: dict[str, tuple[str, str]] = {}  # system -> its checkpoint, and the step that it comes from
+    base = _train(e, "base", JOINT, e.source_langs, e.base_tokens, e.base_flags) if _shares_base(e) else None
+    parents = [step for lang in e.parents for step in _parent(e, lang)]
+    steps += [*([base] if base else []), *parents]
+    if e.parents:
+        options = tuple(Option(lang, f"train/transfer-{lang}", f"train/transfer-{lang}") for lang in e.parents)
+        steps.append(Choice("parent", "parent of transfer", "meta-validation", options))
+        checkpoints[TRANSFER] = (f"@out@/@parent.run@/{BEST}", "parent")
+    for system in e.systems:
+        if system not in (SCRATCH, TRANSFER):
+            flags = e.system_flags.get(system, "")
+            job = _train(e, system, system, e.source_langs, e.train_tokens, flags, after=base)
+            steps.append(job)
+            checkpoints[system] = (f"@out@/{job.folders[0]}/{BEST}", job.name)
+    for target in e.targets:
+        for budget in e.budgets:
+            for system in e.systems:
+                steps += _cells(e, target, budget, system, checkpoints.get(system))
+    return steps
+
+
+def _shares_base(e: Experiment) -> bool:
+    return e.base_tokens > 0 and any(system not in (SCRATCH, TRANSFER) for system in e.systems)
+
+
+def _train(
+    e: Experiment, name: str, learner: str, langs: Sequence[str], tokens: int, flags: str, after: Job | None = None
+) -> Job:
+    """Meta-training of one model; meta-validation BLEU says which of its checkpoints is the best."""
+    folder = f"train/{name}"
+    command = ["meta-nmt-train", "@data@", "--save-dir", f"@out@/{folder}", "--arch", e.arch]
+    command += ["--source-langs", ",".join(langs), "--valid-langs", ",".join(e.valid_langs), "--meta-learner", learner]
+    command += ["--meta-batch-size", str(e.meta_batch_size), "--support-tokens", str(e.support_tokens)]
+    command += ["--query-tokens", str(e.query_tokens), "--max-update", str(e.updates(tokens, learner))]
+    if learner in e.inner_steps:
+        command += ["--inner-steps", str(e.inner_steps[learner])]
+    command += ["--seed", str(e.train_seed), "--eval-bleu", "--best-checkpoint-metric", "bleu"]
+    command += ["--maximize-best-checkpoint-metric", *shlex.split(e.train_flags), *shlex.split(flags)]
+    if after is not None:
+        command += ["--finetune-from-model", f"@out@/{after.folders[0]}/{LAST}"]
+    return Job(
+        name=folder,
+        kind="train",
+        commands=(tuple(command),),
+        folders=(folder,),
+        makes=(f"{folder}/{LAST}", f"{folder}/{BEST}"),
+        needs=(after.name,) if after else (),
+        resumes=True,
+    )
+
+
+def _parent(e: Experiment, lang: str) -> list[Job]:
+    """A parent has the schedule and the tokens of the joint system, all of them of one language."""
+    flags = e.system_flags.get(TRANSFER, "")
+    base = _train(e, f"base-{lang}", JOINT, [lang], e.base_tokens, e.base_flags) if e.base_tokens else None
+    own = _train(e, f"transfer-{lang}", JOINT, [lang], e.train_tokens, flags, after=base)
+    return [own] if base is None else [base, own]
+
+
+def _cells(e: Experiment, target: str, budget: int, system: str, start: tuple[str, str] | None) -> list[Step]:
+    """All of a system at one target and budget; ``start``: its checkpoint, and the step that that comes from."""
+    if budget == 0:  # what has not been trained at all has no zero-shot translation
+        return [] if start is None else [_cell(e, (target, system, "zero", 0, 1), start[0], (start[1],))]
+    steps: list[Step] = []
+    for strategy in e.strategies_of(system):
+        rates = [None] if strategy == LEARNED else [f"{rate:g}" for rate in e.learning_rates]
+        first, *others = e.seeds
+        group = f"{target}-{system}-{strategy}-{budget}"
+        rate = rates[0]
+        chosen: tuple[str, ...] = ()
+        if len(rates) > 1:  # the first seed's adaptations at every rate; its cell is the best one's
+            trials = [_adaptation(e, (target, system, strategy, budget, first), r, start, f"-lr{r}") for r in rates]
+            options = tuple(Option(str(r), job.name, job.folders[0]) for r, job in zip(rates, trials, strict=True))
+            choice = Choice(f"lr-{group}", "learning rate", f"{target}, {budget}, {system}, {strategy}", options)
+            best = _cell(e, (target, system, strategy, budget, first), f"@out@/@{choice.name}.run@/{BEST}",
+                         (choice.name,), model=f"@{choice.name}.run@")  # fmt: skip
+            steps += [*trials, choice, best]
+            rate, chosen = f"@{choice.name}.label@", (choice.name,)
+        else:
+            others = [first, *others]
+        for seed in others:
+            steps.append(_adapted_cell(e, (target, system, strategy, budget, seed), rate, start, chosen))
+    return steps
+
+
+Cell = tuple[str, str, str, int, int]  # target, system, strategy, English tokens, seed
+
+
+def _name(cell: Cell) -> str:
+    target, system, strategy, budget, seed = cell
+    return f"{target}-{system}-{strategy}-{budget}-s{seed}"
+
+
+def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: tuple[str, str] | None, suffix: str = "") -> Job:
+    """Fine-tuning on the cell's sample; ``start`` None: from random parameters, ``rate`` None: by a learned rule."""
+    target, _, strategy, budget, seed = cell
+    folder = f"adapted/{_name(cell)}{suffix}"
+    command = ["meta-nmt-adapt", "@data@", "--save-dir", f"@out@/{folder}", "--source-lang", target]
+    command += ["--train-subset", f"train-{budget}-s{seed}", "--seed", str(seed)]
+    if start is None:
+        command += ["--from-scratch", "--arch", e.arch]
+    else:
+        command += ["--checkpoint", start[0], *(["--learned-rule"] if rate is None else ["--strategy", strategy])]
+    if rate is not None:
+        command += ["--lr", rate]
+    command += shlex.split(e.scratch_flags if start is None else e.adapt_flags)
+    return Job(
+        name=folder,
+        kind="adapt",
+        commands=(tuple(command),),
+        folders=(folder,),
+        makes=(f"{folder}/{BEST}",),
+        needs=() if start is None else (start[1],),
+    )
+
+
+def _cell(e: Experiment, cell: Cell, checkpoint: str, needs: tuple[str, ...], model: str | None = None) -> Job:
+    """Translation of the test set."""
+    target, system, strategy, budget, seed = cell
+    folder = f"results/{_name(cell)}"
+    command = ["meta-nmt-generate", "@data@", "--path", checkpoint, "--source-lang", target, "--gen-subset", "test"]
+    command += ["--results", f"@out@/{folder}", "--system", system, "--strategy", strategy]
+    command += ["--english-tokens", str(budget), "--seed", str(seed), *shlex.split(e.generate_flags)]
+    return Job(
+        name=f"cell/{_name(cell)}",
+        kind="cell",
+        commands=(tuple(command),),
+        folders=(folder,),
+        makes=(f"{folder}/result.json",),
+        needs=needs,
+        results=folder,
+        model=model,
+    )
+
+
+def _adapted_cell(
+    e: Experiment, cell: Cell, rate: str | None, start: tuple[str, str] | None, chosen: tuple[str, ...]
+) -> Job:
+    """Adaptation and translation in one job."""
+    adaptation = _adaptation(e, cell, rate, start)
+    (folder,) = adaptation.folders
+    job = _cell(e, cell, f"@out@/{folder}/{BEST}", (*adaptation.needs, *chosen), model=folder)
+    return replace(
+        job,
+        kind="adapted cell",
+        commands=(*adaptation.commands, *job.commands),
+        folders=(folder, *job.folders),
+        makes=(*adaptation.makes, *job.makes),
+    )
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A command's word with its places filled; a place whose value is not known yet stays."""
+    return PLACE.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def fingerprints(steps: Sequence[Step], data: str) -> dict[str, str]:
+    """Name -> hash of what a step is: its commands, those of all that it needs, and the data. A finished job counts
+    as long as it has not changed."""
+    found: dict[str, str] = {}
+    for step in steps:
+        needs = [found[name] for name in step.needs]
+        own = list(step.commands) if isinstance(step, Job) else [(o.label, o.run) for o in step.options]
+        found[step.name] = hashlib.sha256(json.dumps([data, own, needs]).encode()).hexdigest()[:16]
+    return found

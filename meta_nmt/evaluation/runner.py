@@ -1,0 +1,261 @@
+"""The jobs of an evaluation, run through submitit, some at a time, with every outcome in the results file.
+
+Killed at any moment, evaluation or jobs, the same command goes on: what the results file calls finished is not run
+again as long as it is the same job; a job that is still at work behind a killed evaluation is waited for; a failed one,
+and what needs it, is tried again.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import submitit
+from submitit.core.utils import cloudpickle
+from tqdm import tqdm
+
+from data_prep.errors import InputError
+from meta_nmt.evaluation import worker
+from meta_nmt.evaluation.cells import Choice, Job, Option, Step, filled, fingerprints
+from meta_nmt.ledger import Ledger, latest
+from meta_nmt.training import training_log
+
+WEEK = 7 * 24 * 60  # minutes: the longest that a local job may take, unless the experiment says otherwise
+POLL_S = 0.2
+CLUSTERS = ("local", "slurm")
+OnFinished = Callable[[Job, str | None], None]  # a finished job, and its model's folder, filled
+
+
+def make_executor(folder: Path, cluster: str, parameters: Mapping[str, Any]) -> submitit.AutoExecutor:
+    """InputError where submitit does not know a parameter, or the cluster is not there."""
+    # the worker travels as it is written here: a job's process does not load this package
+    cloudpickle.register_pickle_by_value(worker)
+    try:
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        executor.update_parameters(**{"timeout_min": WEEK, "name": "meta-nmt", **parameters})
+    except (NameError, AssertionError, ValueError, RuntimeError) as error:
+        raise InputError(f"executor: must fit submitit's {cluster} executor: {str(error).splitlines()[0]}") from None
+    return executor
+
+
+@dataclass
+class Running:
+    """A submitted job; ``handle`` is submitit's."""
+
+    job: Job
+    handle: Any
+    since: float
+
+
+class Sweep:
+    """One evaluation. Names of jobs and choices -> ``state``: finished or failed; absent while neither.
+
+    Args:
+        steps: of the plan, each after those that it needs.
+        out: the evaluation's folder.
+        results: its results file, open.
+        executor: where jobs are submitted.
+        data: the data folder, as commands name it; ``data_hash`` says what is in it.
+        limit: jobs at a time.
+        on_finished: is called before a job counts as finished; InputError from it makes it a failed one.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        out: Path,
+        results: Ledger,
+        executor: Any,
+        data: str,
+        data_hash: str,
+        limit: int,
+        on_finished: OnFinished = lambda job, model: None,
+    ) -> None:
+        self.steps, self.out, self.results, self.executor = steps, out, results, executor
+        self.limit, self.on_finished = limit, on_finished
+        self.marks = fingerprints(steps, data_hash)
+        self.values = {"out": str(out), "data": data}
+        self.state: dict[str, str] = {}
+        self.blame: dict[str, str] = {}  # of a failed step: the job that failed first
+        self.running: dict[str, Running] = {}
+        self.seconds: dict[str, list[float]] = {}  # kind of job -> how long each took
+        self.jobs = [step for step in steps if isinstance(step, Job)]
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """What the results file knows already."""
+        lines = latest(self.results.lines)
+        for job in self.jobs:
+            line = lines.get(job.name, {})
+            result = self.out / job.results / "result.json" if job.results else None
+            if (line.get("state"), line.get("fingerprint")) == ("finished", self.marks[job.name]):
+                if result is None or result.is_file():
+                    self._note_finished(job, line["seconds"])
+        for line in self.results.lines:
+            if line.get("kind") == "choice" and line.get("fingerprint") == self.marks.get(line.get("name", "")):
+                choice = next(step for step in self.steps if step.name == line["name"])
+                if isinstance(choice, Choice):
+                    self._note_choice(choice, next(o for o in choice.options if o.label == line["chosen"]))
+
+    def run(self) -> bool:
+        """Until nothing is left to do; whether everything finished. Ctrl-C ends the running jobs too."""
+        with tqdm(total=len(self.jobs), desc="jobs", bar_format="{desc} {bar} {n_fmt}/{total_fmt}{postfix}") as bar:
+            try:
+                while self._advance(bar) or self.running:
+                    self._show(bar)
+                    time.sleep(POLL_S)
+                    for name in list(self.running):
+                        self._collect(name, bar)
+            except KeyboardInterrupt:
+                for running in self.running.values():
+                    running.handle.cancel()
+                raise
+            self._show(bar)
+        return all(self.state[step.name] == "finished" for step in self.steps)
+
+    def _advance(self, bar: tqdm) -> bool:
+        """Settles and submits what can be; whether anything was."""
+        moved = False
+        for step in self.steps:
+            if step.name in self.state or step.name in self.running:
+                continue
+            failed = [name for name in step.needs if self.state.get(name) == "failed"]
+            if failed:
+                self._block(step, self.blame[failed[0]])
+            elif any(name not in self.state for name in step.needs):
+                continue
+            elif isinstance(step, Choice):
+                self._choose(step)
+            elif (outcome := worker.finished(self._place(step), self.marks[step.name])) is not None:
+                self._settle(step, outcome, bar)  # its process outlived the evaluation that it was started by
+            elif len(self.running) < self.limit:
+                order = self._order(step)
+                self.running[step.name] = Running(step, self.executor.submit(worker.run_job, order), time.monotonic())
+            else:
+                continue
+            moved = True
+        return moved
+
+    def _place(self, job: Job) -> str:
+        return str(self.out.absolute() / "state" / job.name)
+
+    def _log(self, name: str) -> str:
+        return f"logs/{name}.log"
+
+    def _order(self, job: Job) -> worker.Order:
+        out = self.out.absolute()
+        commands = [[filled(word, self.values) for word in command] for command in job.commands]
+        return worker.Order(
+            fingerprint=self.marks[job.name],
+            commands=[executable(command) for command in commands],
+            shown=[shlex.join(command) for command in commands],
+            folders=[str(out / folder) for folder in job.folders],
+            makes=[str(out / name) for name in job.makes],
+            resumes=job.resumes,
+            place=self._place(job),
+            log=str(out / self._log(job.name)),
+            cwd=str(Path.cwd()),
+        )
+
+    def _collect(self, name: str, bar: tqdm) -> None:
+        """Settles a running job that has ended."""
+        running = self.running[name]
+        if not running.handle.done() or worker.is_held(self._place(running.job)):
+            return  # the lock: its submitter was killed, and its command is still at work
+        outcome = worker.finished(self._place(running.job), self.marks[name])
+        if outcome is None:
+            try:
+                outcome = running.handle.result()
+            except Exception as error:  # submitit: it was killed, or could not even start
+                first = str(error).strip().splitlines() or [repr(error)]
+                outcome = {"state": "failed", "error": f"it ended without a word: {first[-1]}"}
+                outcome["seconds"] = round(time.monotonic() - running.since, 1)
+        del self.running[name]
+        self._settle(running.job, outcome, bar)
+
+    def _settle(self, job: Job, outcome: worker.Outcome, bar: tqdm) -> None:
+        """An outcome becomes a line of the results file."""
+        state, error = outcome["state"], outcome["error"]
+        if state == "finished":
+            try:
+                self.on_finished(job, filled(job.model, self.values) if job.model else None)
+            except InputError as wrong:
+                state, error = "failed", str(wrong)
+        line = {"kind": "job", "job": job.name, "state": state, "fingerprint": self.marks[job.name]}
+        line |= {"log": self._log(job.name), "seconds": outcome["seconds"]}
+        line |= {"error": error} if state == "failed" else {"results": job.results} if job.results else {}
+        self.results.append(line)
+        if state == "finished":
+            self._note_finished(job, outcome["seconds"])
+        else:
+            self.state[job.name], self.blame[job.name] = "failed", job.name
+            bar.write(f"failed: {job.name}: {error}; log: {self.out / self._log(job.name)}", file=sys.stderr)
+
+    def _note_finished(self, job: Job, seconds: float) -> None:
+        self.state[job.name] = "finished"
+        self.seconds.setdefault(job.kind, []).append(seconds)
+
+    def _block(self, step: Step, culprit: str) -> None:
+        """A step that cannot run is a failed one, in the report too."""
+        self.state[step.name], self.blame[step.name] = "failed", culprit
+        if isinstance(step, Job):
+            line = {"kind": "job", "job": step.name, "state": "failed", "fingerprint": self.marks[step.name]}
+            line |= {"log": self._log(culprit), "error": f"needs {culprit}, which failed"}
+            if latest(self.results.lines).get(step.name) != line:
+                self.results.append(line)
+
+    def _choose(self, choice: Choice) -> None:
+        """The best option by its run's validations."""
+        scores: dict[str, float] = {}
+        for option in choice.options:
+            bleu = training_log.best_bleu(self.out / option.run)
+            if bleu is None:
+                raise InputError(f"{self.out / option.run}: must have a log of validations with BLEU, but has none")
+            scores[option.label] = bleu
+        best = max(choice.options, key=lambda option: scores[option.label])
+        self.results.append({
+            "kind": "choice", "name": choice.name, "fingerprint": self.marks[choice.name], "what": choice.what,
+            "for": choice.subject, "chosen": best.label, "dev_bleu": scores,
+        })  # fmt: skip
+        self._note_choice(choice, best)
+
+    def _note_choice(self, choice: Choice, option: Option) -> None:
+        self.state[choice.name] = "finished"
+        self.values |= {f"{choice.name}.label": option.label, f"{choice.name}.run": option.run}
+
+    def _show(self, bar: tqdm) -> None:
+        states = [self.state.get(job.name) for job in self.jobs]
+        failed = states.count("failed")
+        text = f" {states.count('finished')} done, {len(self.running)} running, {failed} failed, {self._time_left()}"
+        moved = len(states) - states.count(None) - bar.n
+        if moved or bar.postfix != text.strip():
+            bar.set_postfix_str(text, refresh=False)
+            bar.n += moved
+            bar.refresh()
+
+    def _time_left(self) -> str:
+        """From what jobs of each kind took so far."""
+        everything = [s for kind in self.seconds.values() for s in kind]
+        if not everything:
+            return "time left unknown"
+        left = 0.0
+        for job in self.jobs:
+            if job.name not in self.state:
+                known = self.seconds.get(job.kind, everything)
+                started = self.running.get(job.name)
+                mean = sum(known) / len(known)
+                left += max(0.0, mean - (time.monotonic() - started.since if started else 0.0))
+        return f"about {left / self.limit / 60:.0f} min left"
+
+
+def executable(command: Sequence[str]) -> list[str]:
+    """A command as the job's process starts it: ours by this Python, whatever is in the PATH there."""
+    ours = "meta-nmt-"
+    if command[0].startswith(ours):
+        return [sys.executable, "-m", f"meta_nmt.cli.{command[0].removeprefix(ours)}", *command[1:]]
+    return list(command)

@@ -1,0 +1,135 @@
+"""What runs where a job runs: its commands one after the other, behind a lock that no two processes can hold.
+
+Only the standard library: it is sent to the job's process as it is, which need not load torch to start a command. The
+commands inherit the lock, so it is held until the last of a job's processes has ended, whichever were killed before.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Outcome = dict[str, Any]  # state (finished or failed), error, seconds
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job with every place filled and every path whole; ``fingerprint`` says which version of the job it is.
+
+    place: files beside it: <place>.lock, .started (the version that the folders are of), .done (its outcome).
+    """
+
+    fingerprint: str
+    commands: Sequence[Sequence[str]]
+    shown: Sequence[str]  # the commands as a person would write them
+    folders: Sequence[str]
+    makes: Sequence[str]
+    resumes: bool
+    place: str
+    log: str
+    cwd: str
+
+
+def run_job(order: Order) -> Outcome:
+    """Runs an order, or waits for the process of an earlier evaluation that is at it. Never raises for a command."""
+    Path(order.place).parent.mkdir(parents=True, exist_ok=True)
+    Path(order.log).parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{order.place}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = finished(order.place, order.fingerprint)
+        if done is not None:
+            return done
+        start = time.monotonic()
+        resumed = _prepare(order)
+        error = _run(order, lock.fileno(), resumed)
+        outcome: Outcome = {"state": "failed" if error else "finished", "error": error}
+        outcome["seconds"] = round(time.monotonic() - start, 1)
+        if error is None:
+            _write(f"{order.place}.done", json.dumps({**outcome, "fingerprint": order.fingerprint}))
+        return outcome
+
+
+def finished(place: str, fingerprint: str) -> Outcome | None:
+    """The outcome that a process left, if this version of the job has finished."""
+    try:
+        with open(f"{place}.done", encoding="utf-8") as file:
+            outcome: Outcome = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return outcome if outcome.pop("fingerprint", None) == fingerprint else None
+
+
+def is_held(place: str) -> bool:
+    """Whether a process is at the job."""
+    try:
+        with open(f"{place}.lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _prepare(order: Order) -> bool:
+    """Folders to go on in, where the job resumes and was of this version, or else none; whether it goes on."""
+    started = Path(f"{order.place}.started")
+    resumed = order.resumes and started.is_file() and started.read_text() == order.fingerprint
+    if not resumed:
+        started.unlink(missing_ok=True)  # killed in the middle of what follows, it starts afresh again
+        for folder in order.folders:
+            if os.path.exists(folder):
+                shutil.rmtree(folder)
+        _write(str(started), order.fingerprint)
+    return resumed
+
+
+def _run(order: Order, lock: int, resumed: bool) -> str | None:
+    """What went wrong, in one line."""
+    environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("SLURM_CPUS_PER_TASK", "1")}
+    with open(order.log, "ab" if resumed else "wb") as log:
+        for command, shown in zip(order.commands, order.shown, strict=True):
+            log.write(f"+ {shown}\n".encode())
+            log.flush()
+            try:
+                status = subprocess.run(
+                    command, cwd=order.cwd, env=environment, pass_fds=(lock,),
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                ).returncode  # fmt: skip
+            except OSError as error:
+                return f"{shlex.split(shown)[0]} could not be started: {error}"
+            if status:
+                return f"{shlex.split(shown)[0]} {_reason(status)}: {_last_line(order.log)}"
+    missing = [name for name in order.makes if not os.path.exists(name)]
+    return f"it made no {', '.join(missing)}" if missing else None
+
+
+def _reason(status: int) -> str:
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+
+def _last_line(log: str) -> str:
+    with open(log, "rb") as file:
+        file.seek(max(0, os.path.getsize(log) - 4_000))
+        lines = file.read().decode("utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:500]
+
+
+def _write(path: str, text: str) -> None:
+    """On disk, and whole, when this returns."""
+    temporary = f"{path}.partial"  # the lock sees to it that nobody else writes it
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,113 @@
+"""The results file of an evaluation: JSON lines, only ever appended to, by one process at a time.
+
+One line is one write and one fsync, so a killed run leaves at most a torn last line; it is set aside, beside the file,
+when the next run opens it. A job that ran again has a later line, which counts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+from typing import IO, Any
+
+from data_prep.errors import InputError
+
+FILE_NAME = "results.jsonl"
+Line = dict[str, Any]
+
+
+def _parse(path: Path, text: bytes) -> list[Line]:
+    """The lines of whole text; InputError names one that is no JSON object."""
+    lines = []
+    for number, line in enumerate(text.split(b"\n")[:-1], 1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: must be a JSON object: {error}") from None
+        if not isinstance(record, dict):
+            raise InputError(f"{path}, line {number}: must be a JSON object, but is a {type(record).__name__}")
+        lines.append(record)
+    return lines
+
+
+def read_ledger(path: Path) -> list[Line]:
+    """All whole lines, oldest first; a torn last one is no line. InputError if the file is missing or damaged."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: must be a results file of meta-nmt-evaluate: {error.strerror}") from None
+    return _parse(path, text[: text.rfind(b"\n") + 1])
+
+
+def latest(lines: list[Line]) -> dict[str, Line]:
+    """The last line of each job, in the order in which the jobs first came."""
+    jobs: dict[str, Line] = {}
+    for line in lines:
+        if line.get("kind") == "job":
+            jobs[line["job"]] = line
+    return jobs
+
+
+class Ledger:
+    """The file opened for appending, locked against a second evaluation until it is closed.
+
+    Raises:
+        InputError: another process has it open (it is named), or a line is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(path)
+        try:
+            self._mend()
+            self.lines = read_ledger(path)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._file = open(path, "ab", buffering=0)
+
+    def _mend(self) -> None:
+        """Set a torn last line aside."""
+        self.path.touch()
+        text = self.path.read_bytes()
+        whole = text.rfind(b"\n") + 1
+        if whole < len(text):
+            with open(f"{self.path}.torn", "ab") as aside:
+                aside.write(text[whole:] + b"\n")
+            os.truncate(self.path, whole)
+
+    def append(self, line: Line) -> None:
+        """On disk when this returns."""
+        self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n")
+        os.fsync(self._file.fileno())
+        self.lines.append(line)
+
+    def close(self) -> None:
+        self._file.close()
+        self._lock.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _lock(path: Path) -> IO[str]:
+    """The lock file, open and locked; the kernel lets go of it when the process ends, however it ends."""
+    lock = open(f"{path}.lock", "a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "another process"
+        lock.close()
+        raise InputError(f"{path}: must be written by one evaluation at a time, but {owner} is writing to it") from None
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+    lock.flush()
+    return lock

@@ -1,0 +1,171 @@
+"""The report as one HTML page that holds its pictures, styles and script itself, and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Sequence
+from importlib.resources import files
+from statistics import mean
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from meta_nmt.report import tables
+from meta_nmt.report.gather import Report
+from meta_nmt.report.plots import Plot, rendered
+from meta_nmt.report.significance import ALL_TARGETS
+
+
+def _file(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _data_uri(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
+
+
+def _pictures(figures: Sequence[Plot]) -> list[dict[str, Any]]:
+    return [
+        {"title": plot.title, "caption": plot.caption, "wide": plot.wide,
+         **{theme: _data_uri(rendered(plot, "svg", theme)) for theme in ("light", "dark")}}
+        for plot in figures
+    ]  # fmt: skip
+
+
+def main_strategy(report: Report) -> str:
+    """The fine-tuning that most results at the main budget have; of several, the default one or the first."""
+    adapted = [r for r in report.results if r.english_tokens == report.budget and r.system != "scratch"]
+    counts = Counter(result.strategy for result in adapted if result.strategy != "learned")
+    return max(counts, key=lambda s: (counts[s], s == "emb_enc"), default="")
+
+
+def finding(report: Report) -> str:
+    """What was found, in words: the best system that is no baseline beside the baseline, over all targets."""
+    strategy, averages = main_strategy(report), {}
+    for system in report.systems:
+        found = [_mean_bleu(report, system, target, "all" if system == "scratch" else strategy)
+                 for target in report.targets]  # fmt: skip
+        scores = [score for score in found if score is not None]
+        if len(scores) == len(found):
+            averages[system] = mean(scores)
+    others = {s: v for s, v in averages.items() if s not in ("scratch", "transfer", report.baseline)}
+    if not others or report.baseline not in averages or not report.budget:
+        return ""
+    best, targets = max(others, key=lambda system: others[system]), len(report.targets)
+    chosen = f" (the best of {len(others)} on the test sets)" if len(others) > 1 else ""
+    where = f" on average over {targets} languages" if targets > 1 else f" on {report.targets[0]}"
+    scratch = f" Training from scratch gives {averages['scratch']:.2f}." if "scratch" in averages else ""
+    return (
+        f"From {report.budget:,} English tokens, adapting {tables.strategy_title(strategy)}, {best}{chosen} reaches "
+        f"{others[best]:.2f} BLEU{where}, against {averages[report.baseline]:.2f} of {report.baseline}"
+        f"{_verdict(report, best, strategy)}.{scratch}"
+    )
+
+
+def _mean_bleu(report: Report, system: str, target: str, strategy: str) -> float | None:
+    wanted = (system, target, report.budget, strategy)
+    runs = [r.bleu for r in report.results if (r.system, r.target, r.english_tokens, r.strategy) == wanted]
+    return mean(runs) if runs else None
+
+
+def _verdict(report: Report, system: str, strategy: str) -> str:
+    """What the paired bootstrap says of it, in words."""
+    wanted = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system, "bs")
+    for c in report.significance:
+        if (c.target, c.english_tokens, c.strategy, c.system, c.test) == wanted:
+            delta = f"{c.delta:+.2f}".replace("-", tables.MINUS)
+            within = "" if c.p < tables.LEVEL else "; the difference is within chance"
+            return f" (over all sentences {delta}, paired bootstrap p {_p(c.p)}){within}"
+    return ""
+
+
+def _p(p: float) -> str:
+    text = tables.p_value(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def main_caption(report: Report) -> str:
+    seeds = len(report.seeds)
+    return (
+        f"Test BLEU (sacreBLEU) after adaptation to samples of {report.budget:,} English tokens, mean ± standard "
+        f"deviation over {seeds} seed{'s' * (seeds != 1)}; zero-shot is the model as it was meta-trained, one run. "
+        f"Shaded: the best of its column. {tables.ABOVE} {tables.BELOW}: above or below {report.baseline} by the "
+        f"paired bootstrap, p < {tables.LEVEL}. What is trained from scratch trains everything, and stands by every "
+        "fine-tuning."
+    )
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    sizes = sorted({r.english_tokens for r in report.results if not report.is_full(r)})
+    return [
+        ("targets", ", ".join(report.targets)),
+        ("systems", ", ".join(report.systems)),
+        ("English tokens", ", ".join(f"{size:,}" for size in sizes)),
+        ("seeds", ", ".join(map(str, report.seeds)) or "none"),
+        ("results", f"{len(report.results):,}"),
+    ]
+
+
+def _made(report: Report) -> list[tuple[str, Any]]:
+    packages = ", ".join(f"{name} {number}" for name, number in report.versions.items())
+    return [
+        ("signatures", tables.signatures(report)),
+        ("seeds", ", ".join(map(str, report.seeds)) or "none"),
+        ("commit", [report.commit]),
+        ("versions", packages),
+        *(("data", [f"{record['folder']}/data.json sha256 {record['sha256']}"]) for record in report.data),
+    ]
+
+
+def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
+    wanted = [
+        ("results", "Translation quality", bool(context["main_table"].rows)),
+        ("budget", "Amount of data", bool(context["budget_figures"])),
+        ("significance", "Significance", bool(context["significance"].rows)),
+        ("training", "Training cost", bool(context["training"].rows)),
+        ("samples", "Samples", bool(report.samples)),
+        ("universal", "Universal tokens", bool(report.neighbours)),
+        ("runs", "Every result", True),
+        ("data", "Data and leakage", bool(report.data)),
+        ("failed", "Failed jobs", bool(report.failures)),
+        ("made", "Made with", True),
+    ]
+    return [(name, title) for name, title, there in wanted if there]
+
+
+def as_page(report: Report, figures: Sequence[Plot]) -> str:
+    """The page. Everything from data is escaped."""
+    pictures = _pictures(figures)
+    trainings = [picture for plot, picture in zip(figures, pictures, strict=True) if plot.name == "meta-training"]
+    definition = report.experiment.get("experiment")
+    context: dict[str, Any] = {
+        "report": report,
+        "finding": finding(report),
+        "facts": _facts(report),
+        "made": _made(report),
+        "main_table": tables.paper_table(report),
+        "main_caption": main_caption(report),
+        "significance": tables.significance_table(report, main=True),
+        "all_significance": tables.significance_table(report),
+        "training": tables.training_table(report),
+        "choices": tables.choices_table(report),
+        "costs": tables.cost_table(tables.all_costs(report)),
+        "runs": tables.runs_table(report),
+        "audits": [(record, tables.audit_table(record)) for record in report.data],
+        "budget_figures": [picture for picture in pictures if picture not in trainings],
+        "training_figures": trainings,
+        "commands": tables.all_commands(report),
+        "definition": yaml.safe_dump(definition, sort_keys=False, allow_unicode=True) if definition else "",
+        "strategy_title": tables.strategy_title,
+        "above": tables.ABOVE,
+        "below": tables.BELOW,
+        "level": tables.LEVEL,
+        "css": Markup(_file("page.css")),
+        "js": Markup(_file("page.js")),
+    }
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_file("page.html.j2"))
+    return template.render(**context, sections=_sections(report, context)) + "\n"

@@ -1,0 +1,295 @@
+"""The report's tables, as the page and the Markdown show them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from meta_nmt.report.gather import Report, full_name
+from meta_nmt.report.results import STRATEGY_ORDER, Result, rank, unique
+from meta_nmt.report.significance import ALL_TARGETS, TITLES, Comparison
+
+LEVEL = 0.05  # of significance
+ABOVE, BELOW = "▲", "▼"
+MINUS = "\u2212"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """text: what is shown; value: what it sorts by (None: by its text); best: of its column; note: more, small."""
+
+    text: str
+    value: float | None = None
+    best: bool = False
+    note: str = ""
+    mark: str = ""
+
+    @property
+    def plain(self) -> str:
+        text = " ".join(part for part in (self.text, self.mark) if part)
+        return f"**{text}**" if self.best else text
+
+
+@dataclass
+class Table:
+    """words: columns that are no numbers; groups: (heading, columns it spans) over the head, where there are any;
+    foot: rows that stay below the others however these are sorted."""
+
+    name: str
+    head: list[str]
+    rows: list[list[Cell]]
+    words: tuple[int, ...] = (0,)
+    groups: list[tuple[str, int]] = field(default_factory=list)
+    foot: list[list[Cell]] = field(default_factory=list)
+
+    def is_text(self, column: int) -> bool:
+        return column in self.words
+
+    def has_notes(self, column: int) -> bool:
+        return any(row[column].note for row in self.rows)
+
+    @property
+    def flat_head(self) -> list[str]:
+        """The head in one line, for formats without groups."""
+        spread = [name for name, span in self.groups for _ in range(span)] or [""] * len(self.head)
+        return [" ".join(part for part in pair if part) for pair in zip(spread, self.head, strict=True)]
+
+
+def number(value: float | None, digits: int = 2) -> Cell:
+    return Cell("", None) if value is None else Cell(f"{value:,.{digits}f}", value)
+
+
+def count(value: int) -> Cell:
+    return Cell(f"{value:,}", value)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean ± standard deviation; of one value, the value."""
+    return f"{values[0]:.2f}" if len(values) == 1 else f"{mean(values):.2f} ± {stdev(values):.2f}"
+
+
+def strategy_title(strategy: str) -> str:
+    titles = {"zero": "zero-shot", "emb_enc": "emb + enc", "learned": "learned rule"}
+    return titles.get(strategy, strategy)
+
+
+def budget_title(tokens: int) -> str:
+    return f"{tokens // 1000}k" if tokens % 1000 == 0 and tokens else f"{tokens:,}"
+
+
+def marks(report: Report) -> dict[tuple[str, int, str, str], str]:
+    """Cells that the paired bootstrap finds above or below the baseline."""
+    return {
+        (c.target, c.english_tokens, c.strategy, c.system): ABOVE if c.delta > 0 else BELOW
+        for c in report.significance
+        if c.test == "bs" and c.p < LEVEL
+    }
+
+
+def paper_columns(report: Report) -> list[tuple[str, int, str]]:
+    """(target, tokens, strategy) of the main table: zero-shot and the main budget, for each target."""
+    cells = unique(result.cell for result in report.results if result.system != "scratch")
+    if not cells:
+        cells = unique(result.cell for result in report.results)
+    return [cell for cell in cells if cell[1] in (0, report.budget)]
+
+
+def paper_table(report: Report) -> Table:
+    """Table 1 of the paper: systems down, targets across, zero-shot beside what adaptation makes of it.
+
+    A system trained from scratch has one strategy, all parameters: it stands in every column of a fine-tuning.
+    """
+    by_cell: dict[tuple[Any, ...], list[Result]] = defaultdict(list)
+    for result in report.results:
+        by_cell[(*result.cell, result.system)].append(result)
+    columns = paper_columns(report)
+    runs = {}
+    for column in columns:
+        target, tokens, strategy = column
+        for system in report.systems:
+            beside = system == "scratch" and tokens > 0 and strategy != "learned"
+            runs[column, system] = by_cell.get((target, tokens, "all" if beside else strategy, system))
+    best = {
+        column: max((mean(r.bleu for r in runs[column, s] or ()) for s in report.systems if runs[column, s]), default=0)
+        for column in columns
+    }
+    marked = marks(report)
+    rows = [
+        [Cell(system), *(_paper_cell(runs[c, system], best[c], marked.get((*c, system), "")) for c in columns)]
+        for system in report.systems
+    ]
+    targets = unique(column[0] for column in columns)
+    return Table(
+        name="main",
+        head=["system", *(strategy_title(strategy) for _, _, strategy in columns)],
+        rows=rows,
+        groups=[("", 1), *((target, sum(c[0] == target for c in columns)) for target in targets)],
+        foot=_full_rows(report, columns),
+    )
+
+
+def _paper_cell(results: Sequence[Result] | None, best: float, mark: str) -> Cell:
+    if not results:
+        return Cell("")
+    bleu = [result.bleu for result in results]
+    middle = mean(bleu)
+    return Cell(f"{middle:.2f}", middle, middle == best, f"± {stdev(bleu):.2f}" if len(bleu) > 1 else "", mark)
+
+
+def _full_rows(report: Report, columns: Sequence[tuple[str, int, str]]) -> list[list[Cell]]:
+    """The full-data reference: under the adapted columns of its target."""
+    by_system: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for result in report.results:
+        if report.is_full(result):
+            by_system[result.system][result.target].append(result.bleu)
+    rows = []
+    for system, by_target in by_system.items():
+        cells = [number(mean(by_target[t])) if tokens and by_target.get(t) and strategy != "learned" else Cell("")
+                 for t, tokens, strategy in columns]
+        rows.append([Cell(f"{system}, full data"), *cells])
+    return rows
+
+
+def summary_table(report: Report) -> Table:
+    """One row per target, size and strategy; BLEU per system as mean ± standard deviation over n seeds.
+
+    A system trained from scratch has no strategy: it stands beside every strategy of its target and size.
+    """
+    cells: dict[tuple[str, int, str], dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    for result in report.results:  # in the report's order, which the rows keep
+        if result.system != "scratch":
+            cells[result.cell][result.system].append(result)
+    for result in report.results:
+        if result.system == "scratch":
+            beside = [name for name in cells if name[:2] == result.cell[:2] and name[2] != "zero"]
+            for name in beside or [result.cell]:
+                cells[name]["scratch"].append(result)
+    rows = [
+        [Cell(name[0]), count(name[1]), Cell(name[2]), *(_summary(by_system.get(s, [])) for s in report.systems)]
+        for name, by_system in cells.items()
+    ]
+    for row in rows:
+        row[1] = Cell(str(int(row[1].value or 0)), row[1].value)
+    return Table("summary", ["target", "English tokens", "strategy", *report.systems], rows, (0, 2))
+
+
+def _summary(results: Sequence[Result]) -> Cell:
+    if not results:
+        return Cell("")
+    bleu, chrf = ([getattr(result, metric) for result in results] for metric in ("bleu", "chrf"))
+    return Cell(f"{spread(bleu)} (chrF {mean(chrf):.2f}, n={len(results)})", mean(bleu))
+
+
+def runs_table(report: Report) -> Table:
+    head = ["target", "English tokens", "strategy", "system", "seed", "BLEU", "chrF", "chrF++"]
+    rows = [
+        [Cell(r.target), Cell(str(r.english_tokens), r.english_tokens), Cell(r.strategy), Cell(r.system),
+         Cell(str(r.seed), r.seed), number(r.bleu), number(r.chrf), number(r.chrf2)]
+        for r in report.results
+    ]  # fmt: skip
+    if report.comet:
+        head.append("COMET")
+        rows = [[*row, number(report.comet.get(r.name))] for row, r in zip(rows, report.results, strict=True)]
+    return Table("runs", head, rows, (0, 2, 3))
+
+
+def significance_table(report: Report, main: bool = False) -> Table:
+    """One row a comparison, both tests beside each other, the main table's first; ``main``: those alone."""
+    by_test: dict[tuple[Any, ...], dict[str, Comparison]] = defaultdict(dict)
+    for c in (c for c in report.significance if not main or c.english_tokens in (0, report.budget)):
+        by_test[c.english_tokens, c.strategy, c.system, c.target][c.test] = c
+    order = sorted(by_test, key=lambda key: _significance_order(report, *key))
+    head = ["target", "English tokens", "strategy", "system", "against", "seeds", "ΔBLEU",
+            *(f"p, {title}" for title in TITLES.values())]  # fmt: skip
+    rows = [_significance_row(by_test[key]) for key in order]
+    return Table("significance" if main else "significance-all", head, rows, (0, 2, 3, 4))
+
+
+def _significance_order(report: Report, tokens: int, strategy: str, system: str, target: str) -> tuple[Any, ...]:
+    """The main size first, then the greater; within a system, all targets together first."""
+    place = (tokens != report.budget, -tokens, rank(strategy, STRATEGY_ORDER), report.systems.index(system))
+    return (*place, target != ALL_TARGETS, target)
+
+
+def _significance_row(tests: dict[str, Comparison]) -> list[Cell]:
+    c = next(iter(tests.values()))
+    return [
+        Cell(full_name(c)), Cell(budget_title(c.english_tokens), c.english_tokens), Cell(strategy_title(c.strategy)),
+        Cell(c.system), Cell(c.against), Cell(str(len(c.seeds)), len(c.seeds)),
+        Cell(f"{c.delta:+.2f}".replace("-", MINUS), c.delta),
+        *(Cell(p_value(tests[t].p), tests[t].p, best=tests[t].p < LEVEL) if t in tests else Cell("") for t in TITLES),
+    ]  # fmt: skip
+
+
+def p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def training_table(report: Report) -> Table:
+    """What each system had been trained on before adaptation, so that a comparison can be judged."""
+    behind: dict[str, dict[str, Any]] = {}
+    for result in report.results:
+        runs = [cost for cost in result.cost if cost["kind"] == "train"]
+        entry = behind.setdefault(result.system, {"tokens": set(), "wall": 0.0, "memory": 0.0, "devices": []})
+        entry["tokens"].add(sum(cost["train_tokens"] for cost in runs))
+        entry["wall"] = max(entry["wall"], sum(cost["wall_s"] for cost in runs))
+        entry["memory"] = max([entry["memory"], *(cost["peak_memory_mib"] for cost in runs)])
+        entry["devices"] = unique([*entry["devices"], *(cost["device"] for cost in runs)])
+    rows = [
+        [Cell(system), Cell(", ".join(f"{n:,}" for n in sorted(e["tokens"])), max(e["tokens"])), number(e["wall"], 0),
+         number(e["memory"], 0), Cell("; ".join(e["devices"]))]
+        for system, e in behind.items()
+    ]  # fmt: skip
+    head = ["system", "training tokens before adaptation", "wall s", "peak MiB", "device"]
+    return Table("training", head, rows, (0, 4))
+
+
+def cost_table(costs: Iterable[dict[str, Any]]) -> Table:
+    rows = [
+        [Cell(cost["kind"]), Cell("/".join(Path(cost["run"]).parts[-3:])), count(cost["train_tokens"]),
+         number(cost["wall_s"], 0), Cell(f"{cost['peak_memory_mib']:.0f}", cost["peak_memory_mib"]),
+         Cell(cost["device"])]
+        for cost in costs
+    ]  # fmt: skip
+    return Table("cost", ["kind", "run", "train tokens", "wall s", "peak MiB", "device"], rows, (0, 1, 5))
+
+
+def choices_table(report: Report) -> Table:
+    """What was chosen on dev sets, among what."""
+    rows = [
+        [Cell(c["what"]), Cell(c["for"]), Cell(c["chosen"]),
+         Cell(", ".join(f"{name}: {bleu:.2f}" for name, bleu in c["dev_bleu"].items()))]
+        for c in report.choices
+    ]  # fmt: skip
+    return Table("choices", ["what", "for", "chosen", "dev BLEU of each"], rows, (0, 1, 2, 3))
+
+
+def audit_table(record: dict[str, Any]) -> Table:
+    """The leakage audit of a data folder, language by language."""
+    rows = [
+        [Cell(e["lang"]), Cell(e["role"]), count(e["lines"]), count(e["english_tokens"]), number(e["precision"]),
+         count(e["audited"]), count(e["held_out"]), count(e["overlaps"]), Cell(e["sha256"][:16])]
+        for e in record["languages"]
+    ]  # fmt: skip
+    english = record["english"]
+    rows.append([Cell(english["lang"]), Cell("target side"), Cell(""), Cell(""), Cell(""), count(english["audited"]),
+                 count(english["held_out"]), count(english["overlaps"]), Cell("")])  # fmt: skip
+    head = ["language", "role", "training pairs", "English tokens", "P@1", "lines audited", "held-out lines",
+            "overlaps", "sha256"]  # fmt: skip
+    return Table("audit", head, rows, (0, 1, 8))
+
+
+def all_costs(report: Report) -> list[dict[str, Any]]:
+    return unique(cost for result in report.results for cost in result.cost)
+
+
+def all_commands(report: Report) -> list[str]:
+    return unique(command for result in report.results for command in result.commands)
+
+
+def signatures(report: Report) -> list[str]:
+    return unique(s for r in report.results for s in (r.signature, r.chrf_signature, r.chrf2_signature))

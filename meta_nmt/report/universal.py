@@ -1,0 +1,36 @@
+"""The universal tokens that a language's words are made of in an adapted model: ULR, made visible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fairseq import checkpoint_utils
+
+from data_prep.provenance import read_json
+from meta_nmt.data.language_pack import load_universal_names
+from meta_nmt.modules.neighbours import nearest_universal
+from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
+
+WORD_START = "▁"
+SHORTEST = 4  # letters: shorter pieces are mostly function words and fragments
+NEAREST = 5
+
+
+def nearest_pieces(data: str, checkpoint: str, lang: str, count: int) -> list[tuple[str, list[tuple[str, float]]]]:
+    """(piece, its nearest universal tokens with their weights) of the most frequent pieces that begin a word.
+
+    Raises:
+        InputError: the checkpoint or the language pack cannot be read.
+    """
+    read_checkpoint(checkpoint)
+    english = read_json(Path(data) / "data.json")["target_lang"]
+    config = ULRTranslationConfig(data=data, source_lang=lang, target_lang=english, adapt_params="scratch")
+    task = ULRTranslationTask.setup_task(config)
+    (model,), _ = checkpoint_utils.load_model_ensemble([checkpoint], task=task)
+    symbols = task.source_dictionary.symbols[task.source_dictionary.nspecial :]  # most frequent first
+    words = [s for s in symbols if s.startswith(WORD_START) and len(s) > SHORTEST and s[1:].isalpha()][: 2 * count]
+    names = load_universal_names(data, len(task.universal_keys))
+    nearest = nearest_universal(model.eval(), task.source_dictionary, names, words, NEAREST)
+    return [(piece.removeprefix(WORD_START), tokens) for piece, tokens in zip(words, nearest, strict=True) if tokens][
+        :count
+    ]

@@ -1,0 +1,111 @@
+"""The loss that an episode's inner and outer loop see: a fairseq criterion at any parameters, as a mean per token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
+
+QUERIES = "encoder.embed_tokens.queries"
+RESIDUAL = "encoder.embed_tokens.residual"
+
+
+class FunctionalModel:
+    """The model at other parameters: what a fairseq criterion calls, without touching the model's own."""
+
+    def __init__(self, model: torch.nn.Module, parameters: dict[str, Tensor]) -> None:
+        self._model, self._parameters = model, parameters
+
+    def __call__(self, **net_input: Any) -> Any:
+        return functional_call(self._model, self._parameters, args=(), kwargs=net_input)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+class EpisodeLoss:
+    """loss(parameters, batch): a scalar, normalised by the batch's own tokens.
+
+    Args:
+        network: the model; criterion: fairseq's.
+        queries: (U, Q) vectors of the source tokens in play.
+        padding_idx: id of the padding symbol.
+        bf16: run forward passes under bfloat16 autocast.
+        pieces: of a batch that are computed one after the other. Their activations are not kept but computed again on
+            the way back, so that memory is that of one piece, and the gradient that of the batch, up to rounding.
+
+    ``logs`` has what the criterion reported, a dictionary a batch.
+    """
+
+    def __init__(
+        self, network: Any, criterion: Any, queries: Tensor, padding_idx: int, bf16: bool = False, pieces: int = 1
+    ) -> None:
+        self.network, self.criterion, self.queries = network, criterion, queries
+        self.padding_idx, self.bf16, self.pieces = padding_idx, bf16, pieces
+        self.logs: list[dict[str, Any]] = []
+
+    def restart(self, pieces: int) -> None:
+        self.pieces = pieces
+        self.logs.clear()
+
+    def __call__(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> Tensor:
+        parts = split_batch(batch, self.pieces, self.padding_idx)
+        if len(parts) == 1:
+            loss, size, log = self._sum(parameters, batch)
+            self.logs.append(log)
+            return loss / size
+        reports: dict[int, tuple[Any, dict[str, Any]]] = {}
+
+        def piece(number: int) -> Tensor:
+            loss, *report = self._sum(parameters, parts[number])
+            reports[number] = (report[0], report[1])  # the second time, on the way back, the same
+            return loss
+
+        losses = [checkpoint(piece, number, use_reentrant=False) for number in range(len(parts))]
+        self.logs.append(sum_logs(log for _, log in reports.values()))
+        total: Tensor = torch.stack(losses).sum() / sum(size for size, _ in reports.values())
+        return total
+
+    def _sum(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> tuple[Tensor, Any, dict[str, Any]]:
+        model = FunctionalModel(self.network, {**parameters, QUERIES: self.queries})
+        with torch.autocast(self.queries.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            loss, size, log = self.criterion(model, batch)
+        return loss, size, log
+
+
+def split_batch(batch: dict[str, Any], pieces: int, padding_idx: int) -> list[dict[str, Any]]:
+    """A fairseq batch of B sentences as at most ``pieces`` batches of about as many each."""
+    sentences = len(batch["target"])
+    if min(pieces, sentences) == 1:
+        return [batch]
+
+    def rows(chosen: list[int], value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rows(chosen, entry) for key, entry in value.items()}
+        return value[chosen[0] : chosen[-1] + 1] if isinstance(value, Tensor) else value
+
+    parts = []
+    for chosen in torch.arange(sentences).tensor_split(min(pieces, sentences)):
+        part = rows(chosen.tolist(), batch)
+        tokens = int(part["target"].ne(padding_idx).sum())
+        parts.append(part | {"nsentences": len(chosen), "ntokens": tokens})
+    return parts
+
+
+def sum_logs(logs: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Adds up what criterion calls reported, key by key."""
+    every = list(logs)
+    return {key: sum(log.get(key, 0) for log in every) for key in dict.fromkeys(k for log in every for k in log)}
+
+
+def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:
+    """Adds to ``p.grad`` by name. The episode's own residual rows are no parameter of the model: dropped."""
+    for name, gradient in gradients.items():
+        if name == RESIDUAL:
+            continue
+        parameter = parameters[name]
+        parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)

@@ -1,0 +1,82 @@
+"""The average of checkpoints of one model, as fairseq's scripts/average_checkpoints.py makes it (fairseq's wheel does
+not have that script, and it does not load checkpoints under torch's protection):
+
+    python -m meta_nmt.translation.average --output average.pt \\
+        --inputs runs/ro-s1/checkpoint_best.pt runs/ro-s2/checkpoint_best.pt
+
+The checkpoints must be of one model: the same parameters, the same language. Averaging runs that started from one
+meta-trained checkpoint often gains what an ensemble gains, at the price of a single model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import meta_nmt  # noqa: F401  allows what fairseq checkpoints hold
+from data_prep.errors import InputError, OneLineParser, run_command
+from data_prep.provenance import atomic
+from meta_nmt.tasks.ulr_translation import read_checkpoint
+
+FIXED = (".keys", ".queries")  # what says which universal space and which language a model is of
+
+
+def average(paths: Sequence[str | Path]) -> dict[str, Any]:
+    """The first checkpoint's contents with the mean of all models' parameters; optimiser state is left out.
+
+    Raises:
+        InputError: the checkpoints are not of one model and one language.
+    """
+    for path in paths:
+        read_checkpoint(path)  # a clear error for a damaged one
+    state: dict[str, Any] = torch.load(paths[0], map_location="cpu", weights_only=True)
+    first = state["model"]
+    sums = {name: value.double() if value.is_floating_point() else value for name, value in first.items()}
+    for path in paths[1:]:
+        other = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        _check_alike(first, other, paths[0], path)
+        for name, value in other.items():
+            if value.is_floating_point():
+                sums[name] += value.double()
+    state["model"] = {
+        name: (value / len(paths)).to(first[name].dtype) if value.is_floating_point() else value
+        for name, value in sums.items()
+    }
+    state["last_optimizer_state"] = None
+    return state
+
+
+def _check_alike(first: dict[str, Any], other: dict[str, Any], path: str | Path, other_path: str | Path) -> None:
+    shapes, others = ({name: tuple(value.shape) for name, value in model.items()} for model in (first, other))
+    unlike = sorted(name for name in shapes.keys() | others.keys() if shapes.get(name) != others.get(name))
+    if not unlike:
+        unlike = [name for name in first if name.endswith(FIXED) and not torch.equal(first[name], other[name])]
+    if unlike:
+        raise InputError(f"{other_path}: must be of the same model and language as {path}, but {unlike[0]} differs")
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    parser = OneLineParser(
+        prog="python -m meta_nmt.translation.average", description="The average of checkpoints of one model."
+    )
+    parser.add_argument("--inputs", nargs="+", required=True, metavar="CKPT", help="checkpoints, at least 2")
+    parser.add_argument("--output", required=True, type=Path, metavar="CKPT", help="checkpoint to write")
+    args = parser.parse_args(argv)
+    if len(args.inputs) < 2:
+        parser.error("`--inputs` must name at least 2 checkpoints")
+    state = average(args.inputs)
+    with atomic(args.output) as temporary:
+        torch.save(state, temporary)
+    print(f"{args.output}: the average of {len(args.inputs)} checkpoints")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(run, argv, prog="python -m meta_nmt.translation.average")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

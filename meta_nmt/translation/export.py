@@ -1,0 +1,163 @@
+"""Leaving home: an adapted model as a translator folder that fairseq and CTranslate2 load without meta_nmt.
+
+The universal lexical representation of one language is folded into an ordinary embedding table: E[x] for every x of
+its dictionary. What is left is fairseq's plain `transformer`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ctranslate2.converters import fairseq as ctranslate2_fairseq
+from ctranslate2.converters.converter import Converter
+from fairseq.models.transformer import TransformerModel, base_architecture
+
+from data_prep.errors import InputError
+from data_prep.provenance import PARTIAL, atomic, read_json, sha256, versions, write_json, write_text
+from meta_nmt.data.language_pack import language_folder, load_universal_names
+from meta_nmt.modules.neighbours import nearest_universal
+from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.translation.backends import CTRANSLATE2_MODEL, TORCH_MODEL, fold, load_adapted
+from meta_nmt.translation.translator import FORMAT, NEIGHBOURS, RECORD, SOURCE_MODEL, TARGET_MODEL
+
+FORMATS = ("fairseq", "ctranslate2")
+QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
+NEAREST = 8  # universal tokens a source piece in neighbours.json
+PACKAGES = ("torch", "fairseq-fixed", "ctranslate2", "sentencepiece")
+
+
+def export(
+    data: str | Path,
+    checkpoint: str | Path,
+    source_lang: str,
+    out: str | Path,
+    *,
+    target_lang: str = "en",
+    formats: Sequence[str] = FORMATS,
+    quantization: str = "int8",
+) -> None:
+    """Makes the folder ``out`` a translator, or adds a format to what was made of the same checkpoint before.
+
+    Args:
+        data: the data folder that the checkpoint was adapted on.
+        formats: of FORMATS.
+        quantization: of the CTranslate2 model, of QUANTIZATIONS.
+
+    Raises:
+        InputError: the checkpoint is not of this data folder, ``out`` holds another model, or CTranslate2 has no such
+            Transformer.
+    """
+    data, out = Path(data), Path(out)
+    task, (model,) = load_adapted(data, [checkpoint], source_lang, target_lang)
+    record = {
+        "format": FORMAT,
+        "source_lang": source_lang,
+        "target_lang": target_lang,
+        "checkpoint": sha256(checkpoint),
+        "quantization": quantization if "ctranslate2" in formats else None,
+        "versions": versions(PACKAGES),
+    }
+    before = _made_before(out, record)
+    names = load_universal_names(data, model.encoder.embed_tokens.keys.size(0))
+    pieces = list(task.source_dictionary.symbols[task.source_dictionary.nspecial :])
+    near = nearest_universal(model, task.source_dictionary, names, pieces, NEAREST)
+    fold(model)
+    for lang, name in ((source_lang, SOURCE_MODEL), (target_lang, TARGET_MODEL)):
+        pack = language_folder(data, lang)
+        _copy(pack / "spm.model", out / name)
+        _copy(pack / "dict.txt", out / f"dict.{lang}.txt")
+    rounded = [[(name, round(weight, 4)) for name, weight in found] for found in near]
+    write_text(out / NEIGHBOURS, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
+    args = transformer_arguments(read_checkpoint(checkpoint)["cfg"].model)
+    if "fairseq" in formats:
+        with atomic(out / TORCH_MODEL) as temporary:
+            torch.save(plain_checkpoint(model, args, source_lang, target_lang), temporary)
+    if "ctranslate2" in formats:
+        _write_ctranslate2(_Plain(model, args, task), out, quantization)
+    else:
+        record["quantization"] = before.get("quantization")
+    write_json(out / RECORD, record)  # last: a folder with a record is whole
+
+
+def _made_before(out: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """The record of ``out``; {} where there is none. InputError if it is of another model."""
+    if not (out / RECORD).is_file():
+        return {}
+    before = read_json(out / RECORD)
+    for name in ("source_lang", "target_lang", "checkpoint"):
+        if not isinstance(before, dict) or before.get(name) != record[name]:
+            raise InputError(f"--out {out}: must be new or hold the same model, but holds another ({name} differs)")
+    return before
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def transformer_arguments(saved: Namespace) -> Namespace:
+    """Of a ulr_transformer's arguments, those of a plain transformer."""
+    parser = ArgumentParser(add_help=False)
+    TransformerModel.add_args(parser)
+    names = {action.dest for action in parser._actions}
+    args = Namespace(**{name: value for name, value in vars(saved).items() if name in names})
+    args.arch = "transformer"
+    args.share_all_embeddings = False
+    base_architecture(args)
+    return args
+
+
+def plain_checkpoint(model: Any, args: Namespace, source_lang: str, target_lang: str) -> dict[str, Any]:
+    """A fairseq checkpoint of a folded model in tensors and plain containers alone: any fairseq loads it, with torch's
+    protection (`weights_only`) on, and runs none of our code."""
+    task = {"_name": "translation", "data": "", "source_lang": source_lang, "target_lang": target_lang}
+    return {
+        "args": None,
+        "cfg": {"_name": None, "model": {"_name": "transformer", **vars(args)}, "task": task},
+        "model": {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+                  if not name.startswith("meta_learner.")},
+        "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],
+        "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}},
+        "last_optimizer_state": None,
+        "task_state": {},
+    }  # fmt: skip
+
+
+class _Plain(Converter):
+    """A folded model for CTranslate2, by the parts of its own converter of fairseq models."""
+
+    def __init__(self, model: Any, args: Namespace, task: Any) -> None:
+        self.model, self.args, self.task = model, args, task
+
+    @torch.no_grad()
+    def _load(self) -> Any:
+        spec = ctranslate2_fairseq._get_model_spec(self.args)
+        ctranslate2_fairseq.set_transformer_encoder(spec.encoder, self.model.encoder)
+        ctranslate2_fairseq.set_transformer_decoder(spec.decoder, self.model.decoder)
+        spec.register_source_vocabulary(ctranslate2_fairseq._get_vocab(self.task.source_dictionary))
+        spec.register_target_vocabulary(ctranslate2_fairseq._get_vocab(self.task.target_dictionary))
+        spec.config.decoder_start_token = spec.config.eos_token  # fairseq starts with the end symbol
+        spec.config.add_source_eos = True
+        return spec
+
+
+def _write_ctranslate2(converter: Converter, out: Path, quantization: str) -> None:
+    """``out``/ctranslate2, made beside it and then moved into place."""
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / CTRANSLATE2_MODEL
+    with tempfile.TemporaryDirectory(PARTIAL, f".{target.name}.", out) as folder:
+        made = Path(folder) / target.name
+        try:
+            converter.convert(str(made), quantization=None if quantization == "float32" else quantization)
+        except ValueError as error:
+            raise InputError(f"CTranslate2 cannot convert this model: {error}") from None
+        if target.exists():
+            target.rename(Path(folder) / "old")
+        made.rename(target)

@@ -1,0 +1,89 @@
+"""A meta-trained model as others can use it: its checkpoint, and what a new language needs of its data folder.
+
+That is the universal space (keys and names), the target language's pack (SentencePiece, dictionary, vectors) and the
+record: a *meta model* folder holds these beside ``meta.pt``, and is all that meta-nmt-adapt needs to add a language.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data_prep.errors import InputError
+from data_prep.provenance import atomic, read_json, write_json
+from meta_nmt.data.language_pack import load_universal_keys
+from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.training import cost
+
+CHECKPOINT = "meta.pt"
+RECORD = "data.json"
+
+
+def check_meta(checkpoint: str | Path) -> dict[str, Any]:
+    """The contents of a checkpoint that holds no language yet; InputError for any other."""
+    state = read_checkpoint(checkpoint)
+    residual = state["model"].get("encoder.embed_tokens.residual")
+    if residual is None:
+        raise InputError(f"{checkpoint}: must be a ulr_transformer checkpoint, but is {state['cfg']['model'].arch!r}")
+    if len(residual):
+        raise InputError(f"{checkpoint}: must be meta-trained or joint, but is adapted to one language already")
+    return state
+
+
+def find_data(checkpoint: str | Path, given: str | Path | None = None) -> Path:
+    """The folder with the universal space that a meta-trained checkpoint was trained in.
+
+    ``given``, or else the folder of the checkpoint (a meta model), or else the data folder that the checkpoint names.
+
+    Raises:
+        InputError: it is not there, or its universal tokens are not the checkpoint's.
+    """
+    state = check_meta(checkpoint)
+    trained_on = str(getattr(state["cfg"].task, "data", ""))
+    places = [Path(given)] if given is not None else [Path(checkpoint).parent, Path(trained_on)]
+    found = next((place for place in places if (place / RECORD).is_file()), None)
+    if found is None:
+        raise InputError(
+            f"`--data` must name the data folder that {checkpoint} was trained on ({trained_on!r}), or a meta model's "
+            f"folder: there is no {RECORD} in {', '.join(map(str, places))}"
+        )
+    keys = state["model"]["encoder.embed_tokens.keys"].numpy()
+    if not np.array_equal(load_universal_keys(found).numpy(), keys):
+        raise InputError(f"{found}: must hold the universal tokens of {checkpoint}, but they differ; give `--data`")
+    return found
+
+
+def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
+    """Makes ``out`` a data folder of no source language: record, universal space, target pack, held-out text.
+
+    ``without``: a language to be left out of the record, so that it can be added anew.
+    """
+    record = read_json(data / RECORD)
+    english = record["target_lang"]
+    names = [*(f"universal/{name}" for name in ("keys.npy", "tokens.txt"))]
+    names += [f"lang/{english}/{name}" for name in ("spm.model", "dict.txt", "vectors.npy")]
+    for name in [*names, f"work/held-out.{english}"]:
+        if name in names or (data / name).is_file():
+            with atomic(out / name) as temporary:
+                shutil.copyfile(data / name, temporary)
+    languages = {lang: entry for lang, entry in record["languages"].items() if lang != without}
+    write_json(out / RECORD, record | {"languages": languages})
+
+
+def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Path:
+    """Makes the meta model folder ``out``, without the optimiser's state; returns the path of its checkpoint."""
+    found = find_data(checkpoint, data)
+    copy_universal(found, Path(out))
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state["last_optimizer_state"] = None  # twice the model's size
+    target = Path(out) / CHECKPOINT
+    with atomic(target) as temporary:
+        torch.save(state, temporary)
+    (Path(out) / cost.FILE_NAME).unlink(missing_ok=True)
+    for record in cost.history(checkpoint):
+        cost.append(out, record | {"parent": None})  # the runs before it are in these records
+    return target

@@ -1,0 +1,217 @@
+"""The model card of an adapted model: what it is, what it was made from, how good it is, what it cost, how to make it
+again. Markdown with the front matter that the Hugging Face hub reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data_prep.provenance import write_text
+
+FILE_NAME = "MODEL_CARD.md"
+SHOWN_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a card says of one model.
+
+    Args:
+        source_lang, target_lang: codes of the languages translated from and into.
+        system: what it started from: scratch, joint, fomaml ...
+        strategy: what was adapted: zero (nothing), emb, emb_enc, all ...
+        seed: of the sample and of the adaptation.
+        english_tokens: words of the English side of the pairs that it was adapted on.
+        pairs: sentence pairs that it was adapted on; None if not known.
+        scores: name -> value in per cent, such as {"dev BLEU": 31.2, "test chrF2++": 55.0}.
+        signatures: sacreBLEU's, of these scores.
+        samples: (source, hypothesis, reference) of held-out sentences.
+        pack: the language pack's card.json, or {}.
+        commands: that made it, oldest first.
+        cost: one record a run, oldest first (meta_nmt/training/cost.py).
+        commit, versions: of the code and of the packages behind it.
+        notes: whatever else a user should know, a sentence each.
+    """
+
+    source_lang: str
+    target_lang: str
+    system: str
+    strategy: str
+    seed: int
+    english_tokens: int
+    pairs: int | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    signatures: Sequence[str] = ()
+    samples: Sequence[tuple[str, str, str]] = ()
+    pack: Mapping[str, Any] = field(default_factory=dict)
+    commands: Sequence[str] = ()
+    cost: Sequence[Mapping[str, Any]] = ()
+    commit: str = "unknown"
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def model_card(facts: ModelFacts) -> str:
+    """The card as Markdown. Text of the model's data is escaped: it shows as it is and is never markup."""
+    sections = [
+        ("", _what_it_is(facts)),
+        ("Intended use and limits", _limits(facts)),
+        ("Training data", _training_data(facts)),
+        ("Scores", _scores(facts)),
+        ("Samples", _samples(facts)),
+        ("Cost", _cost(facts)),
+        ("How to reproduce", _reproduce(facts)),
+    ]
+    title = f"# Translation from {_text(facts.source_lang)} to {_text(facts.target_lang)}"
+    lines = [_front_matter(facts), "", title, ""]
+    for name, body in sections:
+        if body:
+            lines += [*([f"## {name}", ""] if name else []), *body, ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def write_model_card(facts: ModelFacts, folder: str | Path) -> Path:
+    """Writes MODEL_CARD.md into the folder, atomically; returns its path."""
+    path = Path(folder) / FILE_NAME
+    write_text(path, model_card(facts))
+    return path
+
+
+def _front_matter(facts: ModelFacts) -> str:
+    metrics = [name for name in ("bleu", "chrf") if any(name in score.lower() for score in facts.scores)]
+    head: dict[str, Any] = {
+        "language": [facts.source_lang, facts.target_lang],
+        "pipeline_tag": "translation",
+        "tags": ["translation", "low-resource", "meta-learning", "fairseq", facts.system],
+    }
+    if metrics:
+        head["metrics"] = metrics
+    return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
+
+
+def _what_it_is(facts: ModelFacts) -> list[str]:
+    start = {
+        "scratch": "trained from random parameters on this pair alone",
+        "joint": "a Transformer trained jointly on many languages",
+    }.get(facts.system, f"a Transformer meta-trained on many languages ({_text(facts.system)})")
+    if facts.system == "scratch":
+        how = f"It was {start}"
+    elif facts.strategy == "zero":
+        how = f"It is {start}, as it is, without adaptation to this pair"
+    else:
+        how = f"It is {start} and adapted to this pair (strategy `{_code(facts.strategy)}`)"
+    size = f"{facts.pairs:,} sentence pairs" if facts.pairs is not None else "a sample of sentence pairs"
+    amount = f" on {size}, {facts.english_tokens:,} words of {_text(facts.target_lang)}" if facts.english_tokens else ""
+    return [
+        f"{how}{amount}; seed {facts.seed}.",
+        "",
+        "Its source words are read through a universal lexical representation: each is a mixture of pieces of "
+        f"{_text(facts.target_lang)}, found by its own vector (Gu et al. 2018, arXiv 1802.05368 and 1808.08437). "
+        "Made with meta_nmt.",
+    ]
+
+
+def _limits(facts: ModelFacts) -> list[str]:
+    lines = [
+        f"For a first understanding of {_text(facts.source_lang)} text of the kind that it was trained on, and as a "
+        "draft for a person who knows both languages.",
+        "",
+        "- Learnt from few sentences: it will leave out, make up and mistake names, numbers and negations, in fluent "
+        "sentences. Nothing that people's health, rights or money hang on should rest on it unread.",
+        "- Text of another kind (register, subject, spelling) than its training data is translated worse than the "
+        "scores here say.",
+        "- It translates sentence by sentence and does not know what stands before.",
+    ]
+    alignment = facts.pack.get("alignment")
+    if isinstance(alignment, Mapping) and alignment.get("poor"):
+        lines.append("- Its word vectors are poorly aligned (see below), so rare words are likely to be wrong.")
+    return [*lines, *(f"- {_text(note)}" for note in facts.notes)]
+
+
+def _training_data(facts: ModelFacts) -> list[str]:
+    pack, lines = facts.pack, []
+    sources = [entry for entry in pack.get("sources", ()) if isinstance(entry, Mapping)]
+    if sources:
+        rows = [[_text(entry.get("name", "")), str(entry.get("sha256", ""))[:16]] for entry in sources]
+        lines += [*_table(["file of the language pack", "sha256 starts with"], rows), ""]
+    alignment = pack.get("alignment")
+    if isinstance(alignment, Mapping):
+        at_one = alignment.get("precision_at_1")
+        quality = "could not be measured" if at_one is None else f"is {at_one} on {alignment.get('words')} words"
+        poor = " This is poor." if alignment.get("poor") else ""
+        lines += [f"Alignment of its vectors to {_text(facts.target_lang)}: held-out precision@1 {quality}.{poor}", ""]
+    leaked = pack.get("held_out_in_meta_training")
+    if leaked:
+        lines += [f"{leaked} of its dev and test lines stand, on the target side, in the text that the model was "
+                  "meta-trained on.", ""]  # fmt: skip
+    return [
+        *lines,
+        "The licences of the parallel and monolingual text, and of the text that the meta-trained model was made "
+        "from, hold for what is made from them; no licence is recorded here. Ask those who gave the text.",
+    ]
+
+
+def _scores(facts: ModelFacts) -> list[str]:
+    if not facts.scores:
+        return ["None were measured."]
+    rows = [[_text(name), f"{value:.2f}"] for name, value in facts.scores.items()]
+    return [*_table(["score", "value"], rows), "", *(f"- sacreBLEU `{_code(text)}`" for text in facts.signatures)]
+
+
+def _samples(facts: ModelFacts) -> list[str]:
+    rows = [[_text(cell) for cell in sample] for sample in facts.samples[:SHOWN_SAMPLES]]
+    return _table(["source", "translation", "reference"], rows) if rows else []
+
+
+def _cost(facts: ModelFacts) -> list[str]:
+    rows = [
+        [
+            _text(record.get("kind", "")),
+            _text("/".join(Path(str(record.get("run", ""))).parts[-2:])),
+            f"{int(record.get('train_tokens', 0)):,}",
+            f"{float(record.get('wall_s', 0)):.0f}",
+            f"{float(record.get('peak_memory_mib', 0)):.0f}",
+            _text(record.get("device", "")),
+        ]
+        for record in facts.cost
+    ]
+    return _table(["kind", "run", "train tokens", "wall s", "peak MiB", "device"], rows) if rows else []
+
+
+def _reproduce(facts: ModelFacts) -> list[str]:
+    commands = [line for command in facts.commands for line in command.splitlines()]
+    fence = "`" * max(3, 1 + max((_longest_run(line) for line in commands), default=0))
+    block = [fence, *commands, fence, ""] if commands else []
+    made_with = [f"- commit {_text(facts.commit)}", *(f"- {_text(k)} {_text(v)}" for k, v in facts.versions.items())]
+    return [*block, *made_with]
+
+
+def _longest_run(line: str) -> int:
+    """Length of the longest run of backticks."""
+    longest = run = 0
+    for character in line:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _text(value: Any) -> str:
+    """Plain text inside Markdown: one line, nothing in it is markup."""
+    line = " ".join(str(value).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{character}" if character in "\\`*_[]|#~" else character for character in line)
+
+
+def _code(value: Any) -> str:
+    """Inside a code span that lies outside a table: no backtick may end it."""
+    return " ".join(str(value).split()).replace("`", "'")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table; the cells are escaped already."""
+    return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows)]

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The dependency ranges of setup.py at both ends: for the oldest and for the newest versions that they allow, a fresh
+# virtual environment, the package in it, and the quick tests.
+#
+#   bash tests/dependency_ends.sh [oldest] [newest]
+#
+#   TORCH=2.13.0  torch at this version instead of the end's own (another torch may be gigabytes of CUDA)
+#   CHECK_ONLY=1  only ask pip whether there is such a set of versions, and list it
+#   OUTPUTS       where the environments go (default: outputs/ in the repository)
+#
+# 5 to 10 minutes for each end on two cores, most of it compiling fairseq and the tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+OUTPUTS=${OUTPUTS:-outputs}
+
+# constraints END: a line for each range of setup.py; `oldest` pins the lower bounds, `newest` leaves it to pip
+constraints() {
+  python3 - "$1" "${TORCH:-}" <<'PYTHON'
+import re, sys
+end, torch = sys.argv[1:]
+ranges = re.findall(r'"([\w.-]+)>=([\w.]+),<([\w.]+)"', open("setup.py", encoding="utf-8").read())
+for name, low, high in dict.fromkeys(ranges):
+    if name == "torch" and torch:
+        print(f"torch=={torch}")
+    else:
+        print(f"{name}=={low}" if end == "oldest" else f"{name}<{high}")
+PYTHON
+}
+
+(($#)) || set -- oldest newest
+for end in "$@"; do
+  [[ "$end" == oldest || "$end" == newest ]] || { echo "$0: error: must be oldest or newest, but is $end" >&2; exit 2; }
+  venv=$OUTPUTS/dependencies-$end
+  mkdir -p "$OUTPUTS"
+  constraints "$end" >"$venv.txt"
+  python3 -m venv --clear "$venv"
+  pip=("$venv/bin/python" -m pip install --quiet --constraint "$venv.txt")
+  echo "== $end: tools to build fairseq"
+  "${pip[@]}" 'setuptools<81' wheel cython ninja numpy torch
+  if [[ "${CHECK_ONLY:-0}" == 1 ]]; then
+    "$venv/bin/python" -m pip install --dry-run --no-build-isolation --constraint "$venv.txt" '.[dev]' | tail -n 1
+    continue
+  fi
+  echo "== $end: the package"
+  "${pip[@]}" --no-build-isolation '.[dev]'
+  "$venv/bin/python" -m pip freeze --exclude-editable | tee "$venv-installed.txt"
+  echo "== $end: tests"
+  OMP_NUM_THREADS=1 "$venv/bin/python" -m pytest -q -n "${WORKERS:-2}"
+done

@@ -1,0 +1,116 @@
+"""From an experiment to its jobs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
+from meta_nmt.evaluation.experiment import Experiment
+
+EXPERIMENT = Experiment(
+    data="data", source_langs=("aa", "bb"), valid_langs=("cc",), targets=("dd", "ee"),
+    systems=("scratch", "transfer", "joint", "fomaml", "maml", "meta_sgd"), parents=("aa", "bb"), budgets=(0, 300),
+    seeds=(1, 2), strategies=("emb", "all", "learned"), learning_rates=(5e-4, 1e-3), base_tokens=16_000,
+    train_tokens=96_000, inner_steps={"maml": 2}, adapt_flags="--max-update 9", scratch_flags="--max-update 99",
+)  # fmt: skip
+
+
+def jobs(steps: Sequence[Step]) -> dict[str, Job]:
+    return {step.name: step for step in steps if isinstance(step, Job)}
+
+
+def value(command: Sequence[str], flag: str) -> str:
+    return command[command.index(flag) + 1]
+
+
+def test_every_cell_is_there_once_and_after_what_it_needs() -> None:
+    steps = plan(EXPERIMENT)
+    cells = [step for step in steps if isinstance(step, Job) and step.results]
+    found = [
+        tuple(value(job.commands[-1], flag) for flag in
+              ("--source-lang", "--system", "--strategy", "--english-tokens", "--seed"))
+        for job in cells
+    ]  # fmt: skip
+    trained = ("transfer", "joint", "fomaml", "maml", "meta_sgd")
+    expected = {(target, system, "zero", "0", "1") for target in ("dd", "ee") for system in trained}
+    for target in ("dd", "ee"):
+        for seed in ("1", "2"):
+            expected.add((target, "scratch", "all", "300", seed))
+            expected |= {(target, system, s, "300", seed) for system in trained for s in ("emb", "all")}
+            expected.add((target, "meta_sgd", "learned", "300", seed))
+    assert len(found) == len(set(found)) and set(found) == expected
+    before: set[str] = set()
+    for step in steps:
+        assert set(step.needs) <= before, f"{step.name} comes before what it needs"
+        assert step.name not in before, f"{step.name} is there twice"
+        before.add(step.name)
+    folders = [folder for step in steps if isinstance(step, Job) for folder in step.folders]
+    assert len(folders) == len(set(folders)), "two jobs write to one folder"
+
+
+def test_every_system_gets_the_same_tokens() -> None:
+    e, commands = EXPERIMENT, {name: job.commands[0] for name, job in jobs(plan(EXPERIMENT)).items()}
+    for name, command in commands.items():
+        if name.startswith("train/"):
+            steps = int(value(command, "--inner-steps")) if "--inner-steps" in command else 1
+            tokens = int(value(command, "--meta-batch-size")) * (
+                steps * int(value(command, "--support-tokens")) + int(value(command, "--query-tokens"))
+            )
+            total = e.base_tokens if name.startswith("train/base") else e.train_tokens
+            assert tokens * int(value(command, "--max-update")) == total, name
+    assert value(commands["train/maml"], "--max-update") == "4", "two support batches and a query batch: 24,000 a step"
+    for system in ("joint", "fomaml", "maml", "meta_sgd"):
+        start = value(commands[f"train/{system}"], "--finetune-from-model")
+        assert start == "@out@/train/base/checkpoint_last.pt", "all go on from one joint model"
+
+
+def test_transfer_starts_from_the_parent_that_meta_validation_chooses() -> None:
+    steps = plan(EXPERIMENT)
+    parent = next(step for step in steps if step.name == "parent")
+    assert isinstance(parent, Choice) and [o.run for o in parent.options] == ["train/transfer-aa", "train/transfer-bb"]
+    for lang in ("aa", "bb"):
+        for name in (f"train/base-{lang}", f"train/transfer-{lang}"):
+            assert value(jobs(steps)[name].commands[0], "--source-langs") == lang, "a parent is one language alone"
+    cell = jobs(steps)["cell/dd-transfer-zero-0-s1"]
+    assert cell.needs == ("parent",)
+    assert "@out@/@parent.run@/checkpoint_best.pt" in cell.commands[0]
+    values = {"out": "o", "parent.run": "train/transfer-bb"}
+    assert filled(value(cell.commands[0], "--path"), values) == "o/train/transfer-bb/checkpoint_best.pt"
+
+
+def test_learning_rates_are_tuned_alike_on_the_first_seed_alone() -> None:
+    steps = plan(EXPERIMENT)
+    found = jobs(steps)
+    for system, strategy in (("scratch", "all"), ("joint", "emb"), ("meta_sgd", "all")):
+        group = f"dd-{system}-{strategy}-300"
+        choice = next(step for step in steps if step.name == f"lr-{group}")
+        assert isinstance(choice, Choice) and [o.label for o in choice.options] == ["0.0005", "0.001"]
+        for option in choice.options:
+            assert value(found[option.job].commands[0], "--lr") == option.label
+            assert value(found[option.job].commands[0], "--train-subset") == "train-300-s1"
+        assert value(found[f"cell/{group}-s1"].commands[0], "--path") == f"@out@/@lr-{group}.run@/checkpoint_best.pt"
+        second = found[f"cell/{group}-s2"]
+        assert value(second.commands[0], "--lr") == f"@lr-{group}.label@" and f"lr-{group}" in second.needs
+        assert value(second.commands[0], "--train-subset") == "train-300-s2"
+    learned = found["cell/dd-meta_sgd-learned-300-s1"].commands[0]
+    assert "--learned-rule" in learned and "--lr" not in learned and "--strategy" not in learned
+    assert value(found["cell/dd-scratch-all-300-s2"].commands[0], "--max-update") == "99"
+    assert value(found["cell/dd-joint-all-300-s2"].commands[0], "--max-update") == "9"
+
+
+def test_one_learning_rate_needs_no_choice() -> None:
+    steps = plan(replace(EXPERIMENT, learning_rates=(5e-4,), systems=("joint",), parents=(), base_tokens=0))
+    assert not [step for step in steps if isinstance(step, Choice)]
+    assert "--finetune-from-model" not in jobs(steps)["train/joint"].commands[0]
+    cells = [job for job in jobs(steps).values() if job.results and job.model]
+    assert len(cells) == 8 and all(len(job.commands) == 2 for job in cells)
+
+
+def test_a_change_marks_what_it_concerns() -> None:
+    before = fingerprints(plan(EXPERIMENT), "data")
+    changed = replace(EXPERIMENT, system_flags={"maml": "--inner-lr 0.2"}, seeds=(1, 2, 3))
+    after = fingerprints(plan(changed), "data")
+    different = {name for name in before if after[name] != before[name]}
+    assert different == {name for name in before if "maml" in name and "fomaml" not in name}
+    assert set(after) > set(before), "more seeds are more jobs"
+    other = fingerprints(plan(EXPERIMENT), "other data")
+    assert all(other[name] != before[name] for name in before), "other data change everything"
