@@ -16,7 +16,7 @@ import logging
 import random
 import shutil
 import sys
-from argparse import Namespace
+from argparse import HelpFormatter, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,7 +50,7 @@ SAMPLES = 5  # translations shown in the card
 
 def own_parser() -> OneLineParser:
     """The flags of this form; what it does not know are flags of fine-tuning."""
-    parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
+    parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False, formatter_class=HelpFormatter)
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="sentence pairs: X, tab, English; may end in .gz")
     parser.add_argument(
         "--checkpoint", required=True, type=Path, metavar="CKPT", help="meta-trained or joint checkpoint"

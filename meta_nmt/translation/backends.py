@@ -30,6 +30,7 @@ from meta_nmt.tasks.ulr_translation import (
 )
 
 MAX_LEN_A, MAX_LEN_B = 1.5, 10  # longest hypothesis: A times the source's length, and B pieces
+END = "</s>"
 LONGEST = 1023  # fairseq's sinusoidal positions end there
 TORCH_MODEL, CTRANSLATE2_MODEL = "model.pt", "ctranslate2"  # in a translator folder
 FOLDED_ROWS = 1024  # rows of a table that are computed at once: (rows, M) weights are in memory
@@ -181,11 +182,24 @@ class CTranslate2Backend:
     def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
         pending = [
             self.model.translate_batch(
-                [list(pieces) for pieces in batch], beam_size=self.beam, num_hypotheses=nbest, return_scores=True,
-                max_decoding_length=longest_hypothesis(batch), max_input_length=0, asynchronous=True,
+                [list(pieces) for pieces in batch], beam_size=self.beam, num_hypotheses=self.beam, return_scores=True,
+                return_end_token=True, max_decoding_length=longest_hypothesis(batch) + 1, max_input_length=0,
+                asynchronous=True,
             )
             for batch in batches
         ]  # fmt: skip
         for results in pending:
-            done = [result.result() for result in results]
-            yield [[Scored(*one) for one in zip(best.hypotheses, best.scores, strict=True)] for best in done]
+            yield [self._best(result.result(), nbest) for result in results]
+
+    @staticmethod
+    def _best(result: Any, nbest: int) -> list[Scored]:
+        """Hypotheses that ended by themselves before those that were cut off at the greatest length: CTranslate2 does
+        not count the end symbol against these, as fairseq does."""
+        ended: list[Scored] = []
+        cut: list[Scored] = []
+        for pieces, score in zip(result.hypotheses, result.scores, strict=True):
+            if pieces[-1:] == [END]:
+                ended.append(Scored(pieces[:-1], score))
+            else:
+                cut.append(Scored(pieces[:-1], score))  # one piece more than was allowed
+        return (ended + cut)[:nbest]
