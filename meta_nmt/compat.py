@@ -16,8 +16,8 @@
    The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
 6. A finished run that is started again makes one update more; now it makes none.
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
-   `meta_nmt.training.workers` takes the place of the launcher. Workers that go on from a checkpoint could not send it to
-   each other: torch's protection (1) again.
+   `meta_nmt.training.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
+   send it to each other: torch's protection (1) again.
 """
 
 from __future__ import annotations
