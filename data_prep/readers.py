@@ -80,8 +80,9 @@ def iter_blocks(stream: IO[bytes], name: str) -> Iterator[list[str]]:
     number, blank = 1, True  # of the block's first line
     while data := stream.read(BLOCK):
         if not data.endswith(b"\n"):
-            rest = stream.readline(LONGEST_LINE)
-            if len(rest) == LONGEST_LINE:
+            started = len(data) - 1 - data.rfind(b"\n")  # bytes of the line that the block cuts
+            rest = stream.readline(max(1, LONGEST_LINE + 1 - started))
+            if started + len(rest.removesuffix(b"\n")) > LONGEST_LINE:
                 line = number + data.count(b"\n")
                 raise InputError(f"{name}, line {line}: must have at most {LONGEST_LINE} bytes, but has more")
             data += rest

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from data_prep import readers
 from data_prep.corpus import find_corpus, find_mono, iter_corpus, iter_mono
 from data_prep.errors import InputError
 from data_prep.readers import Tally
@@ -166,3 +167,15 @@ def test_any_bytes_are_monolingual_text_or_an_error(tmp_path: Path, data: bytes,
         return
     assert tally.read == data.count(b"\n") + (not data.endswith(b"\n")), "a line was not read"
     assert tally.kept == len(lines) and tally.kept + sum(tally.dropped.values()) == tally.read, f"lost lines: {tally}"
+
+
+@pytest.mark.parametrize("start", [b"", b"a\n", b"abc\n"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\nmore\n"])
+def test_the_longest_line_is_measured_whole(monkeypatch: pytest.MonkeyPatch, start: bytes, end: bytes) -> None:
+    """However the blocks that are read cut it."""
+    monkeypatch.setattr(readers, "BLOCK", 8)
+    monkeypatch.setattr(readers, "LONGEST_LINE", 20)
+    lines = [line for block in readers.iter_blocks(io.BytesIO(start + b"x" * 20 + end), "f") for line in block]
+    assert "x" * 20 in lines
+    with pytest.raises(InputError, match=f"f, line {1 + start.count(10)}: must have at most 20 bytes"):
+        list(readers.iter_blocks(io.BytesIO(start + b"x" * 21 + end), "f"))
