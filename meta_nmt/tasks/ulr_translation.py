@@ -218,7 +218,9 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
             corpus.target,
             corpus.target_sizes,
             self.tgt_dict,
-            shuffle=split == self.cfg.train_subset,
+            # fairseq would deal sentences of a length to batches by the epoch in which a run was started or resumed;
+            # the order of the batches is shuffled each epoch all the same
+            shuffle=False,
         )
 
     def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:

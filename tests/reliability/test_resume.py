@@ -45,6 +45,15 @@ def test_resumed_at_the_end_of_an_epoch_the_schedule_knows_its_score(data, meta,
     assert (wrong := runs.difference(runs.state(meta), runs.state(tmp_path / "run"))) is None, wrong
 
 
+def test_adaptation_resumed_in_a_later_epoch_has_the_same_batches(data, meta, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for save, updates in ((whole, "14"), (parts, "6"), (parts, "14")):
+        flags = runs.adapt_flags(data, meta / "checkpoint_best.pt", save, "--max-update", updates)
+        runs.run(ADAPT, flags, tmp_path / "log")
+    assert runs.state(whole)["position"]["epoch"] > 2, "the test must reach a later epoch"
+    assert (wrong := runs.difference(runs.state(whole), runs.state(parts))) is None, wrong
+
+
 def test_a_finished_run_stays_as_it_is(data, meta, tmp_path):
     before = {path.name: path.read_bytes() for path in meta.iterdir()}
     again = runs.run(TRAIN, runs.train_flags(data, meta), tmp_path / "again.log")
