@@ -67,10 +67,11 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Sources:
-    """Files that anchors come from: word lists, and line-aligned text (source, English)."""
+    """Files that anchors come from: word lists, and line-aligned text (source, English), ``most_lines`` of it."""
 
     dictionaries: tuple[Path, ...] = ()
     parallel: tuple[Path, ...] = ()
+    most_lines: int = MOST_LINES
 
 
 def read_pack(folder: Path, table: Path) -> Pack:
@@ -134,7 +135,7 @@ def identical_anchors(source: Pack, english: Pack) -> list[Anchor]:
 
 
 def cut_parallel(sources: Sources, source: Pack, english: Pack) -> tuple[Rows, Rows] | None:
-    """Parallel text as fairseq indices, a list a line, MOST_LINES of it evenly spaced; None where there is none."""
+    """Parallel text as fairseq indices, a list a line, evenly spaced lines of it; None where there is none."""
     if not sources.parallel:
         return None
     own, other = map(read_lines, sources.parallel)
@@ -143,7 +144,7 @@ def cut_parallel(sources: Sources, source: Pack, english: Pack) -> tuple[Rows, R
             f"{sources.parallel[0]} and {sources.parallel[1].name}: must have equally many lines, but have "
             f"{len(own)} and {len(other)}"
         )
-    rows = evenly(len(own), MOST_LINES)
+    rows = evenly(len(own), sources.most_lines)
     return [list(source.cut(own[row])) for row in rows], [list(english.cut(other[row])) for row in rows]
 
 

@@ -34,6 +34,7 @@ class Options:
     vector_dim: int = 300
     vector_method: str = "svd"
     vec_files: Path | None = None
+    align_as_targets: bool = False
     split: SplitOptions = field(default_factory=SplitOptions)
     clean: CleanOptions = field(default_factory=CleanOptions)
     workers: int = 2

@@ -16,6 +16,8 @@ from data_prep.split import SPLITS_OF_ROLE
 from data_prep.survey import LanguageSurvey
 from data_prep.text import LanguageText, MonoText, write_mono, write_splits
 
+LOW_RESOURCE_LINES = 600  # pairs of a language without a word list that is aligned as a target is: about 16k tokens
+
 
 def cleaning_packages(plan: Plan) -> tuple[str, ...]:
     """The packages that shape clean text."""
@@ -222,15 +224,19 @@ def align_stage(plan: Plan, lang: str) -> bool:
     pack, english, options = plan.pack(lang), plan.pack(plan.english), plan.options
     lists = anchors.find_dictionaries(options.dictionaries, lang, plan.english)
     # a low-resource language has its dictionary, or else only the sample that it may be adapted on
-    role = options.roles[lang]
+    role, most_lines = options.roles[lang], anchors.MOST_LINES
     parallel: tuple[Path, ...] = ()
-    if role != "target" or not lists:
-        parallel = _first_sample(plan, lang) if role == "target" else plan.sides(lang, "train")
+    if role == "target":
+        parallel = () if lists else _first_sample(plan, lang)
+    elif not options.align_as_targets:
+        parallel = plan.sides(lang, "train")
+    elif not lists:
+        parallel, most_lines = plan.sides(lang, "train"), LOW_RESOURCE_LINES
     own = [pack / "spm.model", pack / "dict.txt", plan.raw_vectors(lang)]
     theirs = [english / "spm.model", english / "dict.txt", english / "vectors.npy"]
 
     def work() -> None:
-        card = align.align_pack(pack, plan.raw_vectors(lang), english, anchors.Sources(lists, parallel))
+        card = align.align_pack(pack, plan.raw_vectors(lang), english, anchors.Sources(lists, parallel, most_lines))
         write_json(pack / "card.json", _card_start(plan, lang) | card)
 
     return run(
@@ -245,7 +251,7 @@ def align_stage(plan: Plan, lang: str) -> bool:
             plan.mono_counts(lang),
         ],
         outputs=[pack / "vectors.npy", pack / "card.json"],
-        options={"role": role},
+        options={"role": role, "most_lines": most_lines},
         packages=("numpy", "scipy", "sentencepiece"),
         code="align",
     )

@@ -74,6 +74,12 @@ def get_parser() -> OneLineParser:
         help="word vectors XX.vec (text format, may end in .gz) to compose those of the pieces from; a language "
         "without a file there has its --vector-method",
     )
+    parser.add_argument(
+        "--align-as-targets",
+        action="store_true",
+        help="align source and valid languages with no more than a target language has (its word list, or without one "
+        "600 of its pairs), so that meta-training meets queries as bad as those of the languages it is for",
+    )
     add_workers_argument(parser)
     return parser
 

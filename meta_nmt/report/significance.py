@@ -29,6 +29,7 @@ BASELINE = "joint"
 # a strategy that the baseline does not have is compared with what fine-tuning does by default
 STRATEGY_OF_BASELINE = {"learned": "emb_enc"}
 
+
 class CountedBLEU(BLEU):
     """BLEU of sentences whose statistics are known: a hypothesis is a row of them (10,).
 

@@ -148,8 +148,10 @@ def _full_rows(report: Report, columns: Sequence[tuple[str, int, str]]) -> list[
             by_system[result.system][result.target].append(result.bleu)
     rows = []
     for system, by_target in by_system.items():
-        cells = [number(mean(by_target[t])) if tokens and by_target.get(t) and strategy != "learned" else Cell("")
-                 for t, tokens, strategy in columns]
+        cells = [
+            number(mean(by_target[t])) if tokens and by_target.get(t) and strategy != "learned" else Cell("")
+            for t, tokens, strategy in columns
+        ]
         rows.append([Cell(f"{system}, full data"), *cells])
     return rows
 

@@ -1,5 +1,6 @@
 """Every shipped recipe: valid bash that stops at errors, and commands that the real parsers accept."""
 
+import gzip
 import importlib
 import json
 import os
@@ -14,23 +15,27 @@ from typing import Any
 
 import pytest
 
+from data_prep.errors import InputError
 from data_prep.manifest import read_manifest
+from data_prep.readers import read_lines
 from data_prep.split import SPLITS_OF_ROLE
 from data_prep.synthetic import main as make_corpora
 from meta_nmt.cli import evaluate
 from meta_nmt.evaluation.cells import plan
 from meta_nmt.evaluation.experiment import SYSTEMS, parse_experiment
+from recipes.real import corpora
 
 REPO = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(REPO) for path in (REPO / "recipes").rglob("*.sh"))
 LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
 RECIPES = [path for path in SCRIPTS if path not in LIBRARIES]
-EVALUATION = Path("recipes/evaluate.sh")  # its trainings and adaptations are jobs of meta-nmt-evaluate
-TARGET_RECIPES = [path for path in RECIPES if path.name != "meta_train.sh" and path != EVALUATION]
+EVALUATION, REAL = Path("recipes/evaluate.sh"), Path("recipes/real.sh")
+EVALUATIONS = (EVALUATION, REAL)  # their trainings and adaptations are jobs of meta-nmt-evaluate
+TARGET_RECIPES = [path for path in RECIPES if path.name != "meta_train.sh" and path not in EVALUATIONS]
 OFFLINE = (Path("recipes/quickstart.sh"), EVALUATION)  # they generate what they need
 TATOEBA, BIBLE, PAPER = Path("recipes/tatoeba"), Path("recipes/bible"), Path("recipes/paper")
 PROMISED = {
-    *OFFLINE, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
+    *OFFLINE, REAL, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
     PAPER / "meta_train.sh",
     *(family / f"{code}-en.sh" for family in (TATOEBA, PAPER) for code in ("ro", "lv", "fi", "ko", "tr")),
     *(BIBLE / f"{code}-en.sh" for code in ("ro", "lv", "fi", "ko")),
@@ -38,8 +43,8 @@ PROMISED = {
 
 
 def run(script: Path | str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    unset = {"CORPUS", "MONO", "DICTIONARIES", "OUTPUTS", "DRY_RUN", "SEEDS", "STRATEGY", "ARCH", "VALID", "SOURCES",
-             "TARGETS", "EXTRA_PREPARATION", "JOBS", "CLUSTER"}  # fmt: skip
+    unset = {"CORPUS", "PACKS", "MONO", "DICTIONARIES", "OUTPUTS", "DRY_RUN", "SEEDS", "STRATEGY", "ARCH", "VALID",
+             "SOURCES", "TARGETS", "EXTRA_PREPARATION", "JOBS", "CLUSTER"}  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     command = ["bash", str(REPO / script)] if isinstance(script, Path) else ["bash", "-c", script, "recipe"]
     return subprocess.run(command, cwd=cwd, env={**environment, **variables}, capture_output=True, text=True)
@@ -48,7 +53,15 @@ def run(script: Path | str, cwd: Path, **variables: str) -> subprocess.Completed
 @cache
 def commands(recipe: Path, folder: Path) -> list[list[str]]:
     """Every command of a recipe, as its dry run prints them."""
-    done = run(recipe, folder, DRY_RUN="1", CORPUS=str(folder), DICTIONARIES=str(folder), OUTPUTS=f"{folder}/outputs")
+    done = run(
+        recipe,
+        folder,
+        DRY_RUN="1",
+        CORPUS=str(folder),
+        PACKS=str(folder),
+        DICTIONARIES=str(folder),
+        OUTPUTS=f"{folder}/outputs",
+    )
     assert done.returncode == 0, f"{recipe}: {done.stderr}"
     return [shlex.split(line.removeprefix("+ ")) for line in done.stdout.splitlines() if line.startswith("+ ")]
 
@@ -88,7 +101,7 @@ def test_the_real_parsers_accept_every_command(recipe: Path, folder: Path) -> No
         except SystemExit as stop:
             pytest.fail(f"{recipe}: {shlex.join(command)} is refused with status {stop.code}")
         names.add(command[0])
-    trains = "meta-nmt-evaluate" if recipe == EVALUATION else "meta-nmt-train"
+    trains = "meta-nmt-evaluate" if recipe in EVALUATIONS else "meta-nmt-train"
     assert {"meta-nmt-preprocess", trains} <= names, f"{recipe} prepares and trains"
     if recipe in TARGET_RECIPES:
         assert {"meta-nmt-adapt", "meta-nmt-generate", "meta-nmt-report"} <= names, f"{recipe} adapts and reports"
@@ -128,8 +141,9 @@ def test_targets_are_held_out_and_samples_exist(recipe: Path, folder: Path) -> N
     assert systems == expected, "scratch, joint and meta, zero-shot and adapted, side by side"
 
 
-def test_the_experiment_fits_its_data_and_every_job_parses(folder: Path) -> None:
-    *_, prepare, evaluation = commands(EVALUATION, folder)
+@pytest.mark.parametrize("recipe", EVALUATIONS, ids=str)
+def test_the_experiment_fits_its_data_and_every_job_parses(recipe: Path, folder: Path) -> None:
+    *_, prepare, evaluation = commands(recipe, folder)
     args = evaluate.parse_args(evaluation[1:])
     experiment = parse_experiment(REPO / args.experiment, args.data)
     for flag, langs in (("source", experiment.source_langs), ("valid", experiment.valid_langs)):
@@ -137,8 +151,9 @@ def test_the_experiment_fits_its_data_and_every_job_parses(folder: Path) -> None
     assert set(experiment.targets) <= set(value(prepare, "--target-langs").split(",")), "the targets are held out"
     drawn = [set(map(int, value(prepare, flag).split(","))) for flag in ("--english-tokens", "--sample-seeds")]
     assert {*experiment.budgets} - {0} <= drawn[0] and {*experiment.seeds} <= drawn[1], "a sample is never drawn"
-    assert set(experiment.systems) == set(SYSTEMS) and len(experiment.seeds) >= 3, "all systems, three seeds"
-    assert 0 in experiment.budgets, "zero-shot too"
+    assert {"scratch", "joint", "fomaml"} <= set(experiment.systems) and len(experiment.seeds) >= 3, "three seeds"
+    if recipe == EVALUATION:
+        assert set(experiment.systems) == set(SYSTEMS) and 0 in experiment.budgets, "all systems, zero-shot too"
     evaluate.check_commands(plan(experiment), {"out": str(args.out), "data": args.data})
 
 
@@ -150,10 +165,15 @@ def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path)
             assert commands(recipe, folder)[: len(shared)] == shared, f"{recipe} trains something of its own"
 
 
-@pytest.mark.parametrize("missing", ["CORPUS", "DICTIONARIES"])
-@pytest.mark.parametrize("recipe", [path for path in RECIPES if path not in OFFLINE], ids=str)
+@pytest.mark.parametrize(
+    ("recipe", "missing"),
+    [(path, name) for path in RECIPES if path not in (*OFFLINE, REAL) for name in ("CORPUS", "DICTIONARIES")]
+    + [(REAL, "PACKS")],
+    ids=str,
+)
 def test_a_missing_folder_is_one_line(recipe: Path, missing: str, tmp_path: Path) -> None:
-    given = {"CORPUS": str(tmp_path), "DICTIONARIES": str(tmp_path), "OUTPUTS": str(tmp_path / "outputs")}
+    given = {name: str(tmp_path) for name in ("CORPUS", "DICTIONARIES", "PACKS")}
+    given["OUTPUTS"] = str(tmp_path / "outputs")
     without = {name: folder for name, folder in given.items() if name != missing}
     absent = {**given, missing: str(tmp_path / "absent")}
     for variables in [absent] if recipe.parent == PAPER else [without, absent]:  # the paper's corpora can be fetched
@@ -248,3 +268,35 @@ def test_a_failed_stage_stops_the_recipe_and_goes_on_in_its_folder(tmp_path: Pat
     assert status != 0 and (one, two) == (["fails"], []), "the recipe must stop where a command fails"
     assert stages(tmp_path, "fails", "b")[1] == ["fails", "fails"], "an interrupted stage keeps its folder and goes on"
     assert stages(tmp_path, "a", "b") == (0, ["a"], ["b"]), "mended, it starts afresh"
+
+
+def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
+    """Packs of one sentence: who is in which, and a target in two packs is two languages with sets of their own."""
+    packs = tmp_path / "packs"
+    bible = [*corpora.SOURCES, corpora.VALID, *corpora.BIBLE_TARGETS, "en"]
+    tatoeba = [*corpora.SOURCES, corpora.VALID, "ro", "fi", "tr"]
+    texts = {f"bible/{lang}.tsv.gz": "JHN.1.1\tword\n" for lang in bible}
+    texts |= {f"tatoeba/{lang}-en.tsv.gz": "".join(f"a{n}\tb{n}\n" for n in range(1600)) for lang in tatoeba}
+    texts |= {"gnome/de.tsv.gz": "a.1\tWort\n", "gnome/en.tsv.gz": "a.1\tword\n"}
+    texts |= {"muse-dict/ro-en.train.tsv.gz": "cuvânt\tword\n"}
+    for name, text in texts.items():
+        (packs / name).parent.mkdir(parents=True, exist_ok=True)
+        (packs / name).write_bytes(gzip.compress(text.encode()))
+    assert corpora.main(["--packs", str(packs), "--out", str(tmp_path / "out")]) == 0
+    manifest = read_manifest(tmp_path / "out/manifest.yaml")
+    names = {lang: [entry.name for entry in manifest.of(lang, "en")] for lang in ("de", "fr", "sl", "ro", "ro_tatoeba")}
+    assert names["de"] == ["bible-de", "tatoeba-de", "gnome-de"] and names["fr"] == ["bible-fr", "tatoeba-fr"]
+    assert names["sl"] == ["bible-sl"], "the Tatoeba file of sl is mostly Slovak"
+    assert names["ro"] == ["bible-ro"]
+    sets = {entry.split: read_lines(*manifest.paths(entry)) for entry in manifest.of("ro_tatoeba", "en")}
+    assert {split: len(lines) for split, lines in sets.items()} == {"train": 100, "valid": 500, "test": 1000}
+    assert sets["test"][-1] == "a1599\tb1599"
+    for code in ("ro", "ro_tatoeba"):
+        assert read_lines(tmp_path / f"out/dict/{code}-en.train.tsv.gz") == ["cuvânt\tword"]
+    assert (tmp_path / "out/mono/ro_tatoeba.tsv.gz").is_file() and not (tmp_path / "out/mono/tr.tsv.gz").exists()
+
+
+def test_a_missing_pack_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must have bg in bible or tatoeba or gnome, but has not"):
+        corpora.main(["--packs", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import provenance
+from data_prep import provenance, stages
 from data_prep.clean_form import match_key
 from data_prep.corpus import read_lines
 from data_prep.errors import InputError
@@ -363,6 +363,26 @@ def test_disk_full_leaves_no_half_file(
     assert status == 2 and "No space left on device" in error and "Traceback" not in error, error
     left = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert left == [], f"half-written files were left: {left}"
+
+
+def test_languages_aligned_as_targets_read_no_more_than_a_target(data: Path, corpus: Path, tmp_path: Path) -> None:
+    """A source has no word list here, so it gets LOW_RESOURCE_LINES of its pairs; a list would be all it gets."""
+    lists = Path(shutil.copytree(corpus / "dict", tmp_path / "dict"))
+    (lists / "aa-en.txt").write_text("".join(f"{foreign(word, 'aa')} {word}\n" for word in WORDS[:20]), "utf-8")
+    argv = [*command(corpus, tmp_path / "data", dictionaries=str(lists)), "--align-as-targets"]
+    assert main(argv) == 0
+
+    def anchors(folder: Path, lang: str) -> dict[str, int]:
+        card = json.loads((folder / f"lang/{lang}/card.json").read_text("utf-8"))
+        return dict(card["alignment"]["anchors_by_kind"])
+
+    made = tmp_path / "data"
+    assert anchors(data, "aa")["parallel"] > 0, "a source is aligned by its sentences, too"
+    assert anchors(made, "aa")["parallel"] == 0 and anchors(made, "aa")["dictionary"] > 0
+    assert anchors(made, "bb")["parallel"] > 0, "without a list it has sentences"
+    record = json.loads((made / "lang/bb/align.stage.json").read_text("utf-8"))
+    assert record["options"]["most_lines"] == stages.LOW_RESOURCE_LINES
+    assert anchors(made, "tt") == anchors(data, "tt"), "targets are what they were"
 
 
 def test_poor_alignment_warns(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

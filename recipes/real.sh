@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Meta-learning against joint training on real text: Bible, everyday sentences and desktop help together, eight
+# low-resource targets, three seeds, and the report with its significance. recipes/real/experiment.yaml says what is compared.
+#   PACKS=DIR bash recipes/real.sh     (DIR: folders bible, gnome, tatoeba, muse-dict; again, or after a kill: it goes on)
+#   CLUSTER=slurm JOBS=20 PACKS=DIR bash recipes/real.sh
+set -euo pipefail
+# shellcheck source=recipes/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+need_folder PACKS "the folder with the packs bible, gnome, tatoeba and muse-dict"
+JOBS=${JOBS:-2} # at a time, one thread each
+CLUSTER=${CLUSTER:-local}
+
+start_recipe real
+stage corpus "List the corpora" python -m recipes.real.corpora --packs "$PACKS" --out "$RUN/corpus"
+stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text" \
+  meta-nmt-preprocess --out "$RUN/data" --corpus "$RUN/corpus" --mono "$RUN/corpus/mono" \
+  --dictionaries "$RUN/corpus/dict" --source-langs bg,cs,da,de,el,es,et,fr,hr,hu,it,nl,no,pl,pt,ru,sv --valid-langs sl \
+  --target-langs ro,lv,fi,ko,zu,ro_tatoeba,fi_tatoeba,tr --valid-ids HEB,JAS --test-ids JHN \
+  --english-tokens 16000,4000 --sample-seeds 1,2,3 --vocab-size 8000 --universal-tokens 4000 --vector-dim 300 \
+  --align-as-targets
+
+# no stage: it knows itself what has finished, and the file may have changed
+echo "== Evaluate every system, and write the report"
+evaluate=(meta-nmt-evaluate recipes/real/experiment.yaml --data "$RUN/data" --out "$RUN/experiment"
+  --jobs "$JOBS" --cluster "$CLUSTER")
+if [[ "$DRY_RUN" == 1 ]]; then
+  echo "+ ${evaluate[*]@Q}"
+else
+  "${evaluate[@]}"
+fi
