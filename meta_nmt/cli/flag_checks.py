@@ -24,6 +24,7 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("prior_weight", "weight_decay", "max_len_a", "max_len_b"), (0, math.inf)),
     "lr": (0, 1e6),
     "ulr_temperature": (1e-6, math.inf),
+    "ulr_top_k": (0, math.inf),
     "seed": (0, 2**32 - 1),
 }
 METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")

@@ -35,6 +35,12 @@ class ULRTransformer(TransformerModel):
         parser.add_argument(
             "--ulr-temperature", type=float, metavar="TAU", help="softmax temperature of the universal tokens"
         )
+        parser.add_argument(
+            "--ulr-top-k",
+            type=int,
+            metavar="K",
+            help="universal tokens that a source token attends to, its best; 0 (the default, the papers): all",
+        )
 
     @classmethod
     def build_model(cls, args: Namespace, task: LexicalTask) -> ULRTransformer:
@@ -53,6 +59,7 @@ class ULRTransformer(TransformerModel):
             num_special=dictionary.nspecial,
             padding_idx=dictionary.pad(),
             temperature=args.ulr_temperature,
+            top_k=args.ulr_top_k,
         )
         return model
 
@@ -91,6 +98,7 @@ def _sizes(args: Namespace, width: int, ffn: int, layers: int, heads: int, dropo
 @register_model_architecture("ulr_transformer", "ulr_transformer")
 def base_ulr_architecture(args: Namespace) -> None:
     args.ulr_temperature = getattr(args, "ulr_temperature", 0.05)
+    args.ulr_top_k = getattr(args, "ulr_top_k", 0)
     args.share_decoder_input_output_embed = getattr(args, "share_decoder_input_output_embed", True)
     base_architecture(args)
 

@@ -11,26 +11,27 @@ from meta_nmt.modules.ulr_embedding import ULREmbedding
 M, V, Q, D = 7, 5, 3, 4
 
 
-def embedding(rows=V, seed=0):
+def embedding(rows=V, seed=0, top_k=0):
     torch.manual_seed(seed)
     keys = torch.nn.functional.normalize(torch.randn(M, Q, dtype=torch.float64), dim=-1)
     queries = torch.nn.functional.normalize(torch.randn(rows, Q, dtype=torch.float64), dim=-1)
-    module = ULREmbedding(keys, queries, D).double()
+    module = ULREmbedding(keys, queries, D, top_k=top_k).double()
     with torch.no_grad():
         module.transform.add_(0.1 * torch.randn(Q, Q, dtype=torch.float64))
         module.residual.normal_()
     return module
 
 
-def naive(module, token):
-    """E[x] = sum_i softmax_i(q(x) A k_i / tau) v_i + residual[x], in plain Python numbers."""
+def naive(module, token, top_k=M):
+    """E[x] = sum_i softmax_i(q(x) A k_i / tau) v_i + residual[x], in plain Python numbers; the best ``top_k`` alone."""
     if token < module.num_special:
         return module.special[token].tolist()
     row = token - module.num_special
     q, a = module.queries[row].tolist(), module.transform.tolist()
     qa = [sum(q[i] * a[i][j] for i in range(Q)) for j in range(Q)]
     scores = [sum(qa[j] * k[j] for j in range(Q)) / 0.05 for k in module.keys.tolist()]
-    weights = [math.exp(s - max(scores)) for s in scores]
+    best = sorted(range(M), key=lambda i: -scores[i])[:top_k]
+    weights = [math.exp(s - max(scores)) if i in best else 0.0 for i, s in enumerate(scores)]
     total = sum(weights)
     values, residual = module.values.tolist(), module.residual[row].tolist()
     return [sum(w / total * v[d] for w, v in zip(weights, values, strict=True)) + residual[d] for d in range(D)]
@@ -49,6 +50,45 @@ def test_equals_the_naive_loop(tokens):
     ours = module(torch.tensor(tokens))
     expected = torch.tensor([[naive(module, t) for t in line] for line in tokens], dtype=torch.float64)
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_restricted_to_its_best_it_equals_the_naive_loop():
+    for top_k in (1, 3):
+        module = embedding(top_k=top_k)
+        tokens = [[2, 4, 5, 8, 2], [1, 1, 4, 4, 2]]
+        expected = torch.tensor([[naive(module, t, top_k) for t in line] for line in tokens], dtype=torch.float64)
+        torch.testing.assert_close(module(torch.tensor(tokens)), expected, rtol=1e-12, atol=1e-12)
+        assert not torch.allclose(expected, embedding()(torch.tensor(tokens))), "the rest of the softmax must matter"
+        weights = module.mixture(torch.arange(V))
+        assert (weights > 0).sum(-1).tolist() == [top_k] * V
+        torch.testing.assert_close(weights @ module.values + module.residual, module.lexical(torch.arange(V)))
+
+
+def test_with_as_many_as_there_are_it_is_the_whole_softmax():
+    tokens = torch.tensor([[4, 5, 6, 7, 8]])
+    for top_k in (M, M + 1):
+        assert torch.equal(embedding(top_k=top_k)(tokens), embedding()(tokens))
+
+
+def test_first_and_second_derivatives_of_the_best():
+    """MAML differentiates twice. The step is too small for another token to become one of the best."""
+    module, rows = embedding(top_k=3), torch.arange(V)
+
+    def lexical(transform, values, residual):
+        changed = {"transform": transform, "values": values, "residual": residual}
+        return torch.func.functional_call(_Lexical(module), {f"ulr.{k}": v for k, v in changed.items()}, (rows,))
+
+    inputs = (module.transform, module.values, module.residual)
+    assert torch.autograd.gradcheck(lexical, inputs) and torch.autograd.gradgradcheck(lexical, inputs)
+
+
+class _Lexical(torch.nn.Module):
+    def __init__(self, ulr):
+        super().__init__()
+        self.ulr = ulr
+
+    def forward(self, rows):
+        return self.ulr.lexical(rows)
 
 
 def test_gradients_equal_the_dense_formula():
