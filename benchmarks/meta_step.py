@@ -21,6 +21,9 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+import meta_nmt  # noqa: F401  registers the architectures; before fairseq, which it keeps from setting up logging
+
+# isort: split
 import numpy as np
 import torch
 from fairseq import optim
@@ -31,7 +34,6 @@ from fairseq.models.transformer import TransformerModel
 from fairseq.tasks.translation import TranslationTask
 from tqdm import tqdm
 
-import meta_nmt  # noqa: F401  registers the architectures
 from meta_nmt.meta_learners import FOMAML, MetaLearnerSettings
 from meta_nmt.meta_learners.inner_loop import Adam
 from meta_nmt.models import ulr_transformer

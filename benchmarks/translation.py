@@ -27,6 +27,9 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import meta_nmt  # noqa: F401  before fairseq, which it keeps from setting up logging
+
+# isort: split
 import sentencepiece
 import torch
 from fairseq import options

@@ -134,4 +134,5 @@ def _csv_options(path: Path) -> dict[str, Any]:
     if len(first) > len(names):  # the library would take its first field for a row number
         raise InputError(f"{path}, row 1: must have {len(names)} fields, as the first line, but has {len(first)}")
     features = datasets.Features({name: datasets.Value("string") for name in names})
-    return {"features": features, "keep_default_na": False, "skip_blank_lines": False}
+    # before 3.1, pandas' C parser ends a text at its first NUL; the other engine loses nothing
+    return {"features": features, "keep_default_na": False, "skip_blank_lines": False, "engine": "python"}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The dependency ranges of setup.py at both ends: for the oldest and for the newest versions that they allow, a fresh
-# virtual environment, the package in it, and the quick tests.
+# virtual environment, the package in it, and the quick tests. Both ends are tried whatever comes of the first; the last
+# lines say which passed, and the exit status is 1 where one failed.
 #
 #   bash tests/dependency_ends.sh [oldest] [newest]
 #
@@ -27,23 +28,38 @@ for name, low, high in dict.fromkeys(ranges):
 PYTHON
 }
 
-(($#)) || set -- oldest newest
-for end in "$@"; do
-  [[ "$end" == oldest || "$end" == newest ]] || { echo "$0: error: must be oldest or newest, but is $end" >&2; exit 2; }
-  venv=$OUTPUTS/dependencies-$end
+# try_end END: installs and tests it; the first command that fails ends it
+try_end() {
+  set -e
+  local end=$1 venv=$OUTPUTS/dependencies-$1
+  local pip=("$venv/bin/python" -m pip install --quiet --constraint "$venv.txt")
   mkdir -p "$OUTPUTS"
   constraints "$end" >"$venv.txt"
   python3 -m venv --clear "$venv"
-  pip=("$venv/bin/python" -m pip install --quiet --constraint "$venv.txt")
   echo "== $end: tools to build fairseq"
   "${pip[@]}" 'setuptools<81' wheel cython ninja numpy torch
   if [[ "${CHECK_ONLY:-0}" == 1 ]]; then
     "$venv/bin/python" -m pip install --dry-run --no-build-isolation --constraint "$venv.txt" '.[dev]' | tail -n 1
-    continue
+    return
   fi
   echo "== $end: the package"
   "${pip[@]}" --no-build-isolation '.[dev]'
   "$venv/bin/python" -m pip freeze --exclude-editable | tee "$venv-installed.txt"
   echo "== $end: tests"
   OMP_NUM_THREADS=1 "$venv/bin/python" -m pytest -q -n "${WORKERS:-2}"
+}
+
+(($#)) || set -- oldest newest
+for end in "$@"; do
+  [[ "$end" == oldest || "$end" == newest ]] || { echo "$0: error: must be oldest or newest, but is $end" >&2; exit 2; }
 done
+results=() failed=0
+for end in "$@"; do
+  set +e  # an end that fails must not keep the next from its turn
+  (try_end "$end")
+  status=$?
+  set -e
+  if ((status)); then results+=("$end: failed") failed=1; else results+=("$end: passed"); fi
+done
+printf '%s\n' "${results[@]}"
+exit "$failed"

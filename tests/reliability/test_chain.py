@@ -7,8 +7,14 @@ import sys
 import pytest
 from campaign import chain
 
-IMPORTS = "meta_nmt, meta_nmt.report, data_prep.pipeline, data_prep.fetch, data_prep.add_language"
-COMMANDS = ("train", "adapt", "generate", "translate", "preprocess", "report")
+IMPORT_ALL = """
+import importlib, pkgutil
+import data_prep, meta_nmt
+for package in (data_prep, meta_nmt):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+"""
 
 
 def python(tmp_path, code):
@@ -23,8 +29,7 @@ def python(tmp_path, code):
 
 
 def test_importing_connects_to_nothing(tmp_path):
-    commands = ", ".join(f"meta_nmt.cli.{name}" for name in COMMANDS)
-    assert python(tmp_path, f"import {IMPORTS}, {commands}") == ""
+    assert python(tmp_path, IMPORT_ALL) == ""
 
 
 def test_a_connection_would_be_noticed(tmp_path):

@@ -211,10 +211,8 @@ def test_corrupt_checkpoint(data, checkpoint, tmp_path, capfd, damage):
     refused(capfd, translate, [data, "--path", broken, "--source-lang", "dd"], "broken.pt")
 
 
-def test_a_dictionary_that_does_not_match_the_checkpoint(data, checkpoint, tmp_path, capfd):
-    assert adapt.main([str(a) for a in adapt_flags(data, checkpoint, tmp_path / "dd")]) == 0
+def test_a_dictionary_that_does_not_match_the_checkpoint(data, adapted, tmp_path, capfd):
     capfd.readouterr()
-    adapted = tmp_path / "dd" / "checkpoint_best.pt"
     argv = [
         data,
         "--path",
@@ -235,6 +233,8 @@ def test_a_dictionary_that_does_not_match_the_checkpoint(data, checkpoint, tmp_p
         "dd",
         "--gen-subset",
         "test",
+        "--beam",
+        "1",
         "--results",
         tmp_path / "r",
     ]
