@@ -28,7 +28,7 @@ SUBJECTS = {  # in the order that they are run
     "lexical": "ULR against the naive formula and a plain embedding",
     "fraction": "share of the machine's matrix product rate that a step reaches",
     "data_preparation": "lines a second by stage, and memory as the text grows",
-    "adaptation": "adapting to 600 pairs against fairseq-train, and translation against fairseq-generate and CTranslate2",
+    "adaptation": "adapting to 600 pairs against fairseq-train; translation against fairseq-generate, CTranslate2",
     "growth": "cost of a meta-step, start-up and memory as languages are added",
     "gpu": "the meta-step on a GPU against fairseq's --amp, and share of its matrix product rate",
 }

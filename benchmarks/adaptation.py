@@ -46,7 +46,8 @@ def make_world(work: Path, threads: int) -> Path:
             "1000", "--vector-dim", "64")  # fmt: skip
     command(threads, "meta_nmt.cli.train", data, "--save-dir", work / "joint", "--source-langs", SOURCES,
             "--disable-validation", "--arch", "ulr_transformer_tiny", "--meta-learner", "joint", "--support-tokens",
-            "500", "--query-tokens", "500", "--max-update", "100", "--lr", "2e-3", "--warmup-updates", "50")  # fmt: skip
+            "500", "--query-tokens", "500", "--max-update", "100", "--lr", "2e-3",
+            "--warmup-updates", "50")  # fmt: skip
     return data
 
 

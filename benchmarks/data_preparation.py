@@ -83,5 +83,5 @@ def growth(name: str, lines: int, found: dict[str, float], fewer: int, before: d
     yield Row(f"prepare_{name}_{lines}_lines_per_s", rounded(speed), rounded(slower), rounded(speed / slower),
               "lines/s", None, what)  # fmt: skip
     ratio = found["whole"] / before["whole"] / (lines / fewer)
-    yield Row(f"prepare_{name}_{lines}_memory", rounded(found["whole"]), rounded(before["whole"]), rounded(ratio), "MiB",
-              None, f"{what}; ratio: growth of memory over growth of lines, lower is better")  # fmt: skip
+    yield Row(f"prepare_{name}_{lines}_memory", rounded(found["whole"]), rounded(before["whole"]), rounded(ratio),
+              "MiB", None, f"{what}; ratio: growth of memory over growth of lines, lower is better")  # fmt: skip

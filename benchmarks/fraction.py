@@ -78,9 +78,7 @@ def products_of(step: Callable[[], object]) -> Products:
     return products
 
 
-def best_seconds(
-    products: Products, device: str = "cpu", dtype: torch.dtype = torch.float32, runs: int = 5
-) -> float:
+def best_seconds(products: Products, device: str = "cpu", dtype: torch.dtype = torch.float32, runs: int = 5) -> float:
     """Of all products, each shape at the best of a few runs."""
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     total = 0.0

@@ -1,4 +1,4 @@
-"""The meta-step on a GPU: bf16 autocast against fairseq's --amp, 8,000 tokens a task, and the share of the card's rate."""
+"""The meta-step on a GPU: bf16 autocast against fairseq's --amp, 8,000 tokens a task; the share of the card's rate."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """ULR against the naive formula (per position, dense) and against a plain embedding: time and memory.
 
 A language of 32,000 pieces, 20,000 universal tokens, width 512; a batch of 2,000 tokens drawn by Zipf's law; forward
-and backward. The naive formula is the paper's, at every position: softmax over all universal tokens, then their mixture.
+and backward. The naive formula is the paper's, at every position: softmax over all universal tokens, then a mixture.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def rows(settings: Settings) -> Iterator[Row]:
     """Speed-up, then share of the memory."""
     tokens = 1000 if settings.quick else 2000
     seconds = in_turns({side: make(side, tokens) for side in SIDES}, settings.rounds)
-    what = f"forward and backward of {tokens} tokens, M = {UNIVERSAL}, V = {PIECES}; ratio: time of ours over the peer's"
+    what = f"forward and backward of {tokens} tokens, M = {UNIVERSAL}, V = {PIECES}; ratio: our time over theirs"
     for side in SIDES[1:]:
         yield compare(f"ulr_vs_{side}_time", "s", seconds["ours"], seconds[side], what)
     repeats = 1 if settings.quick else 5

@@ -68,9 +68,7 @@ def compare(name: str, unit: str, ours: Sequence[float], peer: Sequence[float], 
     )
 
 
-def speeds(
-    name: str, unit: str, amount: float, ours: Sequence[float], peer: Sequence[float], what: str = ""
-) -> Row:
+def speeds(name: str, unit: str, amount: float, ours: Sequence[float], peer: Sequence[float], what: str = "") -> Row:
     """The same amount of work on both sides, from the seconds that it took: above 1 is faster than the peer."""
     return compare(name, unit, [amount / s for s in ours], [amount / s for s in peer], what)
 

@@ -13,7 +13,6 @@ import argparse
 import json
 import statistics
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 
@@ -55,8 +54,9 @@ def step_memory(system: str, arch: str, tokens: int, threads: int) -> dict[str, 
     return peak_of(lambda: [step(), step()])
 
 
-def speed_rows(bench: Bench, rounds: int, prefix: str = "", systems: dict[str, tuple[str, int]] = SYSTEMS,
-               ulr: bool = True) -> Iterator[Row]:
+def speed_rows(
+    bench: Bench, rounds: int, prefix: str = "", systems: dict[str, tuple[str, int]] = SYSTEMS, ulr: bool = True
+) -> Iterator[Row]:
     """Tokens a second of each system; and ULR's share of a step."""
     models = {"ours": bench.ours(), "peer": bench.peer()}
     steps: dict[str, Callable[[], object]] = {}
