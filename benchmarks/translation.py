@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import io
 import json
 import re
-import statistics
 import sys
 import tempfile
-import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import meta_nmt  # noqa: F401  before fairseq, which it keeps from setting up logging
 
@@ -37,6 +35,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_cli import generate as fairseq_generate
 from sacrebleu.metrics import BLEU
 
+from benchmarks.measure import Row, in_turns, rounded, speeds, table
 from data_prep import binarise
 from data_prep.errors import InputError
 from data_prep.workers import cores
@@ -53,9 +52,9 @@ WORKERS = ["--num-workers", "0"]
 HYPOTHESIS = re.compile(r"^H-(\d+)\t\S+\t(.*)$", re.MULTILINE)
 
 
-def row(name: str, ours: float, peer: float, unit: str, digits: int = 1) -> dict[str, object]:
-    ratio = round(ours / peer, 4) if peer else 0.0
-    return {"name": name, "ours": round(ours, digits), "peer": round(peer, digits), "ratio": ratio, "unit": unit}
+def row(name: str, ours: float, peer: float, unit: str) -> Row:
+    """A row of agreement: counted once, nothing to spread."""
+    return Row(name, rounded(ours), rounded(peer), rounded(ours / peer) if peer else 0.0, unit)
 
 
 class Bench:
@@ -111,39 +110,28 @@ class Bench:
         generate.body(argv)
         return (self.work / "unfolded/hypotheses.txt").read_text("utf-8").splitlines()
 
-    def run(self) -> list[dict[str, object]]:
-        systems: dict[str, Callable[[], list[str]]] = {
+    def rows(self) -> Iterator[Row]:
+        """Speed, then agreement."""
+        systems: dict[str, Callable[[], Any]] = {
             "fairseq": self.fairseq,
             "torch": lambda: self.ours("float32", "torch"),
             "ctranslate2_float32": lambda: self.ours("float32", "ctranslate2"),
             "ctranslate2_int8": lambda: self.ours("int8", "ctranslate2"),
         }
         texts = {name: system() for name, system in systems.items()}  # the first run of each warms up
-        seconds: dict[str, list[float]] = {name: [] for name in systems}
-        for _ in range(self.args.repeats):
-            for name, system in systems.items():
-                gc.collect()
-                start = time.perf_counter()
-                system()
-                seconds[name].append(time.perf_counter() - start)
+        seconds = in_turns(systems, self.args.repeats)
         lines = len(self.references)
-        speed = {name: lines / statistics.median(times) for name, times in seconds.items()}
-        rows = []
+        what = f"{lines} sentences, beam 5, model loaded each time, {self.args.threads} threads"
         for name in ("torch", "ctranslate2_float32", "ctranslate2_int8"):
-            rows.append(row(f"{name}_vs_fairseq_generate", speed[name], speed["fairseq"], "sentences/s"))
-            rows[-1]["ratio"] = round(statistics.median(
-                peer / ours for peer, ours in zip(seconds["fairseq"], seconds[name], strict=True)
-            ), 3)  # fmt: skip
+            title = f"{name}_vs_fairseq_generate"
+            yield speeds(title, "sentences/s", lines, seconds[name], seconds["fairseq"], what)
         unfolded = self.unfolded()
         for name in ("fairseq", "ctranslate2_float32", "ctranslate2_int8"):
             same = sum(a == b for a, b in zip(texts[name], unfolded, strict=True))
-            rows.append(row(f"{name}_same_lines_as_unfolded", same, lines, "lines", 0))
+            yield row(f"{name}_same_lines_as_unfolded", same, lines, "lines")
         for name in ("ctranslate2_float32", "ctranslate2_int8"):
-            bleu = (BLEU().corpus_score(text, [self.references]).score for text in (texts[name], unfolded))
-            rows.append(row(f"{name}_bleu_vs_unfolded", *bleu, "BLEU", 2))
-        times = ", ".join(f"{name} {min(t):.2f} to {max(t):.2f}" for name, t in seconds.items())
-        print(f"{lines} sentences, {self.args.threads} threads, medians of {self.args.repeats}; seconds: {times}")
-        return rows
+            bleu = [BLEU().corpus_score(text, [self.references]).score for text in (texts[name], unfolded)]
+            yield row(f"{name}_bleu_vs_unfolded", *bleu, "BLEU")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -161,15 +149,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         with tempfile.TemporaryDirectory() as work:
-            rows = Bench(args, Path(work)).run()
+            rows = list(Bench(args, Path(work)).rows())
     except InputError as error:
         print(f"python -m benchmarks.translation: error: {error}", file=sys.stderr)
         return 2
-    for entry in rows:
-        print(f"{entry['name']:42} ours {entry['ours']:>9} peer {entry['peer']:>9} {entry['unit']:12} "
-              f"ratio {entry['ratio']}")  # fmt: skip
+    print("\n".join(table(rows)))
     if args.json:
-        Path(args.json).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        Path(args.json).write_text(json.dumps([entry.record() for entry in rows], indent=1), encoding="utf-8")
     return 0
 
 

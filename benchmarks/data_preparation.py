@@ -1,0 +1,87 @@
+"""Preparing data: lines a second by stage, and how memory grows with the text.
+
+The stages are the pipeline's own functions, one language and English, each in a process of its own: cleaning,
+SentencePiece, vectors (svd), alignment, binarising. There is no peer: "ours" is the larger text, "peer" the smaller,
+and the ratio of memory is its growth over that of the lines (1: grows as the text does; 0: flat). The stages run once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from benchmarks.clean_speed import write_pairs
+from benchmarks.measure import Row, apart, peak_of, rounded, unmeasured
+from benchmarks.settings import Settings
+
+STAGES = ("clean", "subwords", "vectors", "align", "binarise")
+DIM = 300
+
+
+def read(path: Path) -> list[str]:
+    """Lines."""
+    return path.read_text("utf-8").split("\n")[:-1]
+
+
+def stage(name: str, folder: str, threads: int) -> dict[str, float]:
+    """Seconds and MiB of a stage on the text in ``folder``; in a process of its own."""
+    from data_prep import align, anchors, binarise, clean, subwords, ulr_tables, vectors
+
+    torch.set_num_threads(threads)
+    work = Path(folder)
+    raw, text = ([work / f"{stem}.{side}" for side in ("source", "english")] for stem in ("raw", "clean"))
+    packs = [work / "xx", work / "en"]
+    tables = [work / "xx.npy", work / "en.npy"]
+
+    def run() -> None:
+        if name == "clean":
+            clean.clean_files(raw, text, clean.Filters(langs=("xx", "en")))
+        elif name == "subwords":
+            for side, pack in zip(text, packs, strict=True):
+                subwords.write_pack(pack, read(side), [], None)
+        elif name == "vectors":
+            for side, pack, table in zip(text, packs, tables, strict=True):
+                vectors.write_vectors(pack, read(side), [], DIM, table)
+        elif name == "align":
+            ulr_tables.write_english(packs[1], tables[1])
+            align.align_pack(packs[0], tables[0], packs[1], anchors.Sources(parallel=(text[0], text[1])))
+        else:
+            for side, pack in zip(text, packs, strict=True):
+                binarise.binarise(side, pack, work / "bin" / pack.name)
+
+    start = time.perf_counter()
+    peak = peak_of(run)
+    return {"seconds": time.perf_counter() - start, **peak}
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """Two rows a stage for every growth of the text."""
+    sizes = [10_000, 100_000] if settings.quick else [10_000, 100_000, 1_000_000]
+    before: dict[str, dict[str, float]] = {}
+    for lines in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            write_pairs(lines, Path(folder))
+            for name in STAGES:
+                try:
+                    found = apart(stage, name, folder, settings.threads)
+                except RuntimeError as error:
+                    yield unmeasured(f"prepare_{name}_{lines}_lines_per_s", "lines/s", error)
+                    break
+                if name in before:
+                    yield from growth(name, lines, found, lines // 10, before[name])
+                before[name] = found
+
+
+def growth(name: str, lines: int, found: dict[str, float], fewer: int, before: dict[str, float]) -> Iterator[Row]:
+    """Speed at two sizes, and memory's growth over the lines'."""
+    speed, slower = lines / found["seconds"], fewer / before["seconds"]
+    what = f"{lines} lines against {fewer}, no peer; one run each"
+    yield Row(f"prepare_{name}_{lines}_lines_per_s", rounded(speed), rounded(slower), rounded(speed / slower),
+              "lines/s", None, what)  # fmt: skip
+    ratio = found["whole"] / before["whole"] / (lines / fewer)
+    yield Row(f"prepare_{name}_{lines}_memory", rounded(found["whole"]), rounded(before["whole"]), rounded(ratio),
+              "MiB", None, f"{what}; ratio: growth of memory over growth of lines, lower is better")  # fmt: skip

@@ -1,0 +1,20 @@
+"""How thoroughly to measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from data_prep.workers import cores
+
+
+@dataclass(frozen=True)
+class Settings:
+    """quick: smaller sizes and fewer rounds; threads: of every side."""
+
+    quick: bool = False
+    threads: int = cores()
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that count, after one that warms up."""
+        return 3 if self.quick else 5

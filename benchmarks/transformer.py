@@ -1,0 +1,211 @@
+"""The Transformer, the batches and the training steps that the benchmarks share: ours, and stock fairseq's.
+
+Both sides train the same Transformer on the same batches, through fairseq's own train_step, criterion, clipping and
+Adam; the peer is fairseq's `transformer` with an ordinary embedding table. One step is a number of tasks, each with
+support batches and a query batch: ours makes its inner steps for each task and one outer update, the peer accumulates
+the gradients of all the batches and makes one update (``--update-freq``), which is the cheapest way it has.
+
+Tokens are drawn from Zipf's law over a vocabulary of 8,000 pieces, lengths like those of news text.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import meta_nmt  # noqa: F401  registers the architectures; before fairseq, which it keeps from setting up logging
+
+# isort: split
+import numpy as np
+import torch
+from fairseq import optim, utils
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from fairseq.data import Dictionary
+from fairseq.data.language_pair_dataset import collate
+from fairseq.models.transformer import TransformerModel
+from fairseq.optim.amp_optimizer import AMPOptimizer
+from fairseq.tasks.translation import TranslationTask
+
+from meta_nmt.models import ulr_transformer
+from meta_nmt.tasks.faults import StepGuard
+from meta_nmt.tasks.learner import build_meta_learner
+from meta_nmt.tasks.meta_translation import MetaTranslationConfig, MetaTranslationTask
+
+VOCABULARY = 8000
+UNIVERSAL_TOKENS = 20_000
+QUERY_WIDTH = 300
+
+
+def dictionary() -> Dictionary:
+    symbols = Dictionary()
+    for i in range(VOCABULARY):
+        symbols.add_symbol(f"p{i}")
+    return symbols
+
+
+def make_batch(rng: np.random.Generator, symbols: Dictionary, tokens: int) -> dict[str, Any]:
+    """Sentences of about 25 pieces of similar length, as bucketing by length makes them."""
+    length = int(np.clip(rng.normal(25, 8), 6, 60))
+    frequencies = 1.0 / np.arange(1, VOCABULARY + 1)
+    samples = []
+    for i in range(max(1, tokens // length)):
+        sides = [
+            torch.from_numpy(
+                rng.choice(VOCABULARY, max(2, length + rng.integers(-1, 2)), p=frequencies / frequencies.sum())
+            )
+            for _ in range(2)
+        ]
+        source, target = (torch.cat([side + symbols.nspecial, torch.tensor([symbols.eos()])]) for side in sides)
+        samples.append({"id": i, "source": source, "target": target})
+    return collate(samples, symbols.pad(), symbols.eos())
+
+
+def make_episodes(
+    rng: np.random.Generator, symbols: Dictionary, tasks: int, tokens: int, inner_steps: int = 1
+) -> list[dict[str, Any]]:
+    """Tasks over the whole vocabulary: ``queries`` has a row for every piece, so ids need no renumbering."""
+    queries = rng.standard_normal((VOCABULARY, QUERY_WIDTH)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    return [
+        {
+            "language": str(i),
+            "queries": torch.from_numpy(queries),
+            "support": [make_batch(rng, symbols, tokens) for _ in range(inner_steps)],
+            "query": [make_batch(rng, symbols, tokens)],
+        }
+        for i in range(tasks)
+    ]
+
+
+def batches_of(episodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [batch for episode in episodes for batch in [*episode["support"], *episode["query"]]]
+
+
+def renumber(episodes: list[dict[str, Any]], special: int) -> list[dict[str, Any]]:
+    """The episodes as the data loader makes them: only the rows in play, ids renumbered."""
+    renumbered = []
+    for number, episode in enumerate(episodes):
+        rows = torch.cat([b["net_input"]["src_tokens"].flatten() for b in batches_of([episode])]).unique()
+        rows = rows[rows >= special] - special
+        copies: dict[str, Any] = {"language": episode["language"], "number": number}
+        copies["queries"] = episode["queries"][rows]
+        for side in ("support", "query"):
+            copies[side] = []
+            for batch in episode[side]:
+                source = batch["net_input"]["src_tokens"]
+                local = torch.where(source < special, source, torch.searchsorted(rows, source - special) + special)
+                copies[side].append({**batch, "net_input": {**batch["net_input"], "src_tokens": local}})
+        renumbered.append(copies)
+    return renumbered
+
+
+def architecture(name: str) -> Namespace:
+    args = Namespace(max_source_positions=1024, max_target_positions=1024)
+    getattr(ulr_transformer, name)(args)
+    return args
+
+
+def optimizer_of(model: torch.nn.Module) -> Any:
+    args = Namespace(optimizer="adam", lr=[1e-5], adam_betas="(0.9, 0.98)", adam_eps=1e-8, weight_decay=0.0)
+    args.fp16_adam_stats = args.use_old_adam = args.tpu = False
+    return optim.build_optimizer(args, [p for p in model.parameters() if p.requires_grad])
+
+
+def update(model: Any, optimizer: Any, size: float) -> None:
+    """What fairseq's trainer does after the gradients are there."""
+    optimizer.multiply_grads(1.0 / size)
+    optimizer.clip_grad_norm(1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def token_count(episodes: list[dict[str, Any]]) -> int:
+    """Of both sides, padding not counted."""
+    return sum(int(b["net_input"]["src_lengths"].sum()) + int(b["ntokens"]) for b in batches_of(episodes))
+
+
+@dataclass
+class Bench:
+    """Models of one architecture on one device, made when they are asked for; ``inner_steps`` support batches a task.
+
+    ``mixed``: ours under bf16 autocast, the peer as fairseq's ``--amp`` trains (float16 autocast, scaled loss)."""
+
+    arch: str = "metanmt"
+    tasks: int = 1
+    tokens: int = 2000
+    device: str = "cpu"
+    mixed: bool = False
+    symbols: Dictionary = field(default_factory=dictionary)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(1)
+        self.cfg = architecture(self.arch)
+        self.criterion = LabelSmoothedCrossEntropyCriterion(Namespace(target_dictionary=self.symbols), False, 0.1)
+        self.whole: dict[int, list[dict[str, Any]]] = {}
+
+    def on_device(self, value: Any) -> Any:
+        return utils.move_to_cuda(value) if self.device == "cuda" else value
+
+    def episodes(self, inner_steps: int = 1) -> list[dict[str, Any]]:
+        """As `make_episodes` makes them, the same each time."""
+        if inner_steps not in self.whole:
+            rng = np.random.default_rng(inner_steps)
+            self.whole[inner_steps] = make_episodes(rng, self.symbols, self.tasks, self.tokens, inner_steps)
+        return self.whole[inner_steps]
+
+    def renumbered(self, inner_steps: int = 1) -> list[dict[str, Any]]:
+        """As the data loader makes them, on the device."""
+        episodes: list[dict[str, Any]] = self.on_device(renumber(self.episodes(inner_steps), self.symbols.nspecial))
+        return episodes
+
+    def ours(self, top_k: int = 0) -> Any:
+        """Our Transformer: M = 20,000 universal tokens, no language; ``top_k``: of ``--ulr-top-k``."""
+        keys = torch.nn.functional.normalize(torch.randn(UNIVERSAL_TOKENS, QUERY_WIDTH), dim=-1)
+        lexical = Namespace(source_dictionary=Dictionary(), target_dictionary=self.symbols, universal_keys=keys)
+        lexical.language_queries = torch.empty(0, QUERY_WIDTH)
+        return ulr_transformer.ULRTransformer.build_model(
+            Namespace(**{**vars(self.cfg), "ulr_top_k": top_k}), lexical
+        ).to(self.device)
+
+    def peer(self) -> Any:
+        """fairseq's."""
+        task = Namespace(source_dictionary=self.symbols, target_dictionary=self.symbols)
+        return TransformerModel.build_model(self.cfg, task).to(self.device)
+
+    def meta_step(self, model: Any, learner: str, inner_steps: int = 1, **flags: Any) -> Callable[[], None]:
+        """Our task's train_step, without the data folder that its constructor reads; ``flags`` of its configuration."""
+        cfg = MetaTranslationConfig(meta_learner=learner, inner_steps=inner_steps, seed=1, bf16_autocast=self.mixed)
+        for name, value in flags.items():
+            setattr(cfg, name, value)
+        task = MetaTranslationTask.__new__(MetaTranslationTask)
+        TranslationTask.__init__(task, Namespace(**vars(cfg)), Dictionary(), self.symbols)
+        task.guard = StepGuard()
+        task.meta_learner, task.adapted = build_meta_learner(task.cfg, dict(model.named_parameters()))
+        if task.meta_learner.state_dict():
+            model.meta_learner = task.meta_learner.to(self.device)
+        optimizer, episodes = optimizer_of(model), self.renumbered(inner_steps)
+
+        def step() -> None:
+            _, size, _ = task.train_step({"episodes": episodes}, model, self.criterion, optimizer, 0)
+            update(model, optimizer, size)
+
+        return step
+
+    def plain_step(self, model: Any, inner_steps: int = 1) -> Callable[[], None]:
+        """Stock fairseq: translation task, gradients accumulated over the batches, one update."""
+        task = TranslationTask(Namespace(eval_bleu=False), self.symbols, self.symbols)
+        optimizer = optimizer_of(model)
+        if self.mixed:
+            common = Namespace(fp16_init_scale=128, min_loss_scale=1e-4)
+            optimizer = AMPOptimizer(Namespace(common=common, optimizer=None), None, optimizer)
+        batches = self.on_device(batches_of(self.episodes(inner_steps)))
+
+        def step() -> None:
+            size = 0
+            for batch in batches:
+                size += task.train_step(batch, model, self.criterion, optimizer, 0)[1]
+            update(model, optimizer, size)
+
+        return step
