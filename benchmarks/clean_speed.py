@@ -19,7 +19,6 @@ import json
 import os
 import re
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,8 @@ from pathlib import Path
 
 import numpy as np
 
-REPO = Path(__file__).resolve().parents[1]
+from benchmarks.measure import REPO, Row, compare, table
+
 CHUNK = 5000  # pairs generated at once
 WORDS = 20_000  # different words of a script
 SCRIPTS = {  # share of the source lines, letters
@@ -275,65 +275,48 @@ def head(raw: list[Path], lines: int, folder: Path) -> list[Path]:
     return made
 
 
+def measure(lines: int, few: int, workers: int, rounds: int) -> Iterator[Row]:
+    """Ours on all lines and the peer on the first few, in turns; RuntimeError unless both keep the same."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        raw = write_pairs(lines, folder)
+        short = head(raw, few, folder)
+        ours, peer = ([folder / f"{who}.{side}" for side in ("source", "english")] for who in ("ours", "peer"))
+        dropped: Counter[str] = Counter()
+        run_peer(short, peer, few, dropped)
+        _, _, small_peak = run_ours(short, ours, workers)
+        counts = json.loads((folder / "counts.json").read_text())
+        if counts["dropped"] != dropped:
+            raise RuntimeError(f"ours dropped {counts['dropped']}, the peer {dropped}")
+        kept = check_same(ours, peer)
+        runs = [(run_ours(raw, ours, workers), run_peer(short, peer, few, dropped)) for _ in range(rounds)]
+        check_same(ours, peer)
+    what = f"{lines} pairs on {workers} processes; peer: {few} in a plain loop; both keep the same {kept} of these"
+    yield compare(
+        "clean_lines_per_s", "lines/s", [lines / own[0] for own, _ in runs], [few / its[0] for _, its in runs], what
+    )
+    # what is left of the difference on a machine with one free core
+    cost = [1e6 * own[1] / lines for own, _ in runs], [1e6 * its[1] / few for _, its in runs]
+    yield compare("clean_processor_time", "us/line", *cost, f"{what}; lower is better")
+    peaks = [own[2] for own, _ in runs]
+    yield compare(
+        "clean_memory_all_vs_peer_lines", "MiB", peaks, [small_peak] * rounds, f"{lines} pairs against {few}, both ours"
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--lines", type=int, default=5_000_000, help="pairs generated")
     parser.add_argument("--peer-lines", type=int, default=500_000, help="of them, cleaned by the peer too")
     parser.add_argument("--workers", type=int, default=2, help="processes of ours")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of both sides, in turns")
     parser.add_argument("--json", help="file for the rows")
     args = parser.parse_args(argv)
-    few = min(args.lines, args.peer_lines)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        raw = write_pairs(args.lines, folder)
-        short = head(raw, few, folder)
-        ours, peer = ([folder / f"{who}.{side}" for side in ("source", "english")] for who in ("ours", "peer"))
-        dropped: Counter[str] = Counter()
-        peers = [run_peer(short, peer, few, dropped)]
-        _, _, small_peak = run_ours(short, ours, args.workers)
-        counts = json.loads((folder / "counts.json").read_text())
-        if counts["dropped"] != dropped:
-            raise RuntimeError(f"ours dropped {counts['dropped']}, the peer {dropped}")
-        peers.append(run_peer(short, peer, few, dropped))
-        kept = check_same(ours, peer)
-        seconds, processor, peak = run_ours(raw, ours, args.workers)
-        check_same(ours, peer)
-        peers.append(run_peer(short, peer, few, dropped))
-    peer_seconds, peer_processor = (statistics.median(values) for values in zip(*peers, strict=True))
-    speed = {"ours": args.lines / seconds, "peer": few / peer_seconds}
-    cost = {"ours": 1e6 * processor / args.lines, "peer": 1e6 * peer_processor / few}
-    rows = [
-        {
-            "name": "clean_lines_per_s",
-            "ours": round(speed["ours"]),
-            "peer": round(speed["peer"]),
-            "ratio": round(speed["ours"] / speed["peer"], 2),
-            "unit": "lines/s",
-        },
-        {
-            "name": "clean_processor_time",  # what is left of the difference on a machine with one free core
-            "ours": round(cost["ours"], 1),
-            "peer": round(cost["peer"], 1),
-            "ratio": round(cost["peer"] / cost["ours"], 2),
-            "unit": "us/line",
-        },
-        {
-            "name": "clean_memory_all_vs_peer_lines",  # flat: as much for all lines as for the first few
-            "ours": round(peak),
-            "peer": round(small_peak),
-            "ratio": round(peak / small_peak, 2),
-            "unit": "MiB",
-        },
-    ]
-    print(
-        f"{args.lines:,} pairs, {args.workers} processes, {seconds:.1f} s; the peer: {few:,} pairs, 1 process, "
-        f"{', '.join(f'{wall:.1f}' for wall, _ in peers)} s; both keep the same {kept:,} of these"
-    )
-    for row in rows:
-        print(f"{row['name']:32} ours {row['ours']:>10} peer {row['peer']:>10} {row['unit']:9} ratio {row['ratio']}")
+    rows = list(measure(args.lines, min(args.lines, args.peer_lines), args.workers, args.repeats))
+    print("\n".join([rows[0].what, *table(rows)]))
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(rows, file, indent=1)
+            json.dump([row.record() for row in rows], file, indent=1)
     return 0
 
 

@@ -3,6 +3,7 @@
 The stages are the pipeline's own functions, one language and English, each in a process of its own: cleaning,
 SentencePiece, vectors (svd), alignment, binarising. There is no peer: "ours" is the larger text, "peer" the smaller,
 and the ratio of memory is its growth over that of the lines (1: grows as the text does; 0: flat). The stages run once.
+Cleaning alone has a peer besides: the plain loop of benchmarks/clean_speed.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import clean_speed
 from benchmarks.clean_speed import write_pairs
 from benchmarks.measure import Row, apart, peak_of, rounded, unmeasured
 from benchmarks.settings import Settings
@@ -59,7 +61,9 @@ def stage(name: str, folder: str, threads: int) -> dict[str, float]:
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Two rows a stage for every growth of the text."""
+    """Cleaning against a plain loop; then two rows a stage for every growth of the text."""
+    pairs = (50_000, 20_000) if settings.quick else (1_000_000, 200_000)
+    yield from clean_speed.measure(*pairs, settings.threads, settings.rounds)
     sizes = [10_000, 100_000] if settings.quick else [10_000, 100_000, 1_000_000]
     before: dict[str, dict[str, float]] = {}
     for lines in sizes:
