@@ -88,5 +88,5 @@ def growth(name: str, lines: int, found: dict[str, float], fewer: int, before: d
               "lines/s", None, what)  # fmt: skip
     ratio = found["added"] / before["added"] / (lines / fewer)
     yield Row(f"prepare_{name}_{lines}_memory", rounded(found["added"]), rounded(before["added"]), rounded(ratio),
-              "MiB", None, f"{what}; added at the peak, the whole process has {found['whole']:.0f} MiB; ratio: growth of "
+              "MiB", None, f"{what}; added at the peak, of {found['whole']:.0f} MiB in all; ratio: growth of "
               "memory over growth of lines, lower is better")  # fmt: skip
