@@ -9,6 +9,7 @@ A subject is a module of this package with ``rows(settings)``. What cannot be me
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     if args.list:
         print("\n".join(f"{name:18} {SUBJECTS[name]}" for name in names))
         return 0
+    logging.disable(logging.INFO)  # fairseq and others tell much
     torch.set_num_threads(args.threads)
     settings = Settings(args.quick, args.threads)
     print(f"{args.threads} thread(s), medians of {settings.rounds} rounds{', small sizes' if args.quick else ''}")
