@@ -10,8 +10,6 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
-from meta_nmt.tasks.smoothed_loss import lean
-
 QUERIES = "encoder.embed_tokens.queries"
 RESIDUAL = "encoder.embed_tokens.residual"
 
@@ -33,7 +31,7 @@ class EpisodeLoss:
     """loss(parameters, batch): a scalar, normalised by the batch's own tokens.
 
     Args:
-        network: the model; criterion: fairseq's; label-smoothed cross entropy is computed as in smoothed_loss.py.
+        network: the model; criterion: fairseq's.
         queries: (U, Q) vectors of the source tokens in play.
         padding_idx: id of the padding symbol.
         bf16: run forward passes under bfloat16 autocast.
@@ -46,7 +44,7 @@ class EpisodeLoss:
     def __init__(
         self, network: Any, criterion: Any, queries: Tensor, padding_idx: int, bf16: bool = False, pieces: int = 1
     ) -> None:
-        self.network, self.criterion, self.queries = network, lean(criterion, network), queries
+        self.network, self.criterion, self.queries = network, criterion, queries
         self.padding_idx, self.bf16, self.pieces = padding_idx, bf16, pieces
         self.logs: list[dict[str, Any]] = []
 
