@@ -37,7 +37,7 @@ class ULREmbedding(nn.Module):
         temperature: tau of the softmax, 0.05 in the papers.
         top_k: universal tokens that a token attends to, those of the highest scores at the present A; 0 (the papers):
             all. It is another model, not an approximation of the same: where queries are badly aligned the rest of the
-            softmax weighs much, and is mostly noise. A third of the time and memory at M = 20,000 and 32.
+            softmax weighs much, and is mostly noise. A third of the time at M = 20,000 and k = 32.
     """
 
     def __init__(

@@ -80,12 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the manifest, and links to word lists and monolingual text, of the experiment on real text."""
     args = parse_args(argv)
     packs, out = args.packs, args.out
+    needed = [packs / "muse-dict", *(packs / "tatoeba" / f"{lang}-en.tsv.gz" for lang in TATOEBA_TARGETS.values())]
     corpora = []
     for lang in SOURCES:
         corpora += packs_of(packs, lang, ("bible", "tatoeba", "gnome"))
     corpora += packs_of(packs, VALID, ("bible", "gnome"))
     for lang in BIBLE_TARGETS:
         corpora += packs_of(packs, lang, ("bible",))
+    for path in needed:  # before anything is written
+        if not path.exists():
+            raise InputError(f"{path}: must exist, but does not")
     for code, lang in TATOEBA_TARGETS.items():
         corpora += split_tatoeba(packs, out, code, lang)
         if code != lang:  # `tr` has no Bible
