@@ -1,9 +1,10 @@
 """The Transformer, the batches and the training steps that the benchmarks share: ours, and stock fairseq's.
 
-Both sides train the same Transformer on the same batches, through fairseq's own train_step, criterion, clipping and
-Adam; the peer is fairseq's `transformer` with an ordinary embedding table. One step is a number of tasks, each with
-support batches and a query batch: ours makes its inner steps for each task and one outer update, the peer accumulates
-the gradients of all the batches and makes one update (``--update-freq``), which is the cheapest way it has.
+Both sides train the same Transformer on the same batches, with label-smoothed cross entropy (each its own way to
+compute it), clipping and Adam; the peer is fairseq's `transformer` with an ordinary embedding table, all fairseq's own.
+One step is a number of tasks, each with support batches and a query batch: ours makes its inner steps for each task and
+one outer update, the peer accumulates the gradients of all the batches and makes one update (``--update-freq``), which
+is the cheapest way it has.
 
 Tokens are drawn from Zipf's law over a vocabulary of 8,000 pieces, lengths like those of news text.
 """
@@ -32,6 +33,7 @@ from meta_nmt.models import ulr_transformer
 from meta_nmt.tasks.faults import StepGuard
 from meta_nmt.tasks.learner import build_meta_learner
 from meta_nmt.tasks.meta_translation import MetaTranslationConfig, MetaTranslationTask
+from meta_nmt.tasks.smoothed_loss import lean
 
 VOCABULARY = 8000
 UNIVERSAL_TOKENS = 20_000
@@ -186,9 +188,10 @@ class Bench:
         if task.meta_learner.state_dict():
             model.meta_learner = task.meta_learner.to(self.device)
         optimizer, episodes = optimizer_of(model), self.renumbered(inner_steps)
+        criterion = lean(self.criterion)  # as the task builds it
 
         def step() -> None:
-            _, size, _ = task.train_step({"episodes": episodes}, model, self.criterion, optimizer, 0)
+            _, size, _ = task.train_step({"episodes": episodes}, model, criterion, optimizer, 0)
             update(model, optimizer, size)
 
         return step

@@ -36,6 +36,7 @@ from meta_nmt.tasks.config import TranslationDataConfig
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
 from meta_nmt.tasks.learner import AUTO, FLAGS, build_meta_learner
+from meta_nmt.tasks.smoothed_loss import lean
 from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
 from meta_nmt.training import workers
 
@@ -236,6 +237,10 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         if self.meta_learner.state_dict():
             model.meta_learner = self.meta_learner
         return model
+
+    def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """fairseq's; label-smoothed cross entropy in less memory and time."""
+        return lean(super().build_criterion(cfg, from_checkpoint))
 
     def _loss(self, network: Any, criterion: Any, episode: Episode) -> EpisodeLoss:
         return EpisodeLoss(network, criterion, episode["queries"], self.target_dictionary.pad(), self.cfg.bf16_autocast)

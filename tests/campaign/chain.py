@@ -95,15 +95,17 @@ def compare(first: Path, second: Path) -> dict[str, str | None]:
         found[stage] = f"other bytes: {sorted(names)[:5]}" if names else None
     for stage in ("meta", "adapted"):
         found[stage] = difference(state(first / stage), state(second / stage))
-    names = ("hypotheses.txt", "references.txt", "generate-valid.txt")
-    texts = [[translations(path / "results" / name) for name in names] for path in (first, second)]
-    found["results"] = None if texts[0] == texts[1] else "other translations"
+    same = translations(first / "results") == translations(second / "results")
+    found["results"] = None if same else "other translations"
     return found
 
 
-def translations(path: Path) -> list[str]:
-    """The lines of a result; fairseq-generate's times are none."""
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if "Translated" not in line]
+def translations(folder: Path) -> dict[str, list[str]]:
+    """The lines of a result's files; fairseq-generate's times are none."""
+    return {
+        path.name: [line for line in path.read_text(encoding="utf-8").splitlines() if "Translated" not in line]
+        for path in folder.glob("*.txt")
+    }
 
 
 def campaign(work: Path) -> list[tuple[str, int, list[str]]]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from campaign import chain
+from campaign import chain, runs
 
 IMPORT_ALL = """
 import importlib, pkgutil
@@ -35,6 +35,15 @@ def test_importing_connects_to_nothing(tmp_path):
 def test_a_connection_would_be_noticed(tmp_path):
     code = "import socket, contextlib\nwith contextlib.suppress(OSError): socket.create_connection(('127.0.0.1', 9))"
     assert "127.0.0.1" in python(tmp_path, code)
+
+
+def test_generation_twice(data, meta, tmp_path):
+    for name in ("first", "second"):
+        flags = ["--path", str(meta / "checkpoint_best.pt"), "--source-lang", "dd", "--results", str(tmp_path / name)]
+        runs.run("meta_nmt.cli.generate", [str(data), *flags], tmp_path / f"{name}.log")
+    found = chain.translations(tmp_path / "first")
+    assert {"hypotheses.txt", "references.txt", "generate-test.txt"} <= found.keys() and all(found.values())
+    assert found == chain.translations(tmp_path / "second")
 
 
 @pytest.mark.slow
