@@ -1,0 +1,49 @@
+"""Dropout that takes a third of the time on a CPU.
+
+A CPU draws random numbers on one thread: at the sizes of MetaNMT the masks of torch's dropout are a twelfth of a step
+on two threads. Here one draw of 64 bits decides four elements, 16 bits each, and numpy's SFC64 draws them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from fairseq.modules import FairseqDropout
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEVELS = 2**16  # p is rounded to so many
+
+
+def dropout(x: Tensor, p: float) -> Tensor:
+    """x with each element zero with probability p, to 1/131,072, and the others divided by what then is kept.
+
+    On a CPU; elsewhere torch's own. The mask is seeded from torch's default generator.
+
+    Args:
+        x: any shape and floating-point type; p: 0 to 1.
+    """
+    dropped = round(p * LEVELS)
+    if x.device.type != "cpu" or dropped in (0, LEVELS):
+        return functional.dropout(x, p, training=True)
+    draws = np.random.SFC64(int(torch.randint(2**63 - 1, ()))).random_raw((x.numel() + 3) // 4)
+    bits = torch.from_numpy(draws.view(np.int16)[: x.numel()]).view(x.shape)
+    kept = (bits >= dropped - LEVELS // 2).to(x.dtype)
+    return x * kept.mul_(LEVELS / (LEVELS - dropped))
+
+
+class Dropout(FairseqDropout):
+    """fairseq's module, with the above."""
+
+    def forward(self, x: Tensor, inplace: bool = False) -> Tensor:
+        if self.p > 0 and (self.training or self.apply_during_inference):
+            return dropout(x, self.p)
+        return x
+
+
+def use_dropout(model: nn.Module) -> None:
+    """Puts `Dropout` in the place of every dropout of fairseq's in a model."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is FairseqDropout:
+                setattr(parent, name, Dropout(child.p, child.module_name))
