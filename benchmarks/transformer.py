@@ -162,8 +162,8 @@ class Bench:
         episodes: list[dict[str, Any]] = self.on_device(renumber(self.episodes(inner_steps), self.symbols.nspecial))
         return episodes
 
-    def ours(self, top_k: int = 0) -> Any:
-        """Our Transformer: M = 20,000 universal tokens, no language; ``top_k``: of ``--ulr-top-k``."""
+    def ours(self, top_k: int = ulr_transformer.TOP_K) -> Any:
+        """Our Transformer: M = 20,000 universal tokens, no language; ``top_k``: of ``--ulr-top-k``, 0 for all."""
         keys = torch.nn.functional.normalize(torch.randn(UNIVERSAL_TOKENS, QUERY_WIDTH), dim=-1)
         lexical = Namespace(source_dictionary=Dictionary(), target_dictionary=self.symbols, universal_keys=keys)
         lexical.language_queries = torch.empty(0, QUERY_WIDTH)

@@ -30,7 +30,7 @@ class ULREmbedding(nn.Module):
     Args:
         keys: (M, Q) aligned vectors of the universal tokens; fixed.
         queries: (V, Q) aligned vectors of the language's tokens; fixed. A zero row (a token without a
-            vector) attends to all universal tokens alike.
+            vector) attends to all universal tokens alike, with ``top_k`` to none.
         embedding_dim: D.
         num_special: number of special symbols, the first ids of every dictionary.
         padding_idx: id of the padding symbol, embedded as zeros.
@@ -71,7 +71,8 @@ class ULREmbedding(nn.Module):
             self.special[padding_idx].zero_()
 
     def mixture(self, rows: Tensor) -> Tensor:
-        """Weights (U, M) of the universal tokens in each of the language's ``rows`` (U,); they add up to 1."""
+        """Weights (U, M) of the universal tokens in each of the language's ``rows`` (U,); they add up to 1 (with
+        ``top_k`` those of a zero row to 0)."""
         if self.top_k:
             chosen, weights = self._mixture_of_best(rows)
             return weights.new_zeros(len(rows), self.keys.size(0)).scatter(1, chosen, weights)
@@ -80,11 +81,13 @@ class ULREmbedding(nn.Module):
 
     def _mixture_of_best(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Indices (U, k) of each row's best universal tokens, and their weights (U, k)."""
-        transformed = self.queries[rows] @ self.transform
+        queries = self.queries[rows]
+        transformed = queries @ self.transform
         with torch.no_grad():  # which are the best has no gradient
             chosen = (transformed @ self.keys.t()).topk(self.top_k, dim=-1, sorted=False).indices
         scores = torch.bmm(self.keys[chosen], transformed.unsqueeze(-1)).squeeze(-1)
-        return chosen, torch.softmax(scores / self.temperature, dim=-1)
+        # all tokens are equally good for a zero row: any k of them would be arbitrary
+        return chosen, torch.softmax(scores / self.temperature, dim=-1) * queries.any(dim=-1, keepdim=True)
 
     def lexical(self, rows: Tensor) -> Tensor:
         """Embeddings (U, D) of the language's ``rows`` (U,)."""

@@ -15,8 +15,8 @@ def test_meta_step_writes_its_rows(tmp_path):
     argv = ["--arch", "tiny", "--tokens", "100", "--repeats", "1", "--learners", "joint", "--json", str(file)]
     assert meta_step.main(argv) == 0
     rows = {row["name"]: row for row in json.loads(file.read_text())}
-    fast = {f"{name}_vs_fairseq_tokens_per_s" for name in ("fomaml", "joint", "fomaml_top_k")}
-    assert set(rows) == {*fast, "ulr_share_of_step", "ulr_top_k_share_of_step"}
+    fast = {f"{name}_vs_fairseq_tokens_per_s" for name in ("fomaml", "joint", "fomaml_whole_softmax")}
+    assert set(rows) == {*fast, "ulr_share_of_step", "ulr_whole_softmax_share_of_step"}
     for name, row in rows.items():
         assert set(row) >= {"name", "ours", "peer", "ratio", "unit"}
         assert row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0, f"{name} measured nothing"

@@ -64,6 +64,14 @@ def test_restricted_to_its_best_it_equals_the_naive_loop():
         torch.testing.assert_close(weights @ module.values + module.residual, module.lexical(torch.arange(V)))
 
 
+def test_a_token_without_a_vector_is_its_residual_where_only_the_best_count():
+    module = embedding(top_k=3)
+    with torch.no_grad():
+        module.queries[2] = 0
+    assert torch.equal(module.lexical(torch.tensor([2])), module.residual[2:3])
+    assert module.mixture(torch.arange(V)).sum(-1).round(decimals=9).tolist() == [1, 1, 0, 1, 1]
+
+
 def test_with_as_many_as_there_are_it_is_the_whole_softmax():
     tokens = torch.tensor([[4, 5, 6, 7, 8]])
     for top_k in (M, M + 1):
