@@ -114,6 +114,28 @@ def differentiate(
     return {name: grad for name, grad in zip(names, grads, strict=True) if grad is not None}
 
 
+def loss_and_gradients(
+    loss_fn: LossFunction, params: Parameters, batch: Any, names: Sequence[str]
+) -> tuple[Tensor, Parameters]:
+    """The loss, detached, and its gradients by name, of the first order.
+
+    A loss function with a method ``parts(batch)`` is asked for one part of the batch after the other, losses of which
+    add up to the batch's: the graph of one is gone before that of the next is made, so memory is that of a part.
+    """
+    total: Tensor | None = None
+    gradients: Parameters = {}
+    for part in getattr(loss_fn, "parts", lambda whole: [whole])(batch):
+        loss = loss_fn(params, part)
+        for name, gradient in differentiate(loss, params, names).items():
+            if name in gradients:
+                gradients[name].add_(gradient)
+            else:
+                gradients[name] = gradient
+        total = loss.detach() if total is None else total + loss.detach()
+    assert total is not None
+    return total, gradients
+
+
 @dataclass
 class InnerStep:
     """theta: the parameters after one step; state: the rule's; loss: before the step, detached; gradients: those
@@ -136,13 +158,16 @@ def inner_step(
     create_graph: bool = False,
 ) -> InnerStep:
     """One step of ``rule`` on the parameters named in ``adapted``; a new leaf each, unless ``create_graph``."""
-    loss = loss_fn(theta, batch)
     wanted = list(dict.fromkeys([*adapted, *gradients_of]))
-    grads = differentiate(loss, theta, wanted, create_graph)
+    if create_graph:
+        loss = loss_fn(theta, batch)
+        grads = differentiate(loss, theta, wanted, create_graph=True)
+    else:
+        loss, grads = loss_and_gradients(loss_fn, theta, batch, wanted)
     params = [theta[name] for name in adapted]
     zeros_for_unused = [grads.get(name, torch.zeros_like(p)) for name, p in zip(adapted, params, strict=True)]
     with torch.set_grad_enabled(create_graph):
-        moved, state = rule(params, zeros_for_unused, state, loss if create_graph else loss.detach())
+        moved, state = rule(params, zeros_for_unused, state, loss)
     if not create_graph:
         moved = [p.detach().requires_grad_() for p in moved]
     stepped = {**theta, **dict(zip(adapted, moved, strict=True))}

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from meta_nmt.meta_learners.base import EpisodeResult, MetaLearner, average, register_meta_learner
-from meta_nmt.meta_learners.inner_loop import LossFunction, differentiate
+from meta_nmt.meta_learners.inner_loop import LossFunction, loss_and_gradients
 
 
 @register_meta_learner("joint")
@@ -32,8 +32,8 @@ class Joint(MetaLearner):
     ) -> EpisodeResult:
         losses, gradients = [], []
         for batch in [*support, *query]:
-            loss = loss_fn(dict(theta), batch)
-            gradients.append(differentiate(loss, theta, list(theta)))
-            losses.append(loss.detach())
+            loss, found = loss_and_gradients(loss_fn, dict(theta), batch, list(theta))
+            gradients.append(found)
+            losses.append(loss)
         weights = [1 / len(gradients)] * len(gradients)
         return EpisodeResult(average(gradients, weights), losses[: len(support)], losses[len(support) :])

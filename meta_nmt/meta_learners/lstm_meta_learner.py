@@ -39,7 +39,7 @@ from meta_nmt.meta_learners.base import (
     average,
     register_meta_learner,
 )
-from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, UpdateRule, differentiate
+from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, UpdateRule, loss_and_gradients
 
 FORGET_BIAS = 6.0  # f = 0.9975
 CLIP_NORM = 0.25  # of the LSTM's gradient, in one episode
@@ -119,17 +119,16 @@ class LSTMMetaLearner(MetaLearner):
         cells, state, support_losses = start, None, []
         theta_prime = dict(theta)
         for batch in support:
-            loss = loss_fn(theta_prime, batch)
-            grads = differentiate(loss, theta_prime, adapted)
+            loss, grads = loss_and_gradients(loss_fn, theta_prime, batch, adapted)
             known = [grads.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
-            cells, state = self.step(cells, known, state, loss.detach())
+            cells, state = self.step(cells, known, state, loss)
             theta_prime.update((n, c.detach().requires_grad_()) for n, c in zip(adapted, cells, strict=True))
-            support_losses.append(loss.detach())
+            support_losses.append(loss)
         query_losses, gradients = [], []
         for batch in query:
-            loss = loss_fn(theta_prime, batch)
-            gradients.append(differentiate(loss, theta_prime, list(theta)))
-            query_losses.append(loss.detach())
+            loss, found = loss_and_gradients(loss_fn, theta_prime, batch, list(theta))
+            gradients.append(found)
+            query_losses.append(loss)
         total = average(gradients, [1 / len(query)] * len(query))
         outer = [total.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
         to_theta, to_weights = self._through_time(start, cells, outer)

@@ -36,8 +36,8 @@ from meta_nmt.meta_learners.inner_loop import (
     Parameters,
     UpdateRule,
     adapt,
-    differentiate,
     inner_step,
+    loss_and_gradients,
     map_tensors,
 )
 
@@ -102,9 +102,9 @@ def _query_gradients(
     """Loss and gradients, by name, of each query batch, at theta_prime taken as a constant."""
     losses, gradients = [], []
     for batch in query:
-        loss = loss_fn(theta_prime, batch)
-        gradients.append(differentiate(loss, theta_prime, list(theta_prime)))
-        losses.append(loss.detach())
+        loss, found = loss_and_gradients(loss_fn, theta_prime, batch, list(theta_prime))
+        gradients.append(found)
+        losses.append(loss)
     return losses, gradients
 
 

@@ -11,6 +11,7 @@ from fairseq.models.transformer import TransformerModel, base_architecture
 from torch import Tensor
 
 from data_prep.errors import InputError
+from meta_nmt.modules.attention import use_cross_attention
 from meta_nmt.modules.dropout import use_dropout
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 
@@ -66,6 +67,7 @@ class ULRTransformer(TransformerModel):
             top_k=args.ulr_top_k,
         )
         use_dropout(model)
+        use_cross_attention(model)
         return model
 
     def load_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -6,6 +6,8 @@ on two threads. Here one draw of 64 bits decides four elements, 16 bits each, an
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from fairseq.modules import FairseqDropout
@@ -28,8 +30,22 @@ def dropout(x: Tensor, p: float) -> Tensor:
         return functional.dropout(x, p, training=True)
     draws = np.random.SFC64(int(torch.randint(2**63 - 1, ()))).random_raw((x.numel() + 3) // 4)
     bits = torch.from_numpy(draws.view(np.int16)[: x.numel()]).view(x.shape)
-    kept = (bits >= dropped - LEVELS // 2).to(x.dtype)
-    return x * kept.mul_(LEVELS / (LEVELS - dropped))
+    kept: Tensor = _Kept.apply(x, bits >= dropped - LEVELS // 2, LEVELS / (LEVELS - dropped))
+    return kept
+
+
+class _Kept(torch.autograd.Function):
+    """x * mask * scale, with no more to remember than the mask, a byte an element; differentiable at every order."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mask: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(mask)
+        ctx.scale = scale
+        return x * mask.to(x.dtype).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _Kept.apply(gradient, *ctx.saved_tensors, ctx.scale), None, None
 
 
 class Dropout(FairseqDropout):

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 QUERIES = "encoder.embed_tokens.queries"
 RESIDUAL = "encoder.embed_tokens.residual"
+PIECE_TOKENS = 750  # padding included
 
 
 class FunctionalModel:
@@ -35,8 +36,9 @@ class EpisodeLoss:
         queries: (U, Q) vectors of the source tokens in play.
         padding_idx: id of the padding symbol.
         bf16: run forward passes under bfloat16 autocast.
-        pieces: of a batch that are computed one after the other. Their activations are not kept but computed again on
-            the way back, so that memory is that of one piece, and the gradient that of the batch, up to rounding.
+        pieces: of a batch, at the least, that are computed one after the other: memory is that of one piece, and the
+            gradient that of the batch, up to rounding. ``parts`` gives them to who can take them one by one; a call
+            with a whole batch does not keep their activations but computes them again on the way back.
 
     ``logs`` has what the criterion reported, a dictionary a batch.
     """
@@ -52,7 +54,25 @@ class EpisodeLoss:
         self.pieces = pieces
         self.logs.clear()
 
+    def parts(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        """The pieces of a batch, whose losses add up to its own. On a CPU they have at most PIECE_TOKENS tokens: no
+        product is slower for it, and activations take less memory."""
+        if not hasattr(self.criterion, "sentence_avg"):  # nothing says what a piece's share of the batch is
+            return [batch]
+        tokens = max(batch["net_input"]["src_tokens"].numel(), batch["target"].numel())
+        fitting = -(-tokens // PIECE_TOKENS) if batch["target"].device.type == "cpu" else 1
+        parts = split_batch(batch, max(self.pieces, fitting), self.padding_idx)
+        unit = "nsentences" if self.criterion.sentence_avg else "ntokens"
+        if len(parts) > 1:
+            for number, part in enumerate(parts):
+                part |= {"part": number, "share": part[unit] / batch[unit]}
+        return parts
+
     def __call__(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> Tensor:
+        if "part" in batch:
+            loss, size, log = self._sum(parameters, batch)
+            self.logs.append(sum_logs([self.logs.pop(), log]) if batch["part"] else log)
+            return loss * (batch["share"] / size)
         parts = split_batch(batch, self.pieces, self.padding_idx)
         if len(parts) == 1:
             loss, size, log = self._sum(parameters, batch)

@@ -39,6 +39,16 @@ def test_gradient_is_that_of_the_mask() -> None:
     torch.testing.assert_close(gradient * x, y)
 
 
+def test_it_is_differentiable_twice() -> None:
+    x = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+
+    def masked(value: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(5)  # the same mask each time
+        return dropout(value, 0.4) ** 3
+
+    assert torch.autograd.gradcheck(masked, (x,)) and torch.autograd.gradgradcheck(masked, (x,))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_the_seed_decides(dtype: torch.dtype) -> None:
     x = torch.ones(7, 13, dtype=dtype)

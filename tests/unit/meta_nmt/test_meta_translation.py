@@ -7,6 +7,8 @@ import pytest
 import torch
 from tiny_task import INNER_LR, build, sample_of
 
+from meta_nmt.tasks import episode_loss
+
 
 def with_language(model, episode):
     """A copy of the model that holds the episode's language as plain module state."""
@@ -220,3 +222,21 @@ def test_a_checkpoint_loads_with_and_without_the_learners_parameters(data):
     less = build(data, "--meta-learner", "meta_sgd", "--adapt-params", "emb")[1]
     less.load_state_dict(copy.deepcopy(rated.state_dict()))
     assert all((p == start[0, 0]).all() for p in less.meta_learner.parameters()), "rates of other parameters"
+
+
+@pytest.mark.parametrize("learner", ["joint", "fomaml", "maml", "reptile", "lstm"])
+@pytest.mark.parametrize("unit", [[], ["--sentence-avg"]])
+def test_a_batch_in_pieces_gives_the_gradient_of_the_whole(data, monkeypatch, learner, unit):
+    found, split = [], episode_loss.split_batch
+    # Adam makes a step of any size of gradients that are nothing but rounding
+    rule = ["--inner-optimizer", "sgd"] if learner in ("fomaml", "reptile") else []
+    for tokens in (10**9, 25):
+        monkeypatch.setattr(episode_loss, "PIECE_TOKENS", tokens)
+        task, model, criterion = build(data, "--meta-learner", learner, *unit, *rule)
+        seen = []
+        monkeypatch.setattr(episode_loss, "split_batch", lambda *args, seen=seen: seen.append(split(*args)) or seen[-1])
+        loss, size, log = task.train_step(sample_of(task), model, criterion, None, 0)
+        assert max(map(len, seen)) == 1 if tokens > 25 else max(map(len, seen)) > 2
+        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        found.append((loss, size, {k: torch.as_tensor(v) for k, v in log.items()}, gradients))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-10)

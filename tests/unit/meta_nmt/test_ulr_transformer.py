@@ -5,8 +5,10 @@ from argparse import Namespace
 import pytest
 import torch
 from fairseq.data import Dictionary
+from fairseq.modules import MultiheadAttention
 
 from meta_nmt.models import ulr_transformer
+from meta_nmt.modules.attention import CrossAttention
 from meta_nmt.modules.dropout import Dropout
 
 
@@ -42,3 +44,20 @@ def test_every_dropout_is_ours(task):
     model = ulr_transformer.ULRTransformer.build_model(architecture(), task)
     found = [module for module in model.modules() if type(module).__name__.endswith("Dropout")]
     assert len(found) > 8 and all(type(module) is Dropout for module in found)
+
+
+def test_attention_to_the_encoder_is_fairseqs_in_training_without_its_weights(task):
+    model = ulr_transformer.ULRTransformer.build_model(architecture(dropout=0.0), task).double()
+    attention = model.decoder.layers[-1].encoder_attn
+    assert type(attention) is CrossAttention and type(model.decoder.layers[0].self_attn) is MultiheadAttention
+    query, keys = (torch.randn(n, 3, 128, dtype=torch.float64, requires_grad=True) for n in (5, 7))
+    padding = torch.tensor([[0] * 7, [0] * 6 + [1], [0] * 4 + [1] * 3]).bool()
+    found = []
+    for module in (attention, MultiheadAttention.forward.__get__(attention)):
+        y, weights = module(query, keys, keys, key_padding_mask=padding, static_kv=True, need_weights=True)
+        found.append((y, *torch.autograd.grad(y.pow(2).sum(), [query, keys, *attention.parameters()])))
+        assert (weights is None) == (module is attention)
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)  # fairseq takes the softmax in float32
+    attention.eval()
+    assert attention(query, keys, keys, static_kv=True)[1] is not None
