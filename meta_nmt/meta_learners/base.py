@@ -114,7 +114,10 @@ def register_meta_learner(name: str) -> Callable[[type], type]:
 
 
 def average(gradients: Sequence[Parameters], weights: Sequence[float]) -> Parameters:
-    """Weighted sum of gradient dictionaries; a name that is absent from one counts as zero there."""
+    """Weighted sum of gradient dictionaries; a name that is absent from one counts as zero there. A single one of
+    weight 1 is itself the sum."""
+    if len(gradients) == 1 and weights[0] == 1:
+        return gradients[0]
     total: Parameters = {}
     for grads, weight in zip(gradients, weights, strict=True):
         for name, grad in grads.items():

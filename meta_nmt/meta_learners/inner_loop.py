@@ -165,7 +165,7 @@ def inner_step(
     else:
         loss, grads = loss_and_gradients(loss_fn, theta, batch, wanted)
     params = [theta[name] for name in adapted]
-    zeros_for_unused = [grads.get(name, torch.zeros_like(p)) for name, p in zip(adapted, params, strict=True)]
+    zeros_for_unused = [grads[n] if n in grads else torch.zeros_like(p) for n, p in zip(adapted, params, strict=True)]
     with torch.set_grad_enabled(create_graph):
         moved, state = rule(params, zeros_for_unused, state, loss)
     if not create_graph:

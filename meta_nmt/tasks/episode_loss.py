@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 QUERIES = "encoder.embed_tokens.queries"
 RESIDUAL = "encoder.embed_tokens.residual"
-PIECE_TOKENS = 750  # padding included
+PIECE_TOKENS = 1100  # padding included
 
 
 class FunctionalModel:
