@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.measure import Row, apart, compare, in_turns, line_of, peak_of, speeds, unmeasured
 from benchmarks.settings import Settings
-from benchmarks.transformer import VOCABULARY, Bench, batches_of, token_count
+from benchmarks.transformer import Bench, batches_of, token_count
 from meta_nmt.models.ulr_transformer import TOP_K
 
 SYSTEMS = {  # name -> meta-learner, inner steps; everything else as it is by default
@@ -31,15 +31,16 @@ SYSTEMS = {  # name -> meta-learner, inner steps; everything else as it is by de
 
 
 def lexical_step(bench: Bench, top_k: int = TOP_K) -> Callable[[], None]:
-    """ULR alone, forward and backward, once for each batch of the step."""
-    embedding, episodes = bench.ours(top_k).encoder.embed_tokens, bench.episodes()
-    embedding.queries = episodes[0]["queries"]
-    embedding.residual = torch.nn.Parameter(torch.zeros(VOCABULARY, embedding.embedding_dim))
+    """ULR alone, forward and backward, once for each batch of the step, with the rows in play of its task."""
+    embedding, episodes = bench.ours(top_k).encoder.embed_tokens, bench.renumbered()
+    rows = [torch.nn.Parameter(torch.zeros(len(e["queries"]), embedding.embedding_dim)) for e in episodes]
 
     def step() -> None:
-        for batch in batches_of(episodes):
-            embedding(batch["net_input"]["src_tokens"]).sum().backward()
-        embedding.zero_grad()
+        for episode, residual in zip(episodes, rows, strict=True):
+            embedding.queries, embedding.residual = episode["queries"], residual
+            for batch in batches_of([episode]):
+                embedding(batch["net_input"]["src_tokens"]).sum().backward()
+            embedding.zero_grad()
 
     return step
 
