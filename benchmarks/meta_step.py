@@ -9,7 +9,6 @@ model was built (gradients, the optimiser's moments, fast weights, activations),
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import torch
 from benchmarks.measure import Row, apart, compare, in_turns, line_of, peak_of, speeds, unmeasured
 from benchmarks.settings import Settings
 from benchmarks.transformer import Bench, batches_of, token_count
+from data_prep.errors import OneLineParser
 from meta_nmt.models.ulr_transformer import TOP_K
 
 SYSTEMS = {  # name -> meta-learner, inner steps; everything else as it is by default
@@ -118,7 +118,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = OneLineParser(prog="python -m benchmarks.meta_step", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--arch", default="metanmt", choices=["tiny", "small", "metanmt", "base"])
     parser.add_argument("--tasks", type=int, default=1, help="tasks a step")
     parser.add_argument("--tokens", type=int, default=2000, help="tokens of each batch")
@@ -126,6 +126,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--learners", default=",".join(SYSTEMS), help=f"some of {','.join(SYSTEMS)}; fomaml always")
     parser.add_argument("--json", help="file for the rows")
     args = parser.parse_args(argv)
+    if unknown := set(args.learners.split(",")) - {*SYSTEMS}:
+        parser.error(f"`--learners` must be some of {', '.join(SYSTEMS)}, but has {', '.join(sorted(unknown))}")
     chosen = {name: SYSTEMS[name] for name in SYSTEMS if name in {"fomaml", *args.learners.split(",")}}
     found = []
     for row in speed_rows(Bench(args.arch, args.tasks, args.tokens), args.repeats, systems=chosen):

@@ -1,10 +1,10 @@
 """Our fomaml against other libraries' first-order MAML, wrapped around our Transformer as their users would.
 
-The same batches, criterion and outer Adam on every side. For a fair comparison ours has the rule that they all have:
-`--inner-optimizer sgd --adapt-params all`, one inner step. learn2learn: `MAML(model, lr, first_order=True)`, clone,
-adapt, backward. higher: `innerloop_ctx` without tracking higher gradients. TorchOpt: its functional `sgd` on detached
-parameters (its MetaSGD has no first order), the model called at them as ours is. A library that is
-not installed is a row without figures.
+The same batches and outer Adam on every side; label smoothing as each side computes it, theirs by fairseq's criterion.
+For a fair comparison ours has the rule that they all have: `--inner-optimizer sgd --adapt-params all`, one inner step.
+learn2learn: `MAML(model, lr, first_order=True)`, clone, adapt, backward. higher: `innerloop_ctx` without higher
+gradients. TorchOpt: its functional `sgd` on detached parameters (its MetaSGD has no first order), the model called at
+them as ours is. A library that is not installed is a row without figures.
 """
 
 from __future__ import annotations

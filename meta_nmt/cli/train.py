@@ -57,13 +57,25 @@ def own_parameters(task: Any) -> str:
     return f"{flags} --lstm-hidden {task.lstm_hidden}" if "lstm_hidden" in kind.uses else flags
 
 
-def check_optimizer_state(args: Namespace) -> None:
-    """InputError where the optimiser state that the run would go on from is of other parameters."""
+def check_representation(args: Namespace, path: str | Path, checkpoint: dict[str, Any]) -> None:
+    """InputError where a checkpoint's parameters would be read through another mixture of universal tokens."""
+    model = checkpoint["cfg"]["model"]
+    for flag, saved in (("ulr_top_k", getattr(model, "ulr_top_k", 0)), ("ulr_temperature", model.ulr_temperature)):
+        given = getattr(args, flag, saved)
+        if given != saved:
+            raise InputError(f"`--{flag.replace('_', '-')}` must be {saved}, that of {path}, but is {given}")
+
+
+def check_resumed(args: Namespace) -> None:
+    """InputError where the checkpoint that the run would go on from is of another model, or its optimiser state of
+    other parameters."""
     last = Path(args.save_dir) / args.restore_file if args.restore_file == LAST else Path(args.restore_file)
-    if args.reset_optimizer or not last.exists():
+    if not last.exists():
         return
-    saved, wanted = own_parameters(read_checkpoint(last)["cfg"]["task"]), own_parameters(args)
-    if saved != wanted:
+    checkpoint = read_checkpoint(last)
+    check_representation(args, last, checkpoint)
+    saved, wanted = own_parameters(checkpoint["cfg"]["task"]), own_parameters(args)
+    if saved != wanted and not args.reset_optimizer:
         raise InputError(
             f"{last}: its optimiser must be that of {wanted}, but is that of {saved}; start with "
             "`--finetune-from-model` and another `--save-dir`, or give `--reset-optimizer`"
@@ -80,9 +92,10 @@ def body(argv: Sequence[str]) -> int:
     if args.restore_file != LAST:
         parent = args.restore_file
     if parent is not None:
-        read_checkpoint(parent)  # fairseq would train from nothing, without a word, where it is missing
+        # fairseq would train from nothing, without a word, where it is missing
+        check_representation(args, parent, read_checkpoint(parent))
     if workers.is_first():
-        check_optimizer_state(args)
+        check_resumed(args)
     front.train(args, "train", front.command_line(PROG, argv), parent)
     return 0
 

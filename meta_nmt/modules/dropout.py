@@ -1,7 +1,8 @@
 """Dropout that takes a third of the time on a CPU.
 
-A CPU draws random numbers on one thread: at the sizes of MetaNMT the masks of torch's dropout are a twelfth of a step
-on two threads. Here one draw of 64 bits decides four elements, 16 bits each, and numpy's SFC64 draws them.
+A CPU draws random numbers on one thread, so the more threads the rest of a step has, the more torch's masks cost of it:
+on one it was a twentieth at the sizes of MetaNMT. Here one draw of 64 bits decides four elements, 16 bits each, and
+numpy's SFC64 draws them.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ class EpisodeLoss:
         self.logs.clear()
 
     def parts(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
-        """The pieces of a batch, whose losses add up to its own. On a CPU they have at most PIECE_TOKENS tokens: no
-        product is slower for it, and activations take less memory."""
+        """The pieces of a batch, whose losses add up to its own. On a CPU they have at most PIECE_TOKENS tokens: a
+        step is as fast, and activations take less memory."""
         if not hasattr(self.criterion, "sentence_avg"):  # nothing says what a piece's share of the batch is
             return [batch]
         tokens = max(batch["net_input"]["src_tokens"].numel(), batch["target"].numel())

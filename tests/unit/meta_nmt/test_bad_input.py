@@ -52,6 +52,14 @@ def refused(capfd, command, argv, *words):
         assert word in lines[0], f"{word!r} must be named in: {lines[0]}"
 
 
+@pytest.mark.parametrize("flag, value", [("--ulr-top-k", "5"), ("--ulr-temperature", "0.1")])
+def test_a_checkpoint_is_not_read_through_another_mixture(data, checkpoint, tmp_path, capfd, flag, value):
+    start = train_flags(data, tmp_path / "new", "--finetune-from-model", str(checkpoint), flag, value)
+    refused(capfd, train, start, flag, value, "checkpoint_best.pt")
+    assert not list((tmp_path / "new").iterdir())
+    refused(capfd, train, train_flags(data, checkpoint.parent, flag, value), flag, value, "checkpoint_last.pt")
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [

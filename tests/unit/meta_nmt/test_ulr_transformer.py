@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 
+import fairseq.utils
 import pytest
 import torch
 from fairseq.data import Dictionary
@@ -46,7 +47,10 @@ def test_every_dropout_is_ours(task):
     assert len(found) > 8 and all(type(module) is Dropout for module in found)
 
 
-def test_attention_to_the_encoder_is_fairseqs_in_training_without_its_weights(task):
+def test_attention_to_the_encoder_is_fairseqs_in_training_without_its_weights(task, monkeypatch):
+    # fairseq's own softmax rounds to float32
+    monkeypatch.setattr(fairseq.utils, "softmax", lambda x, dim, onnx_trace=False: torch.softmax(x, dim))
+    torch.manual_seed(0)
     model = ulr_transformer.ULRTransformer.build_model(architecture(dropout=0.0), task).double()
     attention = model.decoder.layers[-1].encoder_attn
     assert type(attention) is CrossAttention and type(model.decoder.layers[0].self_attn) is MultiheadAttention
@@ -58,6 +62,6 @@ def test_attention_to_the_encoder_is_fairseqs_in_training_without_its_weights(ta
         found.append((y, *torch.autograd.grad(y.pow(2).sum(), [query, keys, *attention.parameters()])))
         assert (weights is None) == (module is attention)
     for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)  # fairseq takes the softmax in float32
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
     attention.eval()
     assert attention(query, keys, keys, static_kv=True)[1] is not None
