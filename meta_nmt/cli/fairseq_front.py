@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.distributed import utils as distributed_utils
+from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import train as fairseq_train
 
-from data_prep.errors import InputError, one_line, writable_directory
+from data_prep.errors import InputError, OneLineParser, one_line, writable_directory
 from meta_nmt import compat
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
@@ -88,7 +89,20 @@ def wants_help(argv: Sequence[str]) -> bool:
 
 def training_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:
     """fairseq-train's arguments; ``defaults`` are flags that the user's own override."""
-    return parse_fairseq(options.get_training_parser(), prog, [*defaults, *argv])
+    return parse_fairseq(options.get_training_parser(), prog, [*_fitting(defaults, argv), *argv])
+
+
+def _fitting(defaults: Sequence[str], argv: Sequence[str]) -> list[str]:
+    """``defaults`` without those that the user's optimiser or schedule does not have: fairseq knows no betas of SGD."""
+    kept = list(defaults)
+    for flag, owner in (("--adam-betas", "optimizer"), ("--warmup-updates", "lr_scheduler")):
+        parser = OneLineParser(add_help=False, allow_abbrev=False)
+        parser.add_argument(f"--{owner.replace('_', '-')}", dest="chosen", nargs="?")  # no value: fairseq says so
+        options_of = REGISTRIES[owner]["dataclass_registry"].get(parser.parse_known_args([*defaults, *argv])[0].chosen)
+        if flag in kept and flag[2:].replace("-", "_") not in getattr(options_of, "__dataclass_fields__", {}):
+            at = kept.index(flag)
+            del kept[at : at + 2]
+    return kept
 
 
 def check_writable(folder: str) -> None:

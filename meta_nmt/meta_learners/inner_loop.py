@@ -107,10 +107,16 @@ class InnerLoopResult:
 
 
 def differentiate(
-    loss: Tensor, params: Mapping[str, Tensor], names: Sequence[str], create_graph: bool = False
+    loss: Tensor,
+    params: Mapping[str, Tensor],
+    names: Sequence[str],
+    create_graph: bool = False,
+    gradient: Tensor | None = None,
 ) -> Parameters:
-    """Gradients of ``loss`` by name; a parameter that the loss does not depend on is left out."""
-    grads = torch.autograd.grad(loss, [params[name] for name in names], create_graph=create_graph, allow_unused=True)
+    """Gradients of ``loss`` by name (of what comes after it, where ``gradient`` is theirs at it); a parameter that it
+    does not depend on is left out."""
+    wanted = [params[name] for name in names]
+    grads = torch.autograd.grad(loss, wanted, gradient, create_graph=create_graph, allow_unused=True)
     return {name: grad for name, grad in zip(names, grads, strict=True) if grad is not None}
 
 
@@ -120,20 +126,30 @@ def loss_and_gradients(
     """The loss, detached, and its gradients by name, of the first order.
 
     A loss function with a method ``parts(batch)`` is asked for one part of the batch after the other, losses of which
-    add up to the batch's: the graph of one is gone before that of the next is made, so memory is that of a part.
+    add up to the batch's: the graph of one is gone before that of the next is made, so memory is that of a part. What
+    its method ``shared(params, batch)`` gives, tensors by name, is computed once for all parts, which find it among
+    their parameters.
     """
-    total: Tensor | None = None
-    gradients: Parameters = {}
-    for part in getattr(loss_fn, "parts", lambda whole: [whole])(batch):
-        loss = loss_fn(params, part)
-        for name, gradient in differentiate(loss, params, names).items():
-            if name in gradients:
-                gradients[name].add_(gradient)
-            else:
-                gradients[name] = gradient
-        total = loss.detach() if total is None else total + loss.detach()
-    assert total is not None
-    return total, gradients
+    parts = loss_fn.parts(batch) if hasattr(loss_fn, "parts") else [batch]
+    shared: Parameters = loss_fn.shared(params, batch) if len(parts) > 1 and hasattr(loss_fn, "shared") else {}
+    leaves = {name: value.detach().requires_grad_() for name, value in shared.items()}
+    losses, gradients = [], Parameters()
+    for part in parts:
+        loss = loss_fn(params | leaves, part)
+        _add(gradients, differentiate(loss, params | leaves, [*names, *leaves]))
+        losses.append(loss.detach())
+    for name, value in shared.items():
+        if name in gradients:
+            _add(gradients, differentiate(value, params, names, gradient=gradients.pop(name)))
+    return torch.stack(losses).sum(), gradients
+
+
+def _add(total: Parameters, gradients: Parameters) -> None:
+    for name, gradient in gradients.items():
+        if name in total:
+            total[name].add_(gradient)
+        else:
+            total[name] = gradient
 
 
 @dataclass

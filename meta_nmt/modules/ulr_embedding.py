@@ -19,6 +19,33 @@ from torch import Tensor, nn
 from data_prep.errors import InputError
 
 
+class WeightedSum(torch.autograd.Function):
+    """values (M, D), chosen (U, k), weights (U, k) -> (U, D): row u is the sum of weights[u, i] * values[chosen[u, i]].
+
+    ``embedding_bag``, which never gathers the U * k rows, where it can be: it has no second derivative, so that where a
+    gradient is to be differentiated again (MAML's) the way back goes through the gathered rows.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(values, chosen, weights)
+        return nn.functional.embedding_bag(chosen, values, mode="sum", per_sample_weights=weights)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor]:
+        values, chosen, weights = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            rows = nn.functional.embedding(chosen, values)  # (U, k, D)
+            of_rows = (weights.unsqueeze(-1) * gradient.unsqueeze(1)).flatten(0, 1)
+            of_values = torch.zeros_like(values).index_add(0, chosen.flatten(), of_rows)
+            return of_values, None, torch.bmm(rows, gradient.unsqueeze(-1)).squeeze(-1)
+        with torch.enable_grad():
+            values, weights = values.detach().requires_grad_(), weights.detach().requires_grad_()
+            summed = nn.functional.embedding_bag(chosen, values, mode="sum", per_sample_weights=weights)
+        of_values, of_weights = torch.autograd.grad(summed, (values, weights), gradient)
+        return of_values, None, of_weights
+
+
 class ULREmbedding(nn.Module):
     """Embeds the tokens of one language at a time; drop-in for ``nn.Embedding`` in a fairseq encoder.
 
@@ -26,6 +53,8 @@ class ULREmbedding(nn.Module):
     ``r`` of the language in play. That language is data, not structure: its ``queries`` and ``residual`` are
     replaced by an episode (through ``torch.func.functional_call``, with any number of rows) and loaded
     from a language pack for adaptation and generation. The meta-trained model holds no language (V = 0).
+    Where ``looked_up`` has rows, a row an id, they are the embeddings: who goes through a batch in pieces computes them
+    once for all of them.
 
     Args:
         keys: (M, Q) aligned vectors of the universal tokens; fixed.
@@ -61,6 +90,8 @@ class ULREmbedding(nn.Module):
         self.queries: Tensor
         self.register_buffer("keys", keys)  # (M, Q)
         self.register_buffer("queries", queries)  # (V, Q)
+        self.looked_up: Tensor
+        self.register_buffer("looked_up", torch.empty(0, embedding_dim), persistent=False)
         self.transform = nn.Parameter(torch.eye(query_width))  # A, (Q, Q): starts as the identity
         self.values = nn.Parameter(torch.empty(keys.size(0), embedding_dim))  # (M, D): outer loop only
         self.special = nn.Parameter(torch.empty(num_special, embedding_dim))
@@ -94,11 +125,12 @@ class ULREmbedding(nn.Module):
         if not self.top_k:
             return self.mixture(rows) @ self.values + self.residual[rows]
         chosen, weights = self._mixture_of_best(rows)
-        best = nn.functional.embedding(chosen, self.values)  # (U, k, D); embedding_bag has no second derivative
-        return torch.bmm(weights.unsqueeze(1), best).squeeze(1) + self.residual[rows]
+        return WeightedSum.apply(self.values, chosen, weights) + self.residual[rows]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (B, S) -> embeddings (B, S, D). The mixture is computed once per distinct id."""
+        if len(self.looked_up):
+            return nn.functional.embedding(tokens, self.looked_up, self.padding_idx)
         distinct, position = tokens.unique(return_inverse=True)  # sorted: special symbols come first
         present = int((distinct < self.num_special).sum())
         table = torch.cat([self.special, self.lexical(distinct[present:] - self.num_special)])

@@ -11,7 +11,9 @@ from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 QUERIES = "encoder.embed_tokens.queries"
+EMBEDDING = "encoder.embed_tokens."
 RESIDUAL = "encoder.embed_tokens.residual"
+LOOKED_UP = "encoder.embed_tokens.looked_up"
 PIECE_TOKENS = 1100  # padding included
 
 
@@ -67,6 +69,17 @@ class EpisodeLoss:
             for number, part in enumerate(parts):
                 part |= {"part": number, "share": part[unit] / batch[unit]}
         return parts
+
+    def shared(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
+        """The embeddings of all source tokens of a batch, a row an id (those that are not in it zero): its pieces have
+        most of them in common."""
+        embedding = self.network.encoder.embed_tokens
+        own = {name[len(EMBEDDING) :]: value for name, value in parameters.items() if name.startswith(EMBEDDING)}
+        distinct = batch["net_input"]["src_tokens"].unique()
+        with torch.autocast(self.queries.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            rows = functional_call(embedding, own | {"queries": self.queries}, args=(distinct,))
+        table = rows.new_zeros(embedding.num_special + len(self.queries), rows.size(1))
+        return {LOOKED_UP: table.index_copy(0, distinct, rows)}
 
     def __call__(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> Tensor:
         if "part" in batch:

@@ -37,3 +37,12 @@ def test_our_defaults_and_no_flags_pass():
     check_flags(Namespace())
     check_flags(train.parse_args(["data"]))
     check_flags(adapt.parse_args(["data", "--checkpoint", "a.pt", "--source-lang", "ro"]))
+
+
+@pytest.mark.parametrize("parse, more", [(train.parse_args, []), (adapt.parse_args, ["--checkpoint", "a.pt"])])
+def test_our_defaults_give_way_to_an_optimiser_or_schedule_that_does_not_have_them(parse, more):
+    """fairseq refuses --adam-betas with SGD, and the user did not give it."""
+    args = parse(["data", *more, "--optimizer", "sgd", "--lr-scheduler", "tri_stage"])
+    assert args.optimizer == "sgd" and args.lr_scheduler == "tri_stage"
+    assert not hasattr(args, "adam_betas") and not hasattr(args, "warmup_updates")
+    assert parse(["data", *more, "--lr-scheduler", "cosine"]).adam_betas == "(0.9, 0.98)"

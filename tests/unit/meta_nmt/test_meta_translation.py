@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_task import INNER_LR, build, sample_of
 
+from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.tasks import episode_loss
 
 
@@ -233,10 +234,12 @@ def test_a_batch_in_pieces_gives_the_gradient_of_the_whole(data, monkeypatch, le
     for tokens in (10**9, 25):
         monkeypatch.setattr(episode_loss, "PIECE_TOKENS", tokens)
         task, model, criterion = build(data, "--meta-learner", learner, *unit, *rule)
-        seen = []
+        seen, lookups, lexical = [], [], ULREmbedding.lexical
+        monkeypatch.setattr(ULREmbedding, "lexical", lambda m, rows, of=lexical, n=lookups: n.append(1) or of(m, rows))
         monkeypatch.setattr(episode_loss, "split_batch", lambda *args, seen=seen: seen.append(split(*args)) or seen[-1])
         loss, size, log = task.train_step(sample_of(task), model, criterion, None, 0)
         assert max(map(len, seen)) == 1 if tokens > 25 else max(map(len, seen)) > 2
         gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        found.append((loss, size, {k: torch.as_tensor(v) for k, v in log.items()}, gradients))
+        monkeypatch.setattr(ULREmbedding, "lexical", lexical)
+        found.append((loss, size, {k: torch.as_tensor(v) for k, v in log.items()}, len(lookups), gradients))
     torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-10)

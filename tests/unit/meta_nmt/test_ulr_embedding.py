@@ -90,6 +90,23 @@ def test_first_and_second_derivatives_of_the_best():
     assert torch.autograd.gradcheck(lexical, inputs) and torch.autograd.gradgradcheck(lexical, inputs)
 
 
+@pytest.mark.parametrize("tokens", [[[4, 6, 4], [8, 2, 1]], [[1, 2, 3, 0]]])
+def test_the_way_back_is_the_same_whether_or_not_it_is_differentiated_again(tokens):
+    module = embedding(top_k=3)
+    wanted = (module.transform, module.values, module.residual)
+    loss = module(torch.tensor(tokens)).square().sum()
+    once = torch.autograd.grad(loss, wanted, retain_graph=True)
+    torch.testing.assert_close(once, torch.autograd.grad(loss, wanted, create_graph=True))
+
+
+def test_what_was_looked_up_is_the_embedding():
+    module, tokens = embedding(top_k=3), torch.tensor([[4, 6, 4], [8, 2, 1]])
+    table = module(torch.arange(module.num_special + V))
+    expected = module(tokens)
+    assert "looked_up" not in module.state_dict()
+    assert torch.equal(torch.func.functional_call(module, {"looked_up": table}, (tokens,)), expected)
+
+
 class _Lexical(torch.nn.Module):
     def __init__(self, ulr):
         super().__init__()
