@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from fairseq.data import FairseqDataset
+from torch import Tensor
 
 from data_prep.errors import InputError
 from meta_nmt.data.language_pack import LanguagePack, check_finite
@@ -65,6 +66,15 @@ def make_episode(
     }
 
 
+def with_noise(queries: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
+    """Queries (U, Q) as a worse alignment would have placed them: moved by Gaussian noise of ``noise`` times their
+    length in expectation, at the length that they had. A zero row stays zero."""
+    lengths = queries.norm(dim=-1, keepdim=True)
+    drawn = torch.from_numpy(rng.standard_normal(queries.shape, dtype=np.float32)) / queries.size(-1) ** 0.5
+    moved = queries + noise * lengths * drawn
+    return moved * lengths / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+
 @dataclass(frozen=True)
 class EpisodeSizes:
     """support_tokens: tokens of each of the ``inner_steps`` support batches; query_tokens: of the query batch.
@@ -85,6 +95,10 @@ class EpisodeDataset(FairseqDataset):
     The sentences of an episode come from one window of the corpus sorted by length (ties and neighbours
     shuffled anew each epoch), dealt at random to support and query: no padding to speak of, both sets from
     the same distribution, and every sentence of the corpus about equally likely.
+
+    With ``query_noise`` each episode has its own errors of alignment, the same in support and query. A model that has
+    fitted its source languages needs no support set for them; a language whose words are not where they were is new
+    to it, as a target is (an augmentation of tasks: Rajendran, Irpan and Jang 2020, arXiv 2007.05549).
     """
 
     def __init__(
@@ -97,11 +111,12 @@ class EpisodeDataset(FairseqDataset):
         temperature: float,
         seed: int,
         num_shards: int = 1,
+        query_noise: float = 0.0,
     ) -> None:
         self.languages = list(corpora)
         self.corpora, self.packs, self.sizes = corpora, packs, sizes
         self.episodes, self.meta_batch_size, self.num_shards = episodes, meta_batch_size, num_shards
-        self.seed, self.epoch = seed, 1
+        self.seed, self.epoch, self.query_noise = seed, 1, query_noise
         tokens = {code: int(corpus.costs(corpus.usable).sum()) for code, corpus in corpora.items()}
         for code, available in tokens.items():
             if available < sizes.total or len(corpora[code].usable) < sizes.inner_steps + 1:
@@ -156,7 +171,11 @@ class EpisodeDataset(FairseqDataset):
     def __getitem__(self, index: int) -> Episode:
         language, support, query = self.sentences(index)
         corpus = self.corpora[language]
-        return make_episode((corpus, corpus), self.packs[language], support, query) | {"number": index}
+        episode = make_episode((corpus, corpus), self.packs[language], support, query) | {"number": index}
+        if self.query_noise:
+            rng = np.random.default_rng([self.seed, self.epoch, index, 2])
+            episode["queries"] = with_noise(episode["queries"], self.query_noise, rng)
+        return episode
 
     def __len__(self) -> int:
         return self.episodes

@@ -107,6 +107,13 @@ class MetaTranslationConfig(TranslationDataConfig):
     sampling_temperature: float = field(
         default=1.0, metadata={"help": "T of p(language) proportional to tokens^(1/T); 1 follows the data"}
     )
+    query_noise: float = field(
+        default=0.0,
+        metadata={
+            "help": "noise added to the aligned vectors of source tokens, as a share of their length, drawn anew for "
+            "each episode: languages aligned as badly as a new one"
+        },
+    )
     updates_per_epoch: int = field(default=1000, metadata={"help": "meta-steps that count as an epoch"})
     valid_steps: int = field(default=20, metadata={"help": "adaptation steps before each meta-validation"})
     valid_lr: float = field(
@@ -142,6 +149,7 @@ def check_config(cfg: MetaTranslationConfig) -> None:
         ("support_weight", 0 <= cfg.support_weight <= 1, "must be from 0 to 1"),
         ("lstm_hidden", cfg.lstm_hidden >= 1, "must be at least 1"),
         ("sampling_temperature", cfg.sampling_temperature > 0, "must be above 0"),
+        ("query_noise", cfg.query_noise >= 0, "must be at least 0"),
         ("updates_per_epoch", cfg.updates_per_epoch >= 1, "must be at least 1"),
         ("valid_steps", cfg.valid_steps >= 0, "must be at least 0"),
         ("valid_lr", cfg.valid_lr > 0, "must be above 0"),
@@ -215,6 +223,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                 temperature=cfg.sampling_temperature,
                 seed=cfg.seed,
                 num_shards=workers.count(),
+                query_noise=cfg.query_noise,
             )
             return
         valid = split_codes(cfg.valid_langs, "--valid-langs")

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.errors import InputError
-from meta_nmt.data.episodes import EpisodeDataset, EpisodeSizes, MetaValidationDataset, language_probabilities
+from meta_nmt.data.episodes import (
+    EpisodeDataset,
+    EpisodeSizes,
+    MetaValidationDataset,
+    language_probabilities,
+    with_noise,
+)
 from meta_nmt.data.language_pack import LanguagePack
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 
@@ -112,3 +118,18 @@ def test_meta_validation_is_fixed_and_scores_every_dev_sentence(data):
     assert torch.equal(items[0]["support"][3]["target"], items[1]["support"][3]["target"]), "the same each time"
     scored = sorted(i for batch in items[0]["query"] for i in batch["id"].tolist())
     assert scored == list(range(20)), "every dev sentence once"
+
+
+def test_query_noise_is_of_an_episode_and_moves_queries_as_far_as_it_says(data):
+    clean, noisy, again = dataset(data), dataset(data, query_noise=0.7), dataset(data, query_noise=0.7)
+    assert torch.equal(noisy[3]["queries"], again[3]["queries"]), "an episode is a function of seed, epoch and index"
+    assert torch.equal(noisy[3]["support"][0]["target"], clean[3]["support"][0]["target"]), "of the same sentences"
+    assert not torch.isclose(noisy[3]["queries"], clean[3]["queries"]).all(dim=1).any()
+
+    queries = torch.randn(400, 300) * torch.linspace(0, 2, 400).unsqueeze(1)
+    for noise in (0.3, 1.0):
+        moved = with_noise(queries, noise, np.random.default_rng(1))
+        torch.testing.assert_close(moved.norm(dim=1), queries.norm(dim=1))
+        cosines = torch.cosine_similarity(moved[1:], queries[1:])
+        assert abs(float(cosines.mean()) - (1 + noise**2) ** -0.5) < 0.01, "what noise orthogonal to a query leaves"
+    assert torch.equal(moved[0], torch.zeros(300)), "a token without a vector gets none"
