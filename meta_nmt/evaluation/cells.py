@@ -112,7 +112,8 @@ def _train(
     command += ["--query-tokens", str(e.query_tokens), "--max-update", str(e.updates(tokens, learner))]
     if learner in e.inner_steps:
         command += ["--inner-steps", str(e.inner_steps[learner])]
-    command += ["--seed", str(e.train_seed), "--eval-bleu", "--best-checkpoint-metric", "bleu"]
+    seed = e.train_seed + (after is not None)  # what goes on from the base draws other episodes than it did
+    command += ["--seed", str(seed), "--eval-bleu", "--best-checkpoint-metric", "bleu"]
     command += ["--maximize-best-checkpoint-metric", *shlex.split(e.train_flags), *shlex.split(flags)]
     if after is not None:
         command += ["--finetune-from-model", f"@out@/{after.folders[0]}/{LAST}"]

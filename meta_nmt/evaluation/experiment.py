@@ -18,7 +18,7 @@
     support_tokens: 2000            # tokens of a support batch and of a query batch; of each sentence the longer side
     query_tokens: 2000
     inner_steps: {maml: 3}          # where it is not 1: support batches of an episode
-    train_seed: 1                   # of base and meta-training
+    train_seed: 1                   # of base and meta-training; after a base it is one more: other episodes
     train_flags: --lr 1e-3          # more flags of meta-nmt-train
     base_flags: --lr 2e-3           # of it for the base alone, after those
     system_flags: {lstm: --lstm-hidden 10}   # of it for one system, after those

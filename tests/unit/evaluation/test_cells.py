@@ -61,6 +61,8 @@ def test_every_system_gets_the_same_tokens() -> None:
     for system in ("joint", "fomaml", "maml", "meta_sgd"):
         start = value(commands[f"train/{system}"], "--finetune-from-model")
         assert start == "@out@/train/base/checkpoint_last.pt", "all go on from one joint model"
+        seeds = [value(commands[name], "--seed") for name in ("train/base", f"train/{system}")]
+        assert seeds == ["1", "2"], "and see other episodes than it saw"
 
 
 def test_transfer_starts_from_the_parent_that_meta_validation_chooses() -> None:
