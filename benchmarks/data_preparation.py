@@ -62,9 +62,9 @@ def stage(name: str, folder: str, threads: int) -> dict[str, float]:
 
 def rows(settings: Settings) -> Iterator[Row]:
     """Cleaning against a plain loop; then two rows a stage for every growth of the text."""
-    pairs = (50_000, 20_000) if settings.quick else (1_000_000, 200_000)
+    pairs = (20_000, 10_000) if settings.quick else (1_000_000, 200_000)
     yield from clean_speed.measure(*pairs, settings.threads, settings.rounds)
-    sizes = [10_000, 100_000] if settings.quick else [10_000, 100_000, 1_000_000]
+    sizes = [3_000, 30_000] if settings.quick else [10_000, 100_000, 1_000_000]
     before: dict[str, dict[str, float]] = {}
     for lines in sizes:
         with tempfile.TemporaryDirectory() as folder:
