@@ -14,7 +14,7 @@ QUERIES = "encoder.embed_tokens.queries"
 EMBEDDING = "encoder.embed_tokens."
 RESIDUAL = "encoder.embed_tokens.residual"
 LOOKED_UP = "encoder.embed_tokens.looked_up"
-PIECE_TOKENS = 1100  # padding included
+PIECE_TOKENS = 750  # padding included
 
 
 class FunctionalModel:
