@@ -67,15 +67,22 @@ class Adam:
         self,
         params: Sequence[Tensor],
         grads: Sequence[Tensor],
-        state: tuple[int, list[Tensor], list[Tensor]] | None,
+        state: tuple[int, list[Tensor], list[Tensor] | None] | None,
         loss: Tensor,
-    ) -> tuple[list[Tensor], tuple[int, list[Tensor], list[Tensor]]]:
-        if state is None:
-            zeros = [torch.zeros_like(p) for p in params]
-            state = (0, zeros, zeros)
-        step = state[0] + 1
-        first = list(torch._foreach_lerp(state[1], list(grads), 1 - self.beta1))
-        second = list(torch._foreach_mul(state[2], self.beta2))
+    ) -> tuple[list[Tensor], tuple[int, list[Tensor], list[Tensor] | None]]:
+        if state is None:  # both moments are g's own, bias corrected; they are made when a second step needs them
+            scale = list(torch._foreach_abs(list(grads)))
+            torch._foreach_add_(scale, self.eps)
+            moved = [torch.addcdiv(p, g, s, value=-self.alpha) for p, g, s in zip(params, grads, scale, strict=True)]
+            return moved, (1, list(grads), None)
+        before, first, second = state
+        if second is None:
+            second = list(torch._foreach_mul(first, first))
+            torch._foreach_mul_(second, 1 - self.beta2)
+            first = list(torch._foreach_mul(first, 1 - self.beta1))
+        step = before + 1
+        first = list(torch._foreach_lerp(first, list(grads), 1 - self.beta1))
+        second = list(torch._foreach_mul(second, self.beta2))
         torch._foreach_addcmul_(second, list(grads), list(grads), value=1 - self.beta2)
         scale = list(torch._foreach_div(_square_roots(second), (1 - self.beta2**step) ** 0.5))
         torch._foreach_add_(scale, self.eps)
