@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 # Threads that wait by spinning make every small operation wait for the scheduler as soon as anything else runs on the
 # machine: a training step took 3 to 30 times as long beside two busy processes. Read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Tensors of 2 MB and more in huge pages: half of a training step's page faults, 1 to 2 % of its time. Read by torch when
-# it first makes such a tensor.
+# Tensors of 2 MB and more in huge pages: half of a training step's page faults, 1 to 2 % of its time. Read by torch
+# when it first makes such a tensor.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 from meta_nmt import compat  # noqa: E402

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Meta-learning against joint training on real text: Bible, everyday sentences and desktop help together, eight
-# low-resource targets, three seeds, and the report with its significance. recipes/real/experiment.yaml says what is compared.
+# Meta-learning against joint training on real text: Bible, everyday sentences and desktop help together, low-resource
+# targets, three seeds, and the report with its significance. recipes/real/experiment.yaml says what is compared.
 #   PACKS=DIR bash recipes/real.sh     (DIR: folders bible, gnome, tatoeba, muse-dict; again, or after a kill: it goes on)
 #   CLUSTER=slurm JOBS=20 PACKS=DIR bash recipes/real.sh
 set -euo pipefail
