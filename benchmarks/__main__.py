@@ -38,7 +38,9 @@ SUBJECTS = {  # in the order that they are run
 def measure(subject: str, settings: Settings) -> Iterator[Row]:
     """The rows of a subject; one unmeasured row where it fails, so that the others are still measured."""
     try:
-        yield from importlib.import_module(f"benchmarks.{subject}").rows(settings)
+        module = importlib.import_module(f"benchmarks.{subject}")
+        logging.disable(logging.INFO)  # fairseq and others tell much; importing them undoes it
+        yield from module.rows(settings)
     except Exception as error:
         yield unmeasured(f"{subject}_rest", "", error)
 
@@ -64,7 +66,6 @@ def run(argv: Sequence[str] | None = None) -> int:
     if args.list:
         print("\n".join(f"{name:18} {SUBJECTS[name]}" for name in names))
         return 0
-    logging.disable(logging.INFO)  # fairseq and others tell much
     torch.set_num_threads(args.threads)
     settings = Settings(args.quick, args.threads)
     print(f"{args.threads} thread(s), medians of {settings.rounds} rounds{', small sizes' if args.quick else ''}")

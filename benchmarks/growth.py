@@ -7,7 +7,6 @@ meta-step of a small model. Ratios are against 4 languages, so lower is better, 
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +68,6 @@ def set_up(data: Path, languages: int, *flags: str) -> tuple[Any, Any]:
     argv = [str(data), "--source-langs", ",".join(map(code, range(languages))), "--disable-validation"]
     argv += ["--arch", "ulr_transformer_tiny", "--support-tokens", "500", "--query-tokens", "500", *flags]
     cfg = convert_namespace_to_omegaconf(parse_args(argv))
-    logging.disable(logging.INFO)  # again: hydra has undone it
     task = tasks.setup_task(cfg.task)
     task.load_dataset("train")
     return task, cfg

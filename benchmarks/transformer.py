@@ -32,7 +32,8 @@ from fairseq.tasks.translation import TranslationTask
 from meta_nmt.models import ulr_transformer
 from meta_nmt.tasks.faults import StepGuard
 from meta_nmt.tasks.learner import build_meta_learner
-from meta_nmt.tasks.meta_translation import MetaTranslationConfig, MetaTranslationTask
+from meta_nmt.tasks.meta_translation import MetaTranslationTask
+from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig
 from meta_nmt.tasks.smoothed_loss import lean
 
 VOCABULARY = 8000

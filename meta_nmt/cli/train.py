@@ -15,7 +15,7 @@ from data_prep.errors import InputError
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.tasks.learner import adapted_group
-from meta_nmt.tasks.meta_translation import check_config
+from meta_nmt.tasks.meta_translation_config import check_config
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 from meta_nmt.training import workers
 from meta_nmt.training.checkpoint_files import LAST

@@ -97,8 +97,9 @@ class EpisodeDataset(FairseqDataset):
     the same distribution, and every sentence of the corpus about equally likely.
 
     With ``query_noise`` each episode has its own errors of alignment, the same in support and query. A model that has
-    fitted its source languages needs no support set for them; a language whose words are not where they were is new
-    to it, as a target is (an augmentation of tasks: Rajendran, Irpan and Jang 2020, arXiv 2007.05549).
+    fitted its source languages needs no support set for them; a language whose words are not where they were is newer
+    to it, as a target is. After the meta-augmentation of Rajendran, Irpan and Jang 2020 (arXiv 2007.05549), who
+    disturb labels: what makes it one here is that the whole episode shares its noise.
     """
 
     def __init__(

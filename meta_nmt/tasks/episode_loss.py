@@ -10,10 +10,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
-QUERIES = "encoder.embed_tokens.queries"
 EMBEDDING = "encoder.embed_tokens."
-RESIDUAL = "encoder.embed_tokens.residual"
-LOOKED_UP = "encoder.embed_tokens.looked_up"
+QUERIES, RESIDUAL, LOOKED_UP = f"{EMBEDDING}queries", f"{EMBEDDING}residual", f"{EMBEDDING}looked_up"
 PIECE_TOKENS = 750  # padding included
 
 
@@ -57,8 +55,8 @@ class EpisodeLoss:
         self.logs.clear()
 
     def parts(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
-        """The pieces of a batch, whose losses add up to its own. On a CPU they have at most PIECE_TOKENS tokens: a
-        step is as fast, and activations take less memory."""
+        """The pieces of a batch, whose losses add up to its own. On a CPU they have at most PIECE_TOKENS tokens:
+        activations take less memory, and a step 1 to 4 % longer (gradients of the pieces are added up)."""
         if not hasattr(self.criterion, "sentence_avg"):  # nothing says what a piece's share of the batch is
             return [batch]
         tokens = max(batch["net_input"]["src_tokens"].numel(), batch["target"].numel())

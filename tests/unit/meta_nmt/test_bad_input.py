@@ -65,6 +65,9 @@ def test_a_checkpoint_is_not_read_through_another_mixture(data, checkpoint, tmp_
     [
         (["--inner-steps", "-1"], ["--inner-steps", "at least 1", "-1"]),
         (["--inner-lr", "0"], ["--inner-lr", "above 0"]),
+        (["--inner-lr", "inf", "--valid-lr", "inf"], ["--inner-lr", "--valid-lr", "finite", "inf"]),
+        (["--query-noise", "-1"], ["--query-noise", "at least 0", "-1"]),
+        (["--query-noise", "inf"], ["--query-noise", "finite", "inf"]),
         (["--inner-steps", "-1", "--support-weight", "2"], ["--inner-steps", "--support-weight"]),
         (["--meta-learner", "maml", "--support-weight", "0.5"], ["--support-weight", "does nothing", "maml", "0.5"]),
         (["--meta-learner", "meta_sgd", "--inner-optimizer", "adam"], ["--inner-optimizer", "meta_sgd", "adam"]),

@@ -123,10 +123,12 @@ def test_meta_validation_is_fixed_and_scores_every_dev_sentence(data):
 def test_query_noise_is_of_an_episode_and_moves_queries_as_far_as_it_says(data):
     clean, noisy, again = dataset(data), dataset(data, query_noise=0.7), dataset(data, query_noise=0.7)
     assert torch.equal(noisy[3]["queries"], again[3]["queries"]), "an episode is a function of seed, epoch and index"
+    drawn = [noisy[i]["queries"][0] - clean[i]["queries"][0] for i in (3, 4)]
+    assert torch.cosine_similarity(*drawn, dim=0) < 0.9, "each has its own"
     assert torch.equal(noisy[3]["support"][0]["target"], clean[3]["support"][0]["target"]), "of the same sentences"
     assert not torch.isclose(noisy[3]["queries"], clean[3]["queries"]).all(dim=1).any()
 
-    queries = torch.randn(400, 300) * torch.linspace(0, 2, 400).unsqueeze(1)
+    queries = torch.randn(400, 300, generator=torch.Generator().manual_seed(0)) * torch.linspace(0, 2, 400).unsqueeze(1)
     for noise in (0.3, 1.0):
         moved = with_noise(queries, noise, np.random.default_rng(1))
         torch.testing.assert_close(moved.norm(dim=1), queries.norm(dim=1))
