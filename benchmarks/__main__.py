@@ -37,12 +37,15 @@ SUBJECTS = {  # in the order that they are run
 
 def measure(subject: str, settings: Settings) -> Iterator[Row]:
     """The rows of a subject; one unmeasured row where it fails, so that the others are still measured."""
+    before = logging.root.manager.disable
     try:
         module = importlib.import_module(f"benchmarks.{subject}")
         logging.disable(logging.INFO)  # fairseq and others tell much; importing them undoes it
         yield from module.rows(settings)
     except Exception as error:
         yield unmeasured(f"{subject}_rest", "", error)
+    finally:
+        logging.disable(before)
 
 
 def chosen(text: str) -> list[str]:
