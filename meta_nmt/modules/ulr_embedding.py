@@ -125,6 +125,7 @@ class ULREmbedding(nn.Module):
         if not self.top_k:
             return self.mixture(rows) @ self.values + self.residual[rows]
         chosen, weights = self._mixture_of_best(rows)
+        weights = weights.to(self.values.dtype)  # autocast made them of its own
         return WeightedSum.apply(self.values, chosen, weights) + self.residual[rows]
 
     def forward(self, tokens: Tensor) -> Tensor:
