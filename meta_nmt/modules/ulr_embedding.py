@@ -121,12 +121,13 @@ class ULREmbedding(nn.Module):
         return chosen, torch.softmax(scores / self.temperature, dim=-1) * queries.any(dim=-1, keepdim=True)
 
     def lexical(self, rows: Tensor) -> Tensor:
-        """Embeddings (U, D) of the language's ``rows`` (U,)."""
-        if not self.top_k:
-            return self.mixture(rows) @ self.values + self.residual[rows]
-        chosen, weights = self._mixture_of_best(rows)
-        weights = weights.to(self.values.dtype)  # autocast made them of its own
-        return WeightedSum.apply(self.values, chosen, weights) + self.residual[rows]
+        """Embeddings (U, D) of the language's ``rows`` (U,); never under autocast, as the temperature makes 20 times
+        the rounding errors of the scores."""
+        with torch.autocast(rows.device.type, enabled=False):
+            if not self.top_k:
+                return self.mixture(rows) @ self.values + self.residual[rows]
+            chosen, weights = self._mixture_of_best(rows)
+            return WeightedSum.apply(self.values, chosen, weights) + self.residual[rows]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (B, S) -> embeddings (B, S, D). The mixture is computed once per distinct id."""

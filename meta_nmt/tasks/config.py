@@ -33,4 +33,11 @@ class TranslationDataConfig(FairseqDataclass):
     )
     eval_tokenized_bleu: bool = field(default=False, metadata={"help": "that BLEU on tokens instead of sacreBLEU's"})
     eval_bleu_print_samples: bool = field(default=False, metadata={"help": "print a sample translation each time"})
+    bf16_autocast: bool = field(
+        default=False,
+        metadata={
+            "help": "train under bfloat16 autocast: faster where the processor or GPU multiplies bfloat16 itself "
+            "(AVX512-BF16, AMX, CUDA 8.0)"
+        },
+    )
     train_subset: str = II("dataset.train_subset")

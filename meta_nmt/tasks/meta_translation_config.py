@@ -94,7 +94,6 @@ class MetaTranslationConfig(TranslationDataConfig):
     valid_sample_tokens: int = field(
         default=16000, metadata={"help": "target tokens of the fixed sample that meta-validation adapts to"}
     )
-    bf16_autocast: bool = field(default=False, metadata={"help": "run forward passes under bfloat16 autocast"})
     seed: int = II("common.seed")
 
 

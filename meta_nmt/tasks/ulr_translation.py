@@ -295,8 +295,17 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         update_num: int,
         ignore_grad: bool = False,
     ) -> tuple[Tensor, int, dict[str, Any]]:
+        def autocast_criterion(*args: Any) -> Any:  # inside fairseq's own context, which ends any other
+            with torch.autocast(sample["target"].device.type, dtype=torch.bfloat16):
+                return criterion(*args)
+
         loss, sample_size, logging_output = super().train_step(
-            sample, model, criterion, optimizer, update_num, ignore_grad
+            sample,
+            model,
+            autocast_criterion if self.cfg.bf16_autocast else criterion,
+            optimizer,
+            update_num,
+            ignore_grad,
         )
         if self.cfg.prior_weight and not ignore_grad:
             network = workers.unwrapped(model)

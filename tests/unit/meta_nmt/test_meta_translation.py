@@ -243,23 +243,3 @@ def test_a_batch_in_pieces_gives_the_gradient_of_the_whole(data, monkeypatch, le
         monkeypatch.setattr(ULREmbedding, "lexical", lexical)
         found.append((loss, size, {k: torch.as_tensor(v) for k, v in log.items()}, len(lookups), gradients))
     torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-10)
-
-
-@pytest.mark.parametrize("learner", ["joint", "fomaml", "maml"])
-@pytest.mark.parametrize("top_k", ["0", "4"])
-def test_bfloat16_autocast_gives_the_gradient_up_to_its_precision(data, monkeypatch, learner, top_k):
-    monkeypatch.setattr(episode_loss, "PIECE_TOKENS", 25)
-    rule = ["--inner-optimizer", "sgd"] if learner == "fomaml" else []
-    found = []
-    for precision in ([], ["--bf16-autocast"]):
-        task, model, criterion = build(data, "--meta-learner", learner, "--ulr-top-k", top_k, *rule, *precision)
-        dataset = task.dataset("train")
-        task.train_step(dataset.collater([dataset[0], dataset[1]]), model.float(), criterion, None, 0)
-        found.append({name: p.grad.flatten() for name, p in model.named_parameters() if p.grad is not None})
-    exact, rounded = found
-    assert exact.keys() == rounded.keys()
-    assert all(gradient.dtype == torch.float32 for gradient in rounded.values())
-    assert not torch.equal(torch.cat(list(exact.values())), torch.cat(list(rounded.values()))), "nothing was rounded"
-    for name, gradient in exact.items():
-        if gradient.norm() > 1e-6:
-            assert torch.cosine_similarity(gradient, rounded[name], dim=0) > 0.98, name
