@@ -66,9 +66,9 @@ def test_gpu_rows_are_unmeasured_without_a_gpu(monkeypatch):
 
 def test_peak_counts_what_was_let_go_of():
     def work():
-        torch.ones(8 * 2**20)  # 32 MiB
+        torch.ones(16 * 2**20)  # 64 MiB: what malloc may have kept of earlier tests has at most 32 a piece
 
-    assert 30 < measure.peak_of(work)["added"] < 64
+    assert 62 < measure.peak_of(work)["added"] < 96
 
 
 def test_products_of_a_linear_layer_forward_and_backward():
