@@ -36,8 +36,8 @@ class TranslationDataConfig(FairseqDataclass):
     bf16_autocast: bool = field(
         default=False,
         metadata={
-            "help": "train under bfloat16 autocast: faster where the processor or GPU multiplies bfloat16 itself "
-            "(AVX512-BF16, AMX, CUDA 8.0)"
+            "help": "train under bfloat16 autocast; meta-training is faster with it where the processor multiplies "
+            "bfloat16 itself (AVX512-BF16, AMX)"
         },
     )
     train_subset: str = II("dataset.train_subset")
