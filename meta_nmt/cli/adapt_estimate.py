@@ -47,7 +47,7 @@ def characters(pairs: Sequence[tuple[str, str]]) -> int:
 
 
 def seconds(job: Job, given: Mapping[str, Sequence[tuple[str, str]]], training: Namespace) -> float:
-    """At most, to the end of the command: early stopping is not counted on. ``given``: the pairs by split."""
+    """To the end of the command, or sooner where ``--patience`` ends it early. ``given``: the pairs by split."""
     text = characters(given["train"])
     mono = text // 2 + sum(path.stat().st_size for path in job.args.mono)  # bytes stand for characters
     pack = CLEAN.of(text) + SUBWORDS_AND_VECTORS.of(mono) + ALIGN.of(mono) + BINARISE.of(text)
@@ -68,7 +68,6 @@ def describe(job: Job, given: Mapping[str, Sequence[tuple[str, str]]]) -> str:
 
     time_s = seconds(job, given, adapt.parse_args(job.training_flags(job.strategies[0])))
     return (
-        f"{job.lang}-{job.english}: language pack -> fine-tuning ({', '.join(job.strategies)}) -> export; at most "
-        f"about {spell(time_s)} (between {spell(time_s / MARGIN)} and {spell(time_s * MARGIN)}), and less where dev "
-        "BLEU stops rising early"
+        f"{job.lang}-{job.english}: language pack -> fine-tuning ({', '.join(job.strategies)}) -> export; "
+        f"about {spell(time_s)} (between {spell(time_s / MARGIN)} and {spell(time_s * MARGIN)})"
     )

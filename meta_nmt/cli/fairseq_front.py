@@ -90,7 +90,7 @@ def wants_help(argv: Sequence[str]) -> bool:
 def training_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:
     """fairseq-train's arguments; ``defaults`` are flags that the user's own override."""
     args = parse_fairseq(options.get_training_parser(), prog, [*_fitting(defaults, argv), *argv])
-    if getattr(args, "total_num_update", 0) is None:  # fairseq means it to be --max-update, but cannot read its own None
+    if getattr(args, "total_num_update", 0) is None:  # meant to be --max-update, but fairseq cannot read None
         args.total_num_update = args.max_update
     return args
 
