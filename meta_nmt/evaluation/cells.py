@@ -86,13 +86,8 @@ def plan(e: Experiment) -> list[Step]:
         checkpoints[TRANSFER] = (f"@out@/@parent.run@/{BEST}", "parent")
     for system in e.systems:
         if system not in (SCRATCH, TRANSFER):
-            before = base
-            if system in e.own_base:
-                flags = f"{e.base_flags} {e.own_base[system]}"
-                before = _train(e, f"base-{system}", system, e.source_langs, e.base_tokens, flags)
-                steps.append(before)
             flags = e.system_flags.get(system, "")
-            job = _train(e, system, system, e.source_langs, e.train_tokens, flags, after=before)
+            job = _train(e, system, system, e.source_langs, e.train_tokens, flags, after=base)
             steps.append(job)
             checkpoints[system] = (f"@out@/{job.folders[0]}/{BEST}", job.name)
     for target in e.targets:
@@ -103,7 +98,7 @@ def plan(e: Experiment) -> list[Step]:
 
 
 def _shares_base(e: Experiment) -> bool:
-    return e.base_tokens > 0 and any(system not in (SCRATCH, TRANSFER, *e.own_base) for system in e.systems)
+    return e.base_tokens > 0 and any(system not in (SCRATCH, TRANSFER) for system in e.systems)
 
 
 def _train(

@@ -21,8 +21,6 @@
     train_seed: 1                   # of base and meta-training; after a base it is one more: other episodes
     train_flags: --lr 1e-3          # more flags of meta-nmt-train
     base_flags: --lr 2e-3           # of it for the base alone, after those
-    own_base: {fomaml: --inner-lr 1e-3}      # systems whose base is made by their own meta-learner, not by joint
-                                    # training, with these flags of it after base_flags
     system_flags: {lstm: --lstm-hidden 10}   # of it for one system, after those
     adapt_flags: --max-update 200   # of meta-nmt-adapt
     scratch_flags: --max-update 900 # of it for scratch alone, in place of adapt_flags
@@ -99,7 +97,6 @@ class Experiment:
     train_seed: int = 1
     train_flags: str = ""
     base_flags: str = ""
-    own_base: dict[str, str] = field(default_factory=dict)
     system_flags: dict[str, str] = field(default_factory=dict)
     adapt_flags: str = ""
     scratch_flags: str = ""
@@ -215,9 +212,6 @@ def _contradictions(e: Experiment) -> Iterable[str]:
     yield from _unknown("strategies", e.strategies, STRATEGIES)
     yield from _unknown("inner_steps", e.inner_steps, [s for s in META_LEARNERS if s != JOINT])
     yield from _unknown("system_flags", e.system_flags, [TRANSFER, *META_LEARNERS])
-    yield from _unknown("own_base", e.own_base, [s for s in e.systems if s in META_LEARNERS and s != JOINT])
-    if e.own_base and not e.base_tokens:
-        yield "own_base must be given with base_tokens above 0, but they are 0"
     for lang in sorted({*e.source_langs} & {*e.valid_langs, *e.targets} | {*e.valid_langs} & {*e.targets}):
         yield f"{lang} must have one role, but is in several of source_langs, valid_langs and targets"
     yield from _unknown("parents", e.parents, e.source_langs)
@@ -252,8 +246,7 @@ def _wrong_numbers(e: Experiment) -> Iterable[str]:
         return
     runs = [("train_tokens", e.train_tokens, system) for system in e.systems if system not in (SCRATCH, TRANSFER)]
     runs += [("train_tokens", e.train_tokens, TRANSFER)] * (TRANSFER in e.systems)
-    runs += [("base_tokens", e.base_tokens, system) for system in (JOINT, *e.own_base)]
-    for name, tokens, system in runs:
+    for name, tokens, system in [*runs, ("base_tokens", e.base_tokens, JOINT)]:
         if tokens % e.tokens_per_step(system):
             yield (
                 f"{name} must be a multiple of the {e.tokens_per_step(system)} tokens of a step of {system}, so that "
@@ -264,7 +257,6 @@ def _wrong_numbers(e: Experiment) -> Iterable[str]:
 def _wrong_flags(e: Experiment) -> Iterable[str]:
     given = [("train_flags", e.train_flags, "train"), ("base_flags", e.base_flags, "train")]
     given += [(f"system_flags of {system}", flags, "train") for system, flags in e.system_flags.items()]
-    given += [(f"own_base of {system}", flags, "train") for system, flags in e.own_base.items()]
     given += [("adapt_flags", e.adapt_flags, "adapt"), ("scratch_flags", e.scratch_flags, "adapt")]
     given += [("generate_flags", e.generate_flags, "generate")]
     for name, text, kind in given:

@@ -65,21 +65,6 @@ def test_every_system_gets_the_same_tokens() -> None:
         assert seeds == ["1", "2"], "and see other episodes than it saw"
 
 
-def test_a_system_with_a_base_of_its_own_makes_it_by_its_own_rule() -> None:
-    steps = plan(replace(EXPERIMENT, own_base={"fomaml": "--inner-lr 0.2"}, base_flags="--lr 3e-3"))
-    found = jobs(steps)
-    base, after = found["train/base-fomaml"], found["train/fomaml"]
-    assert value(base.commands[0], "--meta-learner") == "fomaml"
-    assert base.commands[0][-4:] == ("--lr", "3e-3", "--inner-lr", "0.2"), "the base's flags, then its own"
-    tokens = 4 * (2_000 + 2_000) * int(value(base.commands[0], "--max-update"))
-    assert tokens == EXPERIMENT.base_tokens, "and gets no more tokens than the base of the others"
-    assert value(base.commands[0], "--seed") == value(found["train/base"].commands[0], "--seed"), "nor other episodes"
-    assert value(after.commands[0], "--finetune-from-model") == "@out@/train/base-fomaml/checkpoint_last.pt"
-    assert value(found["train/maml"].commands[0], "--finetune-from-model") == "@out@/train/base/checkpoint_last.pt"
-    alone = jobs(plan(replace(EXPERIMENT, systems=("fomaml",), parents=(), own_base={"fomaml": ""})))
-    assert "train/base" not in alone, "a base that nothing goes on from is not made"
-
-
 def test_transfer_starts_from_the_parent_that_meta_validation_chooses() -> None:
     steps = plan(EXPERIMENT)
     parent = next(step for step in steps if step.name == "parent")
