@@ -18,7 +18,8 @@ from data_prep.errors import InputError
 from meta_nmt.data.language_pack import LanguagePack, check_finite
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 
-# "language", "queries" (U, Q), "support": list of batches, "query": list of batches; of training, its "number" too
+# "language", "queries" (U, Q), "rows" (U,), "support": list of batches, "query": list of batches; of training, its
+# "number" too, and its "trajectory" where it has one
 Episode = dict[str, Any]
 
 
@@ -41,8 +42,8 @@ def make_episode(
         support, query: one index array a batch.
 
     Returns:
-        an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, and source id
-        ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
+        an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, which are the ``rows`` (U,) of the
+        pack's, and source id ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
 
     Raises:
         InputError: an id is in no dictionary, or a vector is not finite.
@@ -61,9 +62,27 @@ def make_episode(
     return {
         "language": pack.code,
         "queries": torch.from_numpy(queries),
+        "rows": rows,
         "support": batches[: len(support)],
         "query": batches[len(support) :],
     }
+
+
+def draw_sample(corpus: ParallelCorpus, tokens: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of usable sentences, drawn at random, with about so many target tokens."""
+    drawn = rng.permutation(corpus.usable)
+    return drawn[: int(np.searchsorted(np.cumsum(corpus.target_sizes[drawn]), tokens)) + 1]
+
+
+def batches_of(corpus: ParallelCorpus, indices: np.ndarray, tokens: int) -> list[np.ndarray]:
+    """Cuts indices sorted by length into batches of at most ``tokens`` tokens, padding included."""
+    order = indices[np.argsort(corpus.costs(indices), kind="stable")]
+    batches: list[list[int]] = [[]]
+    for index, cost in zip(order, corpus.costs(order), strict=True):
+        if batches[-1] and (len(batches[-1]) + 1) * cost > tokens:
+            batches.append([])
+        batches[-1].append(int(index))
+    return [np.array(batch) for batch in batches]
 
 
 def with_noise(queries: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
@@ -142,10 +161,14 @@ class EpisodeDataset(FairseqDataset):
         order = corpus.usable[np.argsort(corpus.costs(corpus.usable) + 2 * noise, kind="stable")]
         return order, np.concatenate([[0], np.cumsum(corpus.costs(order))])
 
+    def language(self, index: int) -> tuple[str, np.random.Generator]:
+        """Of episode ``index`` of the current epoch, and what the rest of it is drawn with."""
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        return self.languages[int(rng.choice(len(self.languages), p=self.probabilities))], rng
+
     def sentences(self, index: int) -> tuple[str, list[np.ndarray], list[np.ndarray]]:
         """Language, support and query sentence indices of episode ``index`` of the current epoch."""
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        language = self.languages[int(rng.choice(len(self.languages), p=self.probabilities))]
+        language, rng = self.language(index)
         order, tokens_before = self._by_length(language, self.epoch)
         # a window around a sentence drawn at random, wide enough for every set
         start_token = tokens_before[int(rng.integers(len(order)))] - int(rng.integers(self.sizes.total))
@@ -231,27 +254,18 @@ class MetaValidationDataset(FairseqDataset):
     def __len__(self) -> int:
         return len(self.languages)
 
-    def _batches(self, corpus: ParallelCorpus, indices: np.ndarray) -> list[np.ndarray]:
-        """Cuts indices sorted by length into batches of at most ``batch_tokens`` tokens, padding included."""
-        order = indices[np.argsort(corpus.costs(indices), kind="stable")]
-        batches: list[list[int]] = [[]]
-        for index, cost in zip(order, corpus.costs(order), strict=True):
-            if batches[-1] and (len(batches[-1]) + 1) * cost > self.batch_tokens:
-                batches.append([])
-            batches[-1].append(int(index))
-        return [np.array(batch) for batch in batches]
-
     def __getitem__(self, index: int) -> Episode:
         language = self.languages[index]
         train, valid = self.train[language], self.valid[language]
         rng = np.random.default_rng([self.seed, index])
-        drawn = rng.permutation(train.usable)
-        sample = drawn[: int(np.searchsorted(np.cumsum(train.target_sizes[drawn]), self.sample_tokens)) + 1]
-        batches = self._batches(train, sample)
+        sample = draw_sample(train, self.sample_tokens, rng)
+        batches = batches_of(train, sample, self.batch_tokens)
         rounds = -(-self.steps // len(batches))
         order = [int(i) for _ in range(rounds) for i in rng.permutation(len(batches))]
         support = [batches[i] for i in order[: self.steps]]
-        return make_episode((train, valid), self.packs[language], support, self._batches(valid, valid.usable))
+        return make_episode(
+            (train, valid), self.packs[language], support, batches_of(valid, valid.usable, self.batch_tokens)
+        )
 
     def collater(self, samples: list[Episode]) -> dict[str, Any]:
         return {"episodes": samples} if samples else {}

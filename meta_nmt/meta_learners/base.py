@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ class MetaLearnerSettings:
 
     rule: the inner optimiser, at rate alpha.
     alpha: the inner rate itself; where a learner learns its rates, they start there.
-    support_weight: share of the support gradients in the outer update, 0 to 1 (fomaml).
+    support_weight: share of the support gradients in the outer update, 0 to 1 (fomaml, cts).
     checkpoint_inner_steps: keep no inner step's graph, recompute each in the backward pass (second order).
     head: regular expression for whole names, the parameters that the inner loop moves (anil).
     lstm_hidden: hidden units of the LSTM's layers (lstm).
@@ -43,6 +43,20 @@ class EpisodeResult:
     query_losses: list[Tensor]
 
 
+@dataclass(frozen=True)
+class Visit:
+    """Whose episode comes next, for a learner that keeps something of a task from one to the next.
+
+    task: its name; trajectory: another one than at the task's last visit starts anew; rows (U,): which of the task's
+    ``vocabulary`` rows are the episode's, in its order.
+    """
+
+    task: Hashable
+    trajectory: Hashable
+    rows: Tensor
+    vocabulary: int
+
+
 class MetaLearner(nn.Module):
     """Turns one task's episode into a gradient with respect to theta and to its own parameters.
 
@@ -61,6 +75,7 @@ class MetaLearner(nn.Module):
 
     uses: ClassVar[frozenset[str]] = frozenset({"rule", "alpha"})  # fields of the settings that it reads
     learned_rule: ClassVar[bool] = False  # whether `rule` is learnt, and so to be used at meta-test too
+    keeps_trajectories: ClassVar[bool] = False  # whether an episode goes on from its task's last; `visit` says which
 
     def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__()
@@ -73,6 +88,9 @@ class MetaLearner(nn.Module):
     def rule(self, names: Sequence[str]) -> UpdateRule:
         """The inner rule for parameters ``names``, in this order."""
         return self.settings.rule
+
+    def visit(self, visit: Visit) -> None:
+        """Announces the next episode; one that is tried again is announced again."""
 
     def episode(
         self,

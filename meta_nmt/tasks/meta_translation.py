@@ -29,7 +29,8 @@ from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaVa
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.data.roles import refuse_held_out
-from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_PREFIX, adapt
+from meta_nmt.data.trajectories import TrajectoryDataset
+from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, Visit, adapt
 from meta_nmt.meta_learners.base import EpisodeResult
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
@@ -89,17 +90,20 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         cfg = self.cfg
         if split == cfg.train_subset:
             sources = split_codes(cfg.source_langs, "--source-langs")
-            self.datasets[split] = EpisodeDataset(
-                self._corpora(split, sources),
-                self.packs,
-                EpisodeSizes(cfg.support_tokens, cfg.query_tokens, cfg.inner_steps),
-                episodes=cfg.updates_per_epoch * cfg.meta_batch_size,
-                meta_batch_size=cfg.meta_batch_size,
-                temperature=cfg.sampling_temperature,
-                seed=cfg.seed,
-                num_shards=workers.count(),
-                query_noise=cfg.query_noise,
-            )
+            sizes = EpisodeSizes(cfg.support_tokens, cfg.query_tokens, cfg.inner_steps)
+            drawn: dict[str, Any] = {
+                "episodes": cfg.updates_per_epoch * cfg.meta_batch_size,
+                "meta_batch_size": cfg.meta_batch_size,
+                "temperature": cfg.sampling_temperature,
+                "seed": cfg.seed,
+                "num_shards": workers.count(),
+                "query_noise": cfg.query_noise,
+            }
+            kind = EpisodeDataset
+            if META_LEARNERS[cfg.meta_learner].keeps_trajectories:
+                kind = TrajectoryDataset
+                drawn |= {"visits": cfg.trajectory_visits, "sample_tokens": cfg.trajectory_tokens}
+            self.datasets[split] = kind(self._corpora(split, sources), self.packs, sizes, **drawn)
             return
         valid = split_codes(cfg.valid_langs, "--valid-langs")
         if not valid:
@@ -178,6 +182,10 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
         def run(loss: EpisodeLoss) -> EpisodeResult:
             torch.manual_seed(int(seed))
+            if "trajectory" in episode:
+                language = episode["language"]
+                rows = episode["rows"], len(self.packs[language].queries)
+                self.meta_learner.visit(Visit(language, episode["trajectory"], *rows))
             return self.meta_learner.episode(loss, self._theta(network, episode), self.adapted, support, query)
 
         loss = self._loss(network, criterion, episode)

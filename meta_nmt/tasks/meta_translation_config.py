@@ -45,8 +45,8 @@ class MetaTranslationConfig(TranslationDataConfig):
     inner_optimizer: str = field(
         default=AUTO,
         metadata={
-            "help": "inner rule: adam (its state made anew in each episode) or sgd; auto is adam for fomaml and "
-            "reptile, sgd for maml and anil; meta_sgd and lstm have a rule of their own"
+            "help": "inner rule: adam (its state made anew in each episode) or sgd; auto is adam for fomaml, "
+            "reptile and cts, sgd for maml and anil; meta_sgd and lstm have a rule of their own"
         },
     )
     adapt_params: str = field(
@@ -59,7 +59,15 @@ class MetaTranslationConfig(TranslationDataConfig):
     )
     support_weight: float = field(
         default=0.0,
-        metadata={"help": "share, 0 to 1, of the support gradients in fomaml's outer update; 0 is the paper"},
+        metadata={"help": "share, 0 to 1, of the support gradients in fomaml's and cts's outer update; 0 is the paper"},
+    )
+    trajectory_visits: int = field(
+        default=80,
+        metadata={"help": "cts: episodes of a language, --inner-steps each, before its trajectory starts anew"},
+    )
+    trajectory_tokens: int = field(
+        default=16000,
+        metadata={"help": "cts: target tokens of the sample that a trajectory reads over and over"},
     )
     checkpoint_inner_steps: bool = field(
         default=False,
@@ -101,6 +109,7 @@ def idle_flags(learner: str) -> list[str]:
     """Names of the configuration's fields that do nothing with this meta-learner."""
     kind = META_LEARNERS[learner]
     idle = [flag for setting, flag in FLAGS.items() if setting not in kind.uses]
+    idle += [] if kind.keeps_trajectories else ["trajectory_visits", "trajectory_tokens"]
     return [*idle, "valid_lr"] if kind.learned_rule else idle
 
 
@@ -118,6 +127,8 @@ def check_config(cfg: MetaTranslationConfig) -> None:
         ("inner_steps", cfg.inner_steps >= 1, "must be at least 1"),
         ("inner_lr", cfg.inner_lr is None or 0 < cfg.inner_lr < math.inf, "must be above 0, and finite"),
         ("support_weight", 0 <= cfg.support_weight <= 1, "must be from 0 to 1"),
+        ("trajectory_visits", cfg.trajectory_visits >= 1, "must be at least 1"),
+        ("trajectory_tokens", cfg.trajectory_tokens >= 1, "must be at least 1"),
         ("lstm_hidden", cfg.lstm_hidden >= 1, "must be at least 1"),
         ("sampling_temperature", cfg.sampling_temperature > 0, "must be above 0"),
         ("query_noise", 0 <= cfg.query_noise < math.inf, "must be at least 0, and finite"),

@@ -1,0 +1,140 @@
+"""Episodes that go on where the language's last one ended: a trajectory reads one small sample over and over, as
+fine-tuning on a low-resource pair does, and its queries are other sentences.
+
+For meta-learners that keep trajectories (continual trajectory shifting, Shin et al. 2021, arXiv 2102.07215).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_prep.errors import InputError
+from meta_nmt.data.episodes import (
+    Episode,
+    EpisodeDataset,
+    EpisodeSizes,
+    batches_of,
+    draw_sample,
+    make_episode,
+    with_noise,
+)
+from meta_nmt.data.language_pack import LanguagePack
+from meta_nmt.data.parallel_corpus import ParallelCorpus
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of an episode: its language's number, the number of the trajectory in the epoch, and of the visit in it."""
+
+    language: int
+    trajectory: int
+    visit: int
+
+
+@dataclass
+class Sample:
+    """What a trajectory reads: ``batches`` in a new order each time round; its ``sentences``; the language's vectors
+    ``queries`` (V, Q), with errors of alignment of the trajectory's own."""
+
+    trajectory: int
+    batches: list[np.ndarray]
+    sentences: np.ndarray
+    queries: Tensor
+
+
+class TrajectoryDataset(EpisodeDataset):
+    """An EpisodeDataset whose support batches come from the sample of the trajectory.
+
+    Args:
+        visits: episodes of a trajectory. Languages begin at different places of their first one, so that a
+            meta-step sees short and long ones.
+        sample_tokens: target tokens of a trajectory's sample.
+
+    Raises:
+        InputError: a corpus has no sentences for a sample and a query set beside it; several workers, each of which
+            would have trajectories of its own.
+    """
+
+    def __init__(
+        self,
+        corpora: Mapping[str, ParallelCorpus],
+        packs: Mapping[str, LanguagePack],
+        sizes: EpisodeSizes,
+        episodes: int,
+        meta_batch_size: int,
+        temperature: float,
+        seed: int,
+        visits: int,
+        sample_tokens: int,
+        num_shards: int = 1,
+        query_noise: float = 0.0,
+    ) -> None:
+        super().__init__(corpora, packs, sizes, episodes, meta_batch_size, temperature, seed, num_shards, query_noise)
+        if num_shards > 1:
+            raise InputError(
+                f"`--distributed-world-size` must be 1 for a meta-learner that keeps trajectories, but is {num_shards}"
+            )
+        for code, corpus in corpora.items():
+            available = int(corpus.target_sizes[corpus.usable].sum())
+            if available < sample_tokens + sizes.total:
+                raise InputError(
+                    f"`--trajectory-tokens` + the tokens of an episode must be at most the corpus size ({available} "
+                    f"tokens, language {code}), but is {sample_tokens + sizes.total}"
+                )
+        self.visits, self.sample_tokens = visits, sample_tokens
+        self._places: tuple[int, list[Place]] = (0, [])  # of an epoch
+        self._samples: dict[int, Sample] = {}  # the present one of each language
+
+    def place(self, index: int) -> Place:
+        """A pure function of seed, epoch and index, like the episode."""
+        if self._places[0] != self.epoch:
+            seen: dict[int, int] = {}
+            places = []
+            for number in range(self.episodes):
+                language = self.languages.index(self.language(number)[0])
+                begun = seen.setdefault(
+                    language, int(np.random.default_rng([self.seed, language, 3]).integers(self.visits))
+                )
+                seen[language] += 1
+                trajectory, visit = divmod(begun, self.visits)
+                places.append(Place(language, trajectory, visit))
+            self._places, self._samples = (self.epoch, places), {}
+        return self._places[1][index]
+
+    def _sample(self, place: Place) -> Sample:
+        sample = self._samples.get(place.language)
+        if sample is None or sample.trajectory != place.trajectory:
+            code = self.languages[place.language]
+            corpus = self.corpora[code]
+            rng = np.random.default_rng([self.seed, self.epoch, place.language, place.trajectory, 4])
+            sentences = draw_sample(corpus, self.sample_tokens, rng)
+            batches = batches_of(corpus, sentences, self.sizes.support_tokens)
+            rounds = -(-self.visits * self.sizes.inner_steps // len(batches))
+            order = [int(i) for _ in range(rounds) for i in rng.permutation(len(batches))]
+            queries = torch.from_numpy(np.ascontiguousarray(self.packs[code].queries))
+            if self.query_noise:
+                queries = with_noise(queries, self.query_noise, rng)
+            sample = Sample(place.trajectory, [batches[i] for i in order], sentences, queries)
+            self._samples[place.language] = sample
+        return sample
+
+    def __getitem__(self, index: int) -> Episode:
+        place = self.place(index)
+        language, _, query = self.sentences(index)
+        corpus, sample = self.corpora[language], self._sample(place)
+        others = [np.setdiff1d(batch, sample.sentences) for batch in query]
+        if not len(others[0]):  # the whole of a small query set is in the sample: any sentence that is not
+            others = [np.setdiff1d(corpus.usable, sample.sentences)[:1]]
+        steps = self.sizes.inner_steps
+        support = sample.batches[place.visit * steps : (place.visit + 1) * steps]
+        episode = make_episode((corpus, corpus), self.packs[language], support, others)
+        return episode | {
+            "number": index,
+            "queries": sample.queries[episode["rows"]],
+            "trajectory": (self.epoch, place.trajectory),
+        }

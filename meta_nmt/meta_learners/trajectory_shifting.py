@@ -1,0 +1,140 @@
+"""Continual trajectory shifting: inner loops as long as adaptation, at the price of one step an episode.
+
+Shin, Lee, Gong and Hwang, "Large-Scale Meta-Learning with Continual Trajectory Shifting", ICML 2021 (arXiv 2102.07215).
+Each task k has a displacement from theta that is kept from one of its episodes to the next. An episode takes it some
+inner steps further, and theta moves without waiting for the end of the trajectory; all trajectories are shifted by what
+theta moved, because what is kept is their distance from it:
+
+    delta_k <- inner step from theta + delta_k on the support set of task k, minus theta
+    theta   <- theta - beta * mean_k grad L_k(theta + delta_k; query set)
+
+FOMAML's one step from theta says little about a fine-tuning of two hundred. Here theta is trained where fine-tuning takes
+it: the query gradient is taken along the whole way.
+
+Deviations:
+- the outer gradient is FOMAML's, and the trainer's optimiser applies it; ``support_weight`` as in fomaml;
+- which trajectory an episode belongs to comes with it (`visit`): tasks start theirs at different times, so that a
+  meta-step sees short and long ones together;
+- parameters outside ``adapted``, such as the universal values, have no displacement.
+
+A trajectory is in no checkpoint (three times what adapts, for each task): a resumed run starts them anew, where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from meta_nmt.meta_learners.base import (
+    EpisodeResult,
+    MetaLearner,
+    MetaLearnerSettings,
+    Visit,
+    average,
+    register_meta_learner,
+)
+from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, loss_and_gradients
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """displacement: from theta, by name, of all rows where an episode brings some; state: the inner rule's."""
+
+    name: Hashable
+    displacement: Parameters
+    state: Any = None
+
+
+@register_meta_learner("cts")
+class TrajectoryShifting(MetaLearner):
+    """A task without a visit announced, and the first of a trajectory, start from theta itself."""
+
+    uses = frozenset({"rule", "alpha", "support_weight"})
+    keeps_trajectories: ClassVar[bool] = True
+
+    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+        super().__init__(settings, theta, adapted)
+        self._of_rows = {name for name in adapted if theta[name].dim() and not theta[name].size(0)}
+        self._kept: dict[Hashable, Trajectory] = {}
+        self._visit: Visit | None = None
+
+    def visit(self, visit: Visit) -> None:
+        self._visit = visit
+
+    def episode(
+        self,
+        loss_fn: LossFunction,
+        theta: Mapping[str, Tensor],
+        adapted: Sequence[str],
+        support: Sequence[Any],
+        query: Sequence[Any],
+    ) -> EpisodeResult:
+        visit, self._visit = self._visit, None
+        trajectory = self._kept.get(visit.task) if visit else None
+        if trajectory is None or visit is None or trajectory.name != visit.trajectory:
+            trajectory = Trajectory(visit and visit.trajectory, {n: self._zeros(n, theta, visit) for n in adapted})
+        weight = self.settings.support_weight
+        losses, gradients = [], []
+        for batch in support:
+            point = self._point(theta, trajectory, visit)
+            loss, found = loss_and_gradients(loss_fn, point, batch, list(theta) if weight else list(adapted))
+            trajectory = self._step(trajectory, theta, adapted, found, visit, loss)
+            losses.append(loss)
+            gradients.append(found)
+        point = self._point(theta, trajectory, visit)
+        query_losses, query_gradients = [], []
+        for batch in query:
+            loss, found = loss_and_gradients(loss_fn, point, batch, list(theta))
+            query_losses.append(loss)
+            query_gradients.append(found)
+        if visit:
+            self._kept.pop(visit.task, None)
+            if all(bool(loss.isfinite()) for loss in [*losses, *query_losses]):  # else the next visit starts from theta
+                self._kept[visit.task] = trajectory
+        weights = [(1 - weight) / len(query)] * len(query)
+        if weight:
+            query_gradients += gradients
+            weights += [weight / len(support)] * len(support)
+        return EpisodeResult(average(query_gradients, weights), losses, query_losses)
+
+    def _zeros(self, name: str, theta: Mapping[str, Tensor], visit: Visit | None) -> Tensor:
+        value = theta[name].detach()
+        if visit is not None and name in self._of_rows:
+            return value.new_zeros(visit.vocabulary, *value.shape[1:])
+        return torch.zeros_like(value)
+
+    def _point(self, theta: Mapping[str, Tensor], trajectory: Trajectory, visit: Visit | None) -> Parameters:
+        """theta + delta: new leaves; of what comes by rows, the episode's."""
+        point = dict(theta)
+        for name, delta in trajectory.displacement.items():
+            moved = delta[visit.rows] if visit is not None and name in self._of_rows else delta
+            point[name] = (theta[name].detach() + moved).requires_grad_()
+        return point
+
+    def _step(
+        self,
+        trajectory: Trajectory,
+        theta: Mapping[str, Tensor],
+        adapted: Sequence[str],
+        gradients: Parameters,
+        visit: Visit | None,
+        loss: Tensor,
+    ) -> Trajectory:
+        """One step of the inner rule on all rows, of which the episode has no gradient for most."""
+        full = []
+        for name in adapted:
+            delta = trajectory.displacement[name]
+            grad = gradients.get(name)
+            if grad is None:
+                grad = torch.zeros_like(delta)
+            elif visit is not None and name in self._of_rows:
+                grad = torch.zeros_like(delta).index_copy(0, visit.rows, grad)
+            full.append(grad)
+        with torch.no_grad():
+            before = [trajectory.displacement[name] for name in adapted]
+            moved, state = self.rule(adapted)(before, full, trajectory.state, loss)
+        return Trajectory(trajectory.name, dict(zip(adapted, moved, strict=True)), state)
