@@ -42,8 +42,8 @@ def make_episode(
         support, query: one index array a batch.
 
     Returns:
-        an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, which are the ``rows`` (U,) of the
-        pack's, and source id ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
+        an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, ``rows`` (U,) of the pack's, and
+        source id ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
 
     Raises:
         InputError: an id is in no dictionary, or a vector is not finite.

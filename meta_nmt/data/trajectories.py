@@ -97,11 +97,10 @@ class TrajectoryDataset(EpisodeDataset):
             places = []
             for number in range(self.episodes):
                 language = self.languages.index(self.language(number)[0])
-                begun = seen.setdefault(
-                    language, int(np.random.default_rng([self.seed, language, 3]).integers(self.visits))
-                )
+                if language not in seen:
+                    seen[language] = int(np.random.default_rng([self.seed, language, 3]).integers(self.visits))
+                trajectory, visit = divmod(seen[language], self.visits)
                 seen[language] += 1
-                trajectory, visit = divmod(begun, self.visits)
                 places.append(Place(language, trajectory, visit))
             self._places, self._samples = (self.epoch, places), {}
         return self._places[1][index]

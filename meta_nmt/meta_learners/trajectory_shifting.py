@@ -8,8 +8,8 @@ theta moved, because what is kept is their distance from it:
     delta_k <- inner step from theta + delta_k on the support set of task k, minus theta
     theta   <- theta - beta * mean_k grad L_k(theta + delta_k; query set)
 
-FOMAML's one step from theta says little about a fine-tuning of two hundred. Here theta is trained where fine-tuning takes
-it: the query gradient is taken along the whole way.
+FOMAML's one step from theta says little about a fine-tuning of two hundred. Here theta is trained where fine-tuning
+takes it: the query gradient is taken along the whole way.
 
 Deviations:
 - the outer gradient is FOMAML's, and the trainer's optimiser applies it; ``support_weight`` as in fomaml;
@@ -17,7 +17,7 @@ Deviations:
   meta-step sees short and long ones together;
 - parameters outside ``adapted``, such as the universal values, have no displacement.
 
-A trajectory is in no checkpoint (three times what adapts, for each task): a resumed run starts them anew, where they are.
+A trajectory is in no checkpoint (it is three times what adapts, for each task): a resumed run starts them anew.
 """
 
 from __future__ import annotations

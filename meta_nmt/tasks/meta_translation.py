@@ -99,7 +99,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                 "num_shards": workers.count(),
                 "query_noise": cfg.query_noise,
             }
-            kind = EpisodeDataset
+            kind: type[EpisodeDataset] = EpisodeDataset
             if META_LEARNERS[cfg.meta_learner].keeps_trajectories:
                 kind = TrajectoryDataset
                 drawn |= {"visits": cfg.trajectory_visits, "sample_tokens": cfg.trajectory_tokens}
