@@ -115,7 +115,7 @@ class TrajectoryDataset(EpisodeDataset):
             batches = batches_of(corpus, sentences, self.sizes.support_tokens)
             rounds = -(-self.visits * self.sizes.inner_steps // len(batches))
             order = [int(i) for _ in range(rounds) for i in rng.permutation(len(batches))]
-            queries = torch.from_numpy(np.ascontiguousarray(self.packs[code].queries))
+            queries = torch.from_numpy(np.array(self.packs[code].queries))
             if self.query_noise:
                 queries = with_noise(queries, self.query_noise, rng)
             sample = Sample(place.trajectory, [batches[i] for i in order], sentences, queries)

@@ -58,6 +58,8 @@ def data(tmp_path_factory):
 
 
 def meta_train(data, folder, learner, updates, *flags):
+    if META_LEARNERS[learner].keeps_trajectories:
+        flags = ("--trajectory-visits", "4", "--trajectory-tokens", "300", *flags)
     return command(
         train, data, "--save-dir", folder, "--source-langs", "qaa,qbb", "--valid-langs", "qav", *SMALL,
         "--meta-learner", learner, "--support-tokens", "60", "--query-tokens", "240", "--meta-batch-size", "2",
@@ -103,8 +105,9 @@ def test_meta_training_lowers_the_loss_and_resumes_to_the_last_bit(data, trained
     meta_train(data, tmp_path, learner, UPDATES)
     parts = load(tmp_path)
     assert any(name.startswith("meta_learner.") for name in whole["model"]) == (learner in LEARNED)
-    assert_same(whole["model"], parts["model"], "model")
-    assert_same(whole["last_optimizer_state"], parts["last_optimizer_state"], "optimiser")
+    if not META_LEARNERS[learner].keeps_trajectories:  # they are in no checkpoint (docs/reliability.md)
+        assert_same(whole["model"], parts["model"], "model")
+        assert_same(whole["last_optimizer_state"], parts["last_optimizer_state"], "optimiser")
     assert trained_tokens(whole) == trained_tokens(parts) > 0, "tokens of both parts count"
     records = cost.read_records(tmp_path)
     assert len(records) == 2 and sum(r["train_tokens"] for r in records) == trained_tokens(parts)
