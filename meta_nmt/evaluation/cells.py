@@ -182,7 +182,8 @@ def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: tuple[str, s
         command += ["--checkpoint", start[0], *(["--learned-rule"] if rate is None else ["--strategy", strategy])]
     if rate is not None:
         command += ["--lr", rate]
-    command += shlex.split(e.scratch_flags if start is None else e.adapt_flags)
+    flags = e.scratch_flags if start is None else f"{e.adapt_flags} {e.budget_flags.get(budget, '')}"
+    command += shlex.split(flags)
     return Job(
         name=folder,
         kind="adapt",

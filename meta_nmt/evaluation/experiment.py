@@ -23,6 +23,7 @@
     base_flags: --lr 2e-3           # of it for the base alone, after those
     system_flags: {lstm: --lstm-hidden 10}   # of it for one system, after those
     adapt_flags: --max-update 200   # of meta-nmt-adapt
+    budget_flags: {4000: --max-update 90}    # of it for one budget, after those; not of scratch
     scratch_flags: --max-update 900 # of it for scratch alone, in place of adapt_flags
     generate_flags: --beam 5        # of meta-nmt-generate
     executor: {timeout_min: 600}    # parameters of submitit.AutoExecutor: slurm_partition, cpus_per_task, gpus_per_node
@@ -99,6 +100,7 @@ class Experiment:
     base_flags: str = ""
     system_flags: dict[str, str] = field(default_factory=dict)
     adapt_flags: str = ""
+    budget_flags: dict[int, str] = field(default_factory=dict)
     scratch_flags: str = ""
     generate_flags: str = ""
     executor: dict[str, Any] = field(default_factory=dict)
@@ -167,8 +169,8 @@ def _is_list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, (list, tuple)) and all(check(item) for item in value)
 
 
-def _is_mapping_to(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(_is_text(k) and check(v) for k, v in value.items())
+def _is_mapping_to(check: Callable[[Any], bool], key: Callable[[Any], bool] = _is_text) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(key(k) and check(v) for k, v in value.items())
 
 
 # the type of a field, as written above -> what it is in words, and the check
@@ -180,6 +182,7 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "tuple[float, ...]": ("a list of numbers (1e-3 needs a point in YAML: 1.0e-3)", _is_list_of(_is_rate)),
     "dict[str, int]": ("a mapping of names to whole numbers", _is_mapping_to(_is_number)),
     "dict[str, str]": ("a mapping of names to text", _is_mapping_to(_is_text)),
+    "dict[int, str]": ("a mapping of whole numbers to text", _is_mapping_to(_is_text, _is_number)),
     "dict[str, Any]": ("a mapping", _is_mapping_to(lambda value: True)),
 }  # fmt: skip
 
@@ -212,6 +215,7 @@ def _contradictions(e: Experiment) -> Iterable[str]:
     yield from _unknown("strategies", e.strategies, STRATEGIES)
     yield from _unknown("inner_steps", e.inner_steps, [s for s in META_LEARNERS if s != JOINT])
     yield from _unknown("system_flags", e.system_flags, [TRANSFER, *META_LEARNERS])
+    yield from _unknown("budget_flags", map(str, e.budget_flags), [str(budget) for budget in e.budgets if budget])
     for lang in sorted({*e.source_langs} & {*e.valid_langs, *e.targets} | {*e.valid_langs} & {*e.targets}):
         yield f"{lang} must have one role, but is in several of source_langs, valid_langs and targets"
     yield from _unknown("parents", e.parents, e.source_langs)
@@ -258,6 +262,7 @@ def _wrong_flags(e: Experiment) -> Iterable[str]:
     given = [("train_flags", e.train_flags, "train"), ("base_flags", e.base_flags, "train")]
     given += [(f"system_flags of {system}", flags, "train") for system, flags in e.system_flags.items()]
     given += [("adapt_flags", e.adapt_flags, "adapt"), ("scratch_flags", e.scratch_flags, "adapt")]
+    given += [(f"budget_flags of {budget}", flags, "adapt") for budget, flags in e.budget_flags.items()]
     given += [("generate_flags", e.generate_flags, "generate")]
     for name, text, kind in given:
         try:

@@ -99,6 +99,14 @@ def test_learning_rates_are_tuned_alike_on_the_first_seed_alone() -> None:
     assert value(found["cell/dd-joint-all-300-s2"].commands[0], "--max-update") == "9"
 
 
+def test_a_budget_may_have_flags_of_its_own() -> None:
+    found = jobs(plan(replace(EXPERIMENT, budgets=(300, 600), budget_flags={600: "--max-update 18"})))
+    for budget, updates in ((300, "9"), (600, "18")):
+        command = found[f"cell/dd-joint-all-{budget}-s2"].commands[0]
+        assert command[-1] == updates and command[-2] == "--max-update", "the last one counts"
+        assert value(found[f"cell/dd-scratch-all-{budget}-s2"].commands[0], "--max-update") == "99"
+
+
 def test_one_learning_rate_needs_no_choice() -> None:
     steps = plan(replace(EXPERIMENT, learning_rates=(5e-4,), systems=("joint",), parents=(), base_tokens=0))
     assert not [step for step in steps if isinstance(step, Choice)]
