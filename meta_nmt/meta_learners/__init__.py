@@ -10,7 +10,7 @@ from meta_nmt.meta_learners.base import (
     Visit,
 )
 from meta_nmt.meta_learners.base import register_meta_learner as register_meta_learner
-from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, InnerLoopResult, UpdateRule, adapt
+from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, FallingRate, InnerLoopResult, UpdateRule, adapt
 from meta_nmt.meta_learners.joint import Joint
 from meta_nmt.meta_learners.lstm_meta_learner import LSTMMetaLearner
 from meta_nmt.meta_learners.maml import FOMAML, MAML
@@ -28,6 +28,7 @@ __all__ = [
     "META_LEARNERS",
     "META_PREFIX",
     "EpisodeResult",
+    "FallingRate",
     "InnerLoopResult",
     "Joint",
     "LSTMMetaLearner",

@@ -100,6 +100,25 @@ def _square_roots(values: list[Tensor]) -> list[Tensor]:
     return [torch.where(v > 0, v, 1.0).sqrt() * (v > 0) for v in values]
 
 
+@dataclass(frozen=True)
+class FallingRate:
+    """A rule whose rate falls from alpha to zero in a straight line over ``steps``, as in fine-tuning.
+
+    rule: makes one of a rate.
+    """
+
+    rule: Callable[[float], UpdateRule]
+    alpha: float
+    steps: int
+
+    def __call__(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: tuple[int, Any] | None, loss: Tensor
+    ) -> tuple[list[Tensor], tuple[int, Any]]:
+        step, own = state or (0, None)
+        moved, own = self.rule(self.alpha * (1 - step / self.steps))(params, grads, own, loss)
+        return moved, (step + 1, own)
+
+
 INNER_OPTIMIZERS: dict[str, Callable[[float], UpdateRule]] = {"sgd": SGD, "adam": Adam}
 
 

@@ -10,8 +10,10 @@ from meta_nmt.meta_learners import (
     INNER_OPTIMIZERS,
     META_LEARNERS,
     META_PREFIX,
+    FallingRate,
     MetaLearner,
     MetaLearnerSettings,
+    UpdateRule,
     select_parameters,
 )
 
@@ -72,9 +74,12 @@ def build_meta_learner(cfg: Any, theta: Mapping[str, Tensor]) -> tuple[MetaLearn
     """
     names = list(theta)
     adapted = adapted_names(cfg, names)
-    rule, alpha = inner_rule(cfg)
+    name, alpha = inner_rule(cfg)
+    rule: UpdateRule = INNER_OPTIMIZERS[name](alpha)
+    if META_LEARNERS[cfg.meta_learner].keeps_trajectories:  # each is a fine-tuning, and has its schedule
+        rule = FallingRate(INNER_OPTIMIZERS[name], alpha, cfg.trajectory_visits * cfg.inner_steps)
     settings = MetaLearnerSettings(
-        rule=INNER_OPTIMIZERS[rule](alpha),
+        rule=rule,
         alpha=alpha,
         support_weight=cfg.support_weight,
         checkpoint_inner_steps=cfg.checkpoint_inner_steps,

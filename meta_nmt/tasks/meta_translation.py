@@ -30,7 +30,7 @@ from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dict
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.data.roles import refuse_held_out
 from meta_nmt.data.trajectories import TrajectoryDataset
-from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, Visit, adapt
+from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, FallingRate, Visit, adapt
 from meta_nmt.meta_learners.base import EpisodeResult
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
@@ -238,7 +238,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             theta = self._theta(network, episode)
             if self.meta_learner.learned_rule:
                 return self.meta_learner.adapt(loss, theta, self.adapted, support).theta_prime
-            rule = INNER_OPTIMIZERS["adam"](self.cfg.valid_lr)
+            # at a constant rate the winner is who bears the last steps' noise best (docs/results/lab-book.md, 9)
+            rule = FallingRate(INNER_OPTIMIZERS["adam"], self.cfg.valid_lr, len(support))
             return adapt(loss, theta, self.adapted, support, rule).theta_prime
 
     def _add_bleu(self, network: Any, theta_prime: dict[str, Tensor], episode: Episode, logs: list[Any]) -> None:

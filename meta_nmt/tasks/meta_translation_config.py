@@ -97,7 +97,11 @@ class MetaTranslationConfig(TranslationDataConfig):
     updates_per_epoch: int = field(default=1000, metadata={"help": "meta-steps that count as an epoch"})
     valid_steps: int = field(default=20, metadata={"help": "adaptation steps before each meta-validation"})
     valid_lr: float = field(
-        default=1e-3, metadata={"help": "learning rate of these steps (Adam; meta_sgd and lstm take their own)"}
+        default=1e-3,
+        metadata={
+            "help": "learning rate of the first of these steps, falling to zero over them (Adam; meta_sgd and lstm "
+            "take their own)"
+        },
     )
     valid_sample_tokens: int = field(
         default=16000, metadata={"help": "target tokens of the fixed sample that meta-validation adapts to"}

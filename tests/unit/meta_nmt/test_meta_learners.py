@@ -15,7 +15,7 @@ from meta_nmt.meta_learners import (
     register_meta_learner,
     select_parameters,
 )
-from meta_nmt.meta_learners.inner_loop import SGD, Adam
+from meta_nmt.meta_learners.inner_loop import SGD, Adam, FallingRate
 
 ALPHA = 0.05
 SIZE = 4
@@ -123,6 +123,8 @@ def test_joint_averages_all_batches_at_theta():
     [
         (SGD(ALPHA), lambda p: torch.optim.SGD(p, ALPHA)),
         (Adam(ALPHA), lambda p: torch.optim.Adam(p, ALPHA, betas=(0.9, 0.98), eps=1e-8)),
+        (FallingRate(SGD, ALPHA, 4), lambda p: torch.optim.SGD(p, ALPHA)),
+        (FallingRate(Adam, ALPHA, 5), lambda p: torch.optim.Adam(p, ALPHA, betas=(0.9, 0.98), eps=1e-8)),
     ],
 )
 def test_inner_rules_equal_torch_optimisers(rule, peer):
@@ -130,10 +132,13 @@ def test_inner_rules_equal_torch_optimisers(rule, peer):
     ours = adapt(loss_fn, theta, ["theta"], batches, rule).theta_prime["theta"]
     parameter = torch.nn.Parameter(theta["theta"].detach().clone())
     optimizer = peer([parameter])
+    total = rule.steps if isinstance(rule, FallingRate) else None
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / total if total else 1)
     for batch in batches:
         optimizer.zero_grad()
         loss_fn({"theta": parameter}, batch).backward()
         optimizer.step()
+        schedule.step()
     torch.testing.assert_close(ours, parameter, rtol=1e-12, atol=1e-12)
 
 
