@@ -114,7 +114,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             self.packs,
             steps=cfg.valid_steps,
             sample_tokens=cfg.valid_sample_tokens,
-            batch_tokens=cfg.query_tokens,
+            batch_tokens=cfg.valid_batch_tokens,
             seed=cfg.seed,
         )
 

@@ -103,6 +103,12 @@ class MetaTranslationConfig(TranslationDataConfig):
             "take their own)"
         },
     )
+    valid_batch_tokens: int = field(
+        default=1000,
+        metadata={
+            "help": "tokens, padding included, of a batch of these steps: the same for learners whose episodes differ"
+        },
+    )
     valid_sample_tokens: int = field(
         default=16000, metadata={"help": "target tokens of the fixed sample that meta-validation adapts to"}
     )
@@ -139,6 +145,7 @@ def check_config(cfg: MetaTranslationConfig) -> None:
         ("updates_per_epoch", cfg.updates_per_epoch >= 1, "must be at least 1"),
         ("valid_steps", cfg.valid_steps >= 0, "must be at least 0"),
         ("valid_lr", 0 < cfg.valid_lr < math.inf, "must be above 0, and finite"),
+        ("valid_batch_tokens", cfg.valid_batch_tokens >= 1, "must be at least 1"),
         ("valid_sample_tokens", cfg.valid_sample_tokens >= 1, "must be at least 1"),
     ]
     if cfg.meta_learner in META_LEARNERS:
