@@ -52,7 +52,8 @@ def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:
         betas = _read(ast.literal_eval, str(args.adam_betas))
         if not (isinstance(betas, tuple) and len(betas) == 2 and all(_is_share(beta) for beta in betas)):
             yield "adam_betas", "must be two numbers of at least 0 and below 1, as '(0.9, 0.98)'", args.adam_betas
-    if hasattr(args, "total_num_update") and (_read(float, str(args.total_num_update)) or 0) < 1:  # fairseq takes text
+    # fairseq takes text here
+    if hasattr(args, "total_num_update") and not (_read(float, str(args.total_num_update)) or 0) >= 1:
         yield "total_num_update", "(`--max-update` where it is not given) must be at least 1", args.total_num_update
     if getattr(args, "nbest", 1) > getattr(args, "beam", math.inf):
         yield "nbest", f"must be at most `--beam` {args.beam}", args.nbest

@@ -14,6 +14,7 @@ TRAIN_FLAGS = [
     *("--inner-optimizer lbfgs", "--meta-batch-size 0", "--support-tokens 0", "--query-tokens -5"),
     *("--meta-learner reptil", "--support-weight 1.5"),
     *("--sampling-temperature 0", "--sampling-temperature nan", "--updates-per-epoch 0", "--valid-steps -1"),
+    *("--valid-batch-tokens 0", "--trajectory-visits 0", "--trajectory-tokens 0", "--trajectory-visits 3"),
     *("--valid-lr 0", "--valid-sample-tokens 0", "--lstm-hidden 0", "--adapt-params (", "--adapt-params none"),
     *("--source-langs zz", "--source-langs aa,aa", "--source-langs cc", "--source-langs ../aa", "--valid-langs zz"),
     *("--target-lang zz", "--arch no_such_arch", "--arch transformer", "--criterion no_such_criterion"),

@@ -24,6 +24,9 @@ from meta_nmt.cli.flag_checks import check_flags
         ({"arch": "transformer"}, "`--arch` must be one of those"),
         ({"best_checkpoint_metric": "blue"}, "`--best-checkpoint-metric` must be one of loss"),
         ({"best_checkpoint_metric": "bleu", "eval_bleu": False}, "bleu needs `--eval-bleu`"),
+        ({"total_num_update": "abc"}, "`--total-num-update` (`--max-update` where it is not given) must be at least 1"),
+        ({"total_num_update": "nan"}, "`--total-num-update` (`--max-update` where it is not given) must be at least 1"),
+        ({"total_num_update": 0}, "`--total-num-update` (`--max-update` where it is not given) must be at least 1"),
         ({"nbest": 5, "beam": 4}, "`--nbest` must be at most `--beam` 4"),
         ({"dropout": -1, "num_workers": -1}, "`--dropout` .*; `--num-workers` must be at least 0"),
     ],
@@ -46,3 +49,11 @@ def test_our_defaults_give_way_to_an_optimiser_or_schedule_that_does_not_have_th
     assert args.optimizer == "sgd" and args.lr_scheduler == "tri_stage"
     assert not hasattr(args, "adam_betas") and not hasattr(args, "warmup_updates")
     assert parse(["data", *more, "--lr-scheduler", "cosine"]).adam_betas == "(0.9, 0.98)"
+
+
+def test_a_falling_rate_reaches_zero_at_the_last_update_unless_told_otherwise():
+    fine_tune = ["data", "--checkpoint", "a.pt"]
+    assert adapt.parse_args([*fine_tune, "--max-update", "7"]).total_num_update == 7
+    assert train.parse_args(["data", "--lr-scheduler", "polynomial_decay", "--max-update", "9"]).total_num_update == 9
+    assert float(adapt.parse_args([*fine_tune, "--total-num-update", "50"]).total_num_update) == 50
+    assert not hasattr(adapt.parse_args([*fine_tune, "--lr-scheduler", "fixed"]), "total_num_update")
