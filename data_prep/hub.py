@@ -6,6 +6,7 @@ for each language) or a column for each language; other columns can be named.
 
 import csv
 import gzip
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -135,4 +136,10 @@ def _csv_options(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}, row 1: must have {len(names)} fields, as the first line, but has {len(first)}")
     features = datasets.Features({name: datasets.Value("string") for name in names})
     # before 3.1, pandas' C parser ends a text at its first NUL; the other engine loses nothing
-    return {"features": features, "keep_default_na": False, "skip_blank_lines": False, "engine": "python"}
+    # nor does it take the library's numpy.object_ for text: a column of nothing but numbers would lose " " and "00"
+    converters = dict.fromkeys(names, str)
+    warnings.filterwarnings("ignore", message="Both a converter and dtype were specified")
+    return {
+        "features": features, "converters": converters, "keep_default_na": False, "skip_blank_lines": False,
+        "engine": "python",
+    }  # fmt: skip

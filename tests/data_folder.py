@@ -110,6 +110,7 @@ def make_adapted(data: Path, meta: Path, save: Path, updates: int = 60, seed: in
     from meta_nmt.cli import adapt
 
     argv = [str(data), "--checkpoint", str(meta), "--source-lang", "dd", "--train-subset", "train", "--strategy", "all"]
-    argv += ["--save-dir", str(save), "--max-update", str(updates), "--lr", "3e-3", "--num-workers", "0"]
+    argv += ["--save-dir", str(save), "--max-update", str(updates), "--lr-scheduler", "fixed", "--lr", "3e-3"]
+    argv += ["--max-tokens", "2000", "--num-workers", "0"]  # enough for its translations to come to an end
     assert adapt.main([*argv, "--seed", str(seed), "--save-interval-updates", "30"]) == 0
     return save / "checkpoint_best.pt"

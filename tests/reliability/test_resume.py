@@ -48,7 +48,8 @@ def test_resumed_at_the_end_of_an_epoch_the_schedule_knows_its_score(data, meta,
 def test_adaptation_resumed_in_a_later_epoch_has_the_same_batches(data, meta, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     for save, updates in ((whole, "14"), (parts, "6"), (parts, "14")):
-        flags = runs.adapt_flags(data, meta / "checkpoint_best.pt", save, "--max-update", updates)
+        schedule = ("--max-update", updates, "--total-num-update", "14")  # as if the first had been killed
+        flags = runs.adapt_flags(data, meta / "checkpoint_best.pt", save, *schedule)
         runs.run(ADAPT, flags, tmp_path / "log")
     assert runs.state(whole)["position"]["epoch"] > 2, "the test must reach a later epoch"
     assert (wrong := runs.difference(runs.state(whole), runs.state(parts))) is None, wrong

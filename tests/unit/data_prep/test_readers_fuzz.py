@@ -116,6 +116,7 @@ def read(folder: Path) -> list[tuple[str, str]] | str:
 @example(pairs=[(MEGABYTE.decode(), "a"), ("b", MEGABYTE.decode())])
 @example(pairs=[("NA", "null"), ("1", "2.50"), ("true", "None")])
 @example(pairs=[("2020-01-01", "a")])
+@example(pairs=[("007", " 0"), ("1.50", "1e3")])
 @example(pairs=[("a\0b", "\0"), ("\0c", "d")])
 def test_every_pair_comes_back(tmp_path: Path, form: Form, pairs: list[tuple[str, str]]) -> None:
     if form is as_tmx:  # XML cannot say control characters
