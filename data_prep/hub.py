@@ -6,7 +6,6 @@ for each language) or a column for each language; other columns can be named.
 
 import csv
 import gzip
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -125,8 +124,6 @@ def _texts_by_id(batches: Iterator[Mapping[str, list[Any]]], where: str, column:
 
 def _csv_options(path: Path) -> dict[str, Any]:
     """Every column is text (a sentence may be "12" or "NA"), and blank lines are rows."""
-    import datasets
-
     csv.field_size_limit(1 << 30)
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
@@ -134,12 +131,8 @@ def _csv_options(path: Path) -> dict[str, Any]:
         names, first = next(rows, []), next(rows, [])
     if len(first) > len(names):  # the library would take its first field for a row number
         raise InputError(f"{path}, row 1: must have {len(names)} fields, as the first line, but has {len(first)}")
-    features = datasets.Features({name: datasets.Value("string") for name in names})
     # before 3.1, pandas' C parser ends a text at its first NUL; the other engine loses nothing
-    # nor does it take the library's numpy.object_ for text: a column of nothing but numbers would lose " " and "00"
+    # converters, not the library's features: for those it says numpy.object_, which that engine does not take for
+    # text, so that a column of nothing but numbers would lose its blanks and zeros
     converters = dict.fromkeys(names, str)
-    warnings.filterwarnings("ignore", message="Both a converter and dtype were specified")
-    return {
-        "features": features, "converters": converters, "keep_default_na": False, "skip_blank_lines": False,
-        "engine": "python",
-    }  # fmt: skip
+    return {"converters": converters, "keep_default_na": False, "skip_blank_lines": False, "engine": "python"}

@@ -6,25 +6,15 @@ For meta-learners that keep trajectories (continual trajectory shifting, Shin et
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from data_prep.errors import InputError
-from meta_nmt.data.episodes import (
-    Episode,
-    EpisodeDataset,
-    EpisodeSizes,
-    batches_of,
-    draw_sample,
-    make_episode,
-    with_noise,
-)
-from meta_nmt.data.language_pack import LanguagePack
-from meta_nmt.data.parallel_corpus import ParallelCorpus
+from meta_nmt.data.episodes import Episode, EpisodeDataset, batches_of, draw_sample, make_episode, with_noise
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class Sample:
 class TrajectoryDataset(EpisodeDataset):
     """An EpisodeDataset whose support batches come from the sample of the trajectory.
 
-    Args:
+    Args: those of an EpisodeDataset, and
         visits: episodes of a trajectory. Languages begin at different places of their first one, so that a
             meta-step sees short and long ones.
         sample_tokens: target tokens of a trajectory's sample.
@@ -60,31 +50,19 @@ class TrajectoryDataset(EpisodeDataset):
             would have trajectories of its own.
     """
 
-    def __init__(
-        self,
-        corpora: Mapping[str, ParallelCorpus],
-        packs: Mapping[str, LanguagePack],
-        sizes: EpisodeSizes,
-        episodes: int,
-        meta_batch_size: int,
-        temperature: float,
-        seed: int,
-        visits: int,
-        sample_tokens: int,
-        num_shards: int = 1,
-        query_noise: float = 0.0,
-    ) -> None:
-        super().__init__(corpora, packs, sizes, episodes, meta_batch_size, temperature, seed, num_shards, query_noise)
-        if num_shards > 1:
+    def __init__(self, *args: Any, visits: int, sample_tokens: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.num_shards > 1:
             raise InputError(
-                f"`--distributed-world-size` must be 1 for a meta-learner that keeps trajectories, but is {num_shards}"
+                "`--distributed-world-size` must be 1 for a meta-learner that keeps trajectories, but is "
+                f"{self.num_shards}"
             )
-        for code, corpus in corpora.items():
-            available = int(corpus.target_sizes[corpus.usable].sum())
-            if available < sample_tokens + sizes.total:
+        for code, corpus in self.corpora.items():
+            available, needed = int(corpus.target_sizes[corpus.usable].sum()), sample_tokens + self.sizes.total
+            if available < needed:
                 raise InputError(
                     f"`--trajectory-tokens` + the tokens of an episode must be at most the corpus size ({available} "
-                    f"tokens, language {code}), but is {sample_tokens + sizes.total}"
+                    f"tokens, language {code}), but is {needed}"
                 )
         self.visits, self.sample_tokens = visits, sample_tokens
         self._places: tuple[int, list[Place]] = (0, [])  # of an epoch

@@ -144,3 +144,12 @@ def average(gradients: Sequence[Parameters], weights: Sequence[float]) -> Parame
             else:
                 total[name] = grad * weight
     return total
+
+
+def mixed(query: Sequence[Parameters], support: Sequence[Parameters], support_weight: float) -> Parameters:
+    """(1 - w) * mean over the query batches' gradients + w * mean over those of the support; with w = 0 the latter are
+    not looked at."""
+    weights = [(1 - support_weight) / len(query)] * len(query)
+    if not support_weight:
+        return average(query, weights)
+    return average([*query, *support], [*weights, *[support_weight / len(support)] * len(support)])

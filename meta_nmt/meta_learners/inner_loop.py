@@ -170,6 +170,18 @@ def loss_and_gradients(
     return torch.stack(losses).sum(), gradients
 
 
+def gradients_of_each(
+    loss_fn: LossFunction, params: Parameters, batches: Sequence[Any]
+) -> tuple[list[Tensor], list[Parameters]]:
+    """Loss, detached, and gradients by name, of each batch at ``params`` taken as constants."""
+    losses, gradients = [], []
+    for batch in batches:
+        loss, found = loss_and_gradients(loss_fn, params, batch, list(params))
+        gradients.append(found)
+        losses.append(loss)
+    return losses, gradients
+
+
 def _add(total: Parameters, gradients: Parameters) -> None:
     for name, gradient in gradients.items():
         if name in total:

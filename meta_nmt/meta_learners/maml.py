@@ -30,14 +30,14 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import get_device_states, set_device_states
 
-from meta_nmt.meta_learners.base import META_PREFIX, EpisodeResult, MetaLearner, average, register_meta_learner
+from meta_nmt.meta_learners.base import META_PREFIX, EpisodeResult, MetaLearner, average, mixed, register_meta_learner
 from meta_nmt.meta_learners.inner_loop import (
     LossFunction,
     Parameters,
     UpdateRule,
     adapt,
+    gradients_of_each,
     inner_step,
-    loss_and_gradients,
     map_tensors,
 )
 
@@ -64,7 +64,7 @@ class MAML(MetaLearner):
             unroll = _recomputed if self.settings.checkpoint_inner_steps else _recorded
             inputs = {**theta, **{META_PREFIX + name: p for name, p in self.named_parameters()}}
             theta_prime, losses, pull_back = unroll(loss_fn, theta, names, support, self.rule(names), inputs)
-            query_losses, gradients = _query_gradients(loss_fn, theta_prime, query)
+            query_losses, gradients = gradients_of_each(loss_fn, theta_prime, query)
             direct = average(gradients, [1 / len(query)] * len(query))
             through = pull_back({name: direct.pop(name) for name in names if name in direct})
         return EpisodeResult(average([direct, through], [1.0, 1.0]), losses, query_losses)
@@ -80,12 +80,8 @@ class MAML(MetaLearner):
         weight = self.settings.support_weight
         wanted = list(theta) if weight else ()
         inner = adapt(loss_fn, theta, names, support, self.rule(names), gradients_of=wanted)
-        query_losses, gradients = _query_gradients(loss_fn, inner.theta_prime, query)
-        weights = [(1 - weight) / len(query)] * len(query)
-        if weight:
-            gradients += inner.gradients
-            weights += [weight / len(support)] * len(support)
-        return EpisodeResult(average(gradients, weights), inner.losses, query_losses)
+        query_losses, gradients = gradients_of_each(loss_fn, inner.theta_prime, query)
+        return EpisodeResult(mixed(gradients, inner.gradients, weight), inner.losses, query_losses)
 
 
 @register_meta_learner("fomaml")
@@ -94,18 +90,6 @@ class FOMAML(MAML):
 
     uses = frozenset({"rule", "alpha", "support_weight"})
     first_order = True
-
-
-def _query_gradients(
-    loss_fn: LossFunction, theta_prime: Parameters, query: Sequence[Any]
-) -> tuple[list[Tensor], list[Parameters]]:
-    """Loss and gradients, by name, of each query batch, at theta_prime taken as a constant."""
-    losses, gradients = [], []
-    for batch in query:
-        loss, found = loss_and_gradients(loss_fn, theta_prime, batch, list(theta_prime))
-        gradients.append(found)
-        losses.append(loss)
-    return losses, gradients
 
 
 # theta_prime as new leaves, the support losses, and what turns a gradient with respect to theta_prime's adapted

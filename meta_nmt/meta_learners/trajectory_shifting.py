@@ -15,6 +15,7 @@ Deviations:
 - the outer gradient is FOMAML's, and the trainer's optimiser applies it; ``support_weight`` as in fomaml;
 - which trajectory an episode belongs to comes with it (`visit`): tasks start theirs at different times, so that a
   meta-step sees short and long ones together;
+- in meta_translation the inner rate falls to zero over a trajectory, as fine-tuning's does (`tasks/learner.py`);
 - parameters outside ``adapted``, such as the universal values, have no displacement.
 
 A trajectory is in no checkpoint (it is three times what adapts, for each task): a resumed run starts them anew.
@@ -34,10 +35,10 @@ from meta_nmt.meta_learners.base import (
     MetaLearner,
     MetaLearnerSettings,
     Visit,
-    average,
+    mixed,
     register_meta_learner,
 )
-from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, loss_and_gradients
+from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, gradients_of_each, loss_and_gradients
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,12 @@ class TrajectoryShifting(MetaLearner):
             losses.append(loss)
             gradients.append(found)
         point = self._point(theta, trajectory, visit)
-        query_losses, query_gradients = [], []
-        for batch in query:
-            loss, found = loss_and_gradients(loss_fn, point, batch, list(theta))
-            query_losses.append(loss)
-            query_gradients.append(found)
+        query_losses, query_gradients = gradients_of_each(loss_fn, point, query)
         if visit:
             self._kept.pop(visit.task, None)
             if all(bool(loss.isfinite()) for loss in [*losses, *query_losses]):  # else the next visit starts from theta
                 self._kept[visit.task] = trajectory
-        weights = [(1 - weight) / len(query)] * len(query)
-        if weight:
-            query_gradients += gradients
-            weights += [weight / len(support)] * len(support)
-        return EpisodeResult(average(query_gradients, weights), losses, query_losses)
+        return EpisodeResult(mixed(query_gradients, gradients, weight), losses, query_losses)
 
     def _zeros(self, name: str, theta: Mapping[str, Tensor], visit: Visit | None) -> Tensor:
         value = theta[name].detach()

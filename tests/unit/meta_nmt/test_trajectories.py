@@ -125,9 +125,9 @@ def dataset(data, seed=1, visits=VISITS, sample=SAMPLE, **kwargs):
     corpora = {c: ParallelCorpus.load(data, "train", c, "en", (100, 100)) for c in ("aa", "bb")}
     packs = {c: LanguagePack.load(data, c) for c in corpora}
     options = {"episodes": 60, "meta_batch_size": 4, "temperature": 1.0, "query_noise": 0.5} | kwargs
-    sizes = EpisodeSizes(40, 60, kwargs.pop("steps", 1))
-    options.pop("steps", None)
-    return TrajectoryDataset(corpora, packs, sizes, seed=seed, visits=visits, sample_tokens=sample, **options)
+    return TrajectoryDataset(
+        corpora, packs, EpisodeSizes(40, 60, 1), seed=seed, visits=visits, sample_tokens=sample, **options
+    )
 
 
 def test_trajectories_last_as_many_visits_and_languages_begin_apart(data):
