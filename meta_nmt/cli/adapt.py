@@ -34,8 +34,8 @@ DEFAULTS = [
     *["--task", "ulr_translation", "--target-lang", "en"],
     *["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
     *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
-    # a rate that falls to zero ends better, and more alike from sample to sample, than the best checkpoint of a
-    # constant one (docs/results/lab-book.md, entry 9)
+    # on average a rate that falls to zero ends better, and more alike from sample to sample, than the best checkpoint
+    # of a constant one (docs/results/lab-book.md, entry 9)
     *["--lr-scheduler", "polynomial_decay", "--lr", "1e-3", "--warmup-updates", "0"],
     *["--max-tokens", "1000", "--max-update", "240", "--save-interval-updates", "60"],
     *["--validate-interval", "1000000", "--save-interval", "1000000"],  # by updates: an epoch is a handful of them

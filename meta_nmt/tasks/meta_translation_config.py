@@ -39,14 +39,14 @@ class MetaTranslationConfig(TranslationDataConfig):
         default=None,
         metadata={
             "help": "inner learning rate alpha, where meta_sgd's and lstm's learned rates start; left out it is 0.001 "
-            "for adam and 0.1 for the others"
+            "for adam and 0.1 for the others; cts's falls to zero over a trajectory"
         },
     )
     inner_optimizer: str = field(
         default=AUTO,
         metadata={
-            "help": "inner rule: adam (its state made anew in each episode) or sgd; auto is adam for fomaml, "
-            "reptile and cts, sgd for maml and anil; meta_sgd and lstm have a rule of their own"
+            "help": "inner rule: adam (its state made anew in each episode, with cts in each trajectory) or sgd; auto "
+            "is adam for fomaml, reptile and cts, sgd for maml and anil; meta_sgd and lstm have a rule of their own"
         },
     )
     adapt_params: str = field(

@@ -243,3 +243,48 @@ def test_a_batch_in_pieces_gives_the_gradient_of_the_whole(data, monkeypatch, le
         monkeypatch.setattr(ULREmbedding, "lexical", lexical)
         found.append((loss, size, {k: torch.as_tensor(v) for k, v in log.items()}, len(lookups), gradients))
     torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-10)
+
+
+def test_trajectories_go_on_from_episode_to_episode(data):
+    """Against deep copies that each language keeps, with a residual row for each of its tokens: their distance from the
+    model goes on, at a rate that falls over the trajectory."""
+    visits = 10
+    flags = ["--meta-learner", "cts", "--inner-optimizer", "sgd", "--trajectory-visits", str(visits)]
+    task, model, criterion = build(data, *flags, "--trajectory-tokens", "120", "--query-noise", "0.5")
+    sample = sample_of(task, 8)
+    kept, expected, longest = {}, {}, 0
+    for episode in sample["episodes"]:
+        language, rows = episode["language"], episode["rows"]
+        vocabulary = len(task.packs[language].queries)
+        new = ({}, torch.zeros(vocabulary, 16, dtype=torch.float64), 0)
+        moved, residual, steps = kept.get((language, episode["trajectory"]), new)
+        network = with_language(model, episode)
+        named = dict(network.named_parameters())
+        with torch.no_grad():
+            for name, delta in moved.items():
+                named[name].add_(delta)
+            named["encoder.embed_tokens.residual"].copy_(residual[rows])
+        loss, size, _ = criterion(network, episode["support"][0])
+        (loss / size).backward()
+        rate = INNER_LR * (1 - steps / visits)
+        with torch.no_grad():
+            for name, p in named.items():
+                if name.startswith("encoder.") and not name.endswith("values") and p.grad is not None:
+                    p.sub_(rate * p.grad)
+                    if name.endswith("residual"):
+                        residual[rows] = p.detach()
+                    else:
+                        moved[name] = moved.get(name, 0) - rate * p.grad
+        kept[language, episode["trajectory"]] = moved, residual, steps + 1
+        longest = max(longest, steps + 1)
+        network.zero_grad()
+        loss, size, _ = criterion(network, episode["query"][0])
+        (loss / size).backward()
+        for name, p in named.items():
+            if p.grad is not None and not name.endswith("residual"):
+                expected[name] = expected.get(name, 0) + p.grad.clone()
+    assert longest > 2, "the test needs a trajectory of several visits"
+    task.train_step(sample, model, criterion, None, 0)
+    for name, p in model.named_parameters():
+        if p.grad is not None:
+            torch.testing.assert_close(p.grad, expected[name], rtol=1e-6, atol=1e-9, msg=name)
