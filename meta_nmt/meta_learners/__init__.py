@@ -12,6 +12,7 @@ from meta_nmt.meta_learners.base import (
 from meta_nmt.meta_learners.base import register_meta_learner as register_meta_learner
 from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, FallingRate, InnerLoopResult, UpdateRule, adapt
 from meta_nmt.meta_learners.joint import Joint
+from meta_nmt.meta_learners.layer_rates import LSLR
 from meta_nmt.meta_learners.lstm_meta_learner import LSTMMetaLearner
 from meta_nmt.meta_learners.maml import FOMAML, MAML
 from meta_nmt.meta_learners.meta_sgd import MetaSGD
@@ -31,6 +32,7 @@ __all__ = [
     "FallingRate",
     "InnerLoopResult",
     "Joint",
+    "LSLR",
     "LSTMMetaLearner",
     "MetaLearner",
     "MetaLearnerSettings",

@@ -19,7 +19,7 @@ class MetaLearnerSettings:
 
     rule: the inner optimiser, at rate alpha.
     alpha: the inner rate itself; where a learner learns its rates, they start there.
-    support_weight: share of the support gradients in the outer update, 0 to 1 (fomaml, cts).
+    support_weight: share of the support gradients in the outer update, 0 to 1 (fomaml, cts, lslr).
     checkpoint_inner_steps: keep no inner step's graph, recompute each in the backward pass (second order).
     head: regular expression for whole names, the parameters that the inner loop moves (anil).
     lstm_hidden: hidden units of the LSTM's layers (lstm).
@@ -48,13 +48,14 @@ class Visit:
     """Whose episode comes next, for a learner that keeps something of a task from one to the next.
 
     task: its name; trajectory: another one than at the task's last visit starts anew; rows (U,): which of the task's
-    ``vocabulary`` rows are the episode's, in its order.
+    ``vocabulary`` rows are the episode's, in its order; visits: of a whole trajectory.
     """
 
     task: Hashable
     trajectory: Hashable
     rows: Tensor
     vocabulary: int
+    visits: int
 
 
 class MetaLearner(nn.Module):
@@ -85,8 +86,9 @@ class MetaLearner(nn.Module):
         """Those of ``adapted`` that the inner loop moves."""
         return list(adapted)
 
-    def rule(self, names: Sequence[str]) -> UpdateRule:
-        """The inner rule for parameters ``names``, in this order."""
+    def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
+        """The inner rule for parameters ``names``, in this order; ``steps``: of the fine-tuning that it is for, where
+        that is known."""
         return self.settings.rule
 
     def visit(self, visit: Visit) -> None:
@@ -109,7 +111,7 @@ class MetaLearner(nn.Module):
     ) -> InnerLoopResult:
         """What it does at meta-test: the inner loop, with no graph kept."""
         names = self.inner_names(adapted)
-        return adapt(loss_fn, theta, names, support, self.rule(names))
+        return adapt(loss_fn, theta, names, support, self.rule(names, len(support)))
 
 
 META_LEARNERS: dict[str, type[MetaLearner]] = {}

@@ -103,7 +103,7 @@ class LSTMMetaLearner(MetaLearner):
         moved = cell.squeeze(1).split([p.numel() for p in params])
         return [m.view_as(p) for m, p in zip(moved, params, strict=True)], state
 
-    def rule(self, names: Sequence[str]) -> UpdateRule:
+    def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
         return self.step
 
     def episode(

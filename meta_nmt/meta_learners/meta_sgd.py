@@ -54,7 +54,7 @@ class MetaSGD(MAML):
             rates = like if like.numel() else like.new_empty(1, *like.shape[1:])
             self.alpha[_key(name)] = nn.Parameter(torch.full_like(rates, settings.alpha))
 
-    def rule(self, names: Sequence[str]) -> UpdateRule:
+    def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
         return RatedSGD([self.alpha[_key(name)] for name in names])
 
 

@@ -24,7 +24,7 @@ A trajectory is in no checkpoint (it is three times what adapts, for each task):
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -43,11 +43,13 @@ from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, gradient
 
 @dataclass(frozen=True)
 class Trajectory:
-    """displacement: from theta, by name, of all rows where an episode brings some; state: the inner rule's."""
+    """displacement: from theta, by name, of all rows where an episode brings some; state: the inner rule's; visits:
+    how many episodes it has had."""
 
     name: Hashable
     displacement: Parameters
     state: Any = None
+    visits: int = 0
 
 
 @register_meta_learner("cts")
@@ -88,11 +90,24 @@ class TrajectoryShifting(MetaLearner):
             gradients.append(found)
         point = self._point(theta, trajectory, visit)
         query_losses, query_gradients = gradients_of_each(loss_fn, point, query)
+        trajectory = replace(trajectory, visits=trajectory.visits + 1)
+        own = self.own_gradients(trajectory, query_gradients, visit)
         if visit:
             self._kept.pop(visit.task, None)
             if all(bool(loss.isfinite()) for loss in [*losses, *query_losses]):  # else the next visit starts from theta
                 self._kept[visit.task] = trajectory
-        return EpisodeResult(mixed(query_gradients, gradients, weight), losses, query_losses)
+        return EpisodeResult(mixed(query_gradients, gradients, weight) | own, losses, query_losses)
+
+    def own_gradients(
+        self, trajectory: Trajectory, query_gradients: Sequence[Parameters], visit: Visit | None
+    ) -> Parameters:
+        """Of what the learner learns itself, under META_PREFIX, from query gradients at the trajectory's point."""
+        return {}
+
+    def displacement(self, trajectory: Trajectory, name: str, visit: Visit | None) -> Tensor:
+        """Of what comes by rows, the episode's."""
+        delta = trajectory.displacement[name]
+        return delta[visit.rows] if visit is not None and name in self._of_rows else delta
 
     def _zeros(self, name: str, theta: Mapping[str, Tensor], visit: Visit | None) -> Tensor:
         value = theta[name].detach()
@@ -101,10 +116,10 @@ class TrajectoryShifting(MetaLearner):
         return torch.zeros_like(value)
 
     def _point(self, theta: Mapping[str, Tensor], trajectory: Trajectory, visit: Visit | None) -> Parameters:
-        """theta + delta: new leaves; of what comes by rows, the episode's."""
+        """theta + delta: new leaves."""
         point = dict(theta)
-        for name, delta in trajectory.displacement.items():
-            moved = delta[visit.rows] if visit is not None and name in self._of_rows else delta
+        for name in trajectory.displacement:
+            moved = self.displacement(trajectory, name, visit)
             point[name] = (theta[name].detach() + moved).requires_grad_()
         return point
 
@@ -130,4 +145,4 @@ class TrajectoryShifting(MetaLearner):
         with torch.no_grad():
             before = [trajectory.displacement[name] for name in adapted]
             moved, state = self.rule(adapted)(before, full, trajectory.state, loss)
-        return Trajectory(trajectory.name, dict(zip(adapted, moved, strict=True)), state)
+        return replace(trajectory, displacement=dict(zip(adapted, moved, strict=True)), state=state)

@@ -22,7 +22,7 @@ DEFAULT_GROUP = "emb_enc"
 DEFAULT_GROUPS = {"anil": "all", "lstm": "small"}  # of learners for which DEFAULT_GROUP does not fit
 # Where the inner step is differentiated it is SGD's: almost everywhere Adam's first step has the derivative 0, as the
 # sign has, and near a gradient of 0 a huge one.
-DEFAULT_RULES = {"maml": "sgd", "anil": "sgd"}
+DEFAULT_RULES = dict.fromkeys(("maml", "anil", "meta_sgd", "lstm"), "sgd")
 DEFAULT_RATES = {"adam": 1e-3, "sgd": 0.1}
 # settings of a meta-learner (MetaLearnerSettings) -> field of the configuration
 FLAGS = {
@@ -36,11 +36,10 @@ FLAGS = {
 
 
 def inner_rule(cfg: Any) -> tuple[str, float]:
-    """``--inner-optimizer`` and ``--inner-lr``, with what was left open filled in; a learned rule starts as SGD."""
+    """``--inner-optimizer`` and ``--inner-lr``, with what was left open filled in."""
     rule = cfg.inner_optimizer
     if rule == AUTO:
-        learned = META_LEARNERS[cfg.meta_learner].learned_rule
-        rule = "sgd" if learned else DEFAULT_RULES.get(cfg.meta_learner, "adam")
+        rule = DEFAULT_RULES.get(cfg.meta_learner, "adam")
     return rule, DEFAULT_RATES[rule] if cfg.inner_lr is None else cfg.inner_lr
 
 

@@ -185,7 +185,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             if "trajectory" in episode:
                 language = episode["language"]
                 rows = episode["rows"], len(self.packs[language].queries)
-                self.meta_learner.visit(Visit(language, episode["trajectory"], *rows))
+                self.meta_learner.visit(Visit(language, episode["trajectory"], *rows, self.cfg.trajectory_visits))
             return self.meta_learner.episode(loss, self._theta(network, episode), self.adapted, support, query)
 
         loss = self._loss(network, criterion, episode)
@@ -262,7 +262,10 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
     def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         # batches that are shuffled one by one would put the tasks of a step together anew for each number of workers
-        return super().get_batch_iterator(dataset, *args, **{**kwargs, "grouped_shuffling": True})
+        batches = super().get_batch_iterator(dataset, *args, **{**kwargs, "grouped_shuffling": True})
+        if isinstance(dataset, TrajectoryDataset):  # a visit goes on where the one before it ended
+            batches.disable_shuffling, batches.shuffle = True, False
+        return batches
 
     def get_checkpoint_dict(self) -> dict[str, Any]:
         saved = super().get_checkpoint_dict()

@@ -38,15 +38,16 @@ class MetaTranslationConfig(TranslationDataConfig):
     inner_lr: Optional[float] = field(  # noqa: UP045  fairseq reads it
         default=None,
         metadata={
-            "help": "inner learning rate alpha, where meta_sgd's and lstm's learned rates start; left out it is 0.001 "
-            "for adam and 0.1 for the others; cts's falls to zero over a trajectory"
+            "help": "inner learning rate alpha, where the rates start that meta_sgd, lstm and lslr learn; left out it "
+            "is 0.001 for adam and 0.1 for the others; cts's and lslr's fall to zero over a trajectory"
         },
     )
     inner_optimizer: str = field(
         default=AUTO,
         metadata={
-            "help": "inner rule: adam (its state made anew in each episode, with cts in each trajectory) or sgd; auto "
-            "is adam for fomaml, reptile and cts, sgd for maml and anil; meta_sgd and lstm have a rule of their own"
+            "help": "inner rule: adam (its state made anew in each episode, with cts and lslr in each trajectory) or "
+            "sgd; auto is adam for fomaml, reptile, cts and lslr, sgd for maml and anil; meta_sgd and lstm have a rule "
+            "of their own"
         },
     )
     adapt_params: str = field(
@@ -59,15 +60,17 @@ class MetaTranslationConfig(TranslationDataConfig):
     )
     support_weight: float = field(
         default=0.0,
-        metadata={"help": "share, 0 to 1, of the support gradients in fomaml's and cts's outer update; 0 is the paper"},
+        metadata={
+            "help": "share, 0 to 1, of the support gradients in fomaml's, cts's and lslr's outer update; 0 is the paper"
+        },
     )
     trajectory_visits: int = field(
         default=80,
-        metadata={"help": "cts: episodes of a language, --inner-steps each, before its trajectory starts anew"},
+        metadata={"help": "cts, lslr: episodes of a language, --inner-steps each, before its trajectory starts anew"},
     )
     trajectory_tokens: int = field(
         default=16000,
-        metadata={"help": "cts: target tokens of the sample that a trajectory reads over and over"},
+        metadata={"help": "cts, lslr: target tokens of the sample that a trajectory reads over and over"},
     )
     checkpoint_inner_steps: bool = field(
         default=False,

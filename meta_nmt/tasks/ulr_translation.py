@@ -63,11 +63,13 @@ class ULRTranslationConfig(TranslationDataConfig):
         default=False,
         metadata={
             "help": "fine-tune with the update rule that the meta-learner of --finetune-from-model learnt (meta_sgd, "
-            "lstm), on the parameters that it learnt it for, instead of --optimizer and its schedule; on one worker"
+            "lstm, lslr), on the parameters that it learnt it for, instead of --optimizer and its schedule; on one "
+            "worker"
         },
     )
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")  # noqa: UP045  fairseq reads it
     distributed_world_size: int = II("distributed_training.distributed_world_size")
+    max_update: int = II("optimization.max_update")
 
 
 def check_workers(cfg: Any) -> None:
@@ -118,12 +120,13 @@ def read_fairseq_checkpoint(path: str | Path) -> dict[str, Any]:
 class LearnedRule:
     """The update rule that a meta-learner learnt, in fine-tuning.
 
-    names: of the parameters that it moves; state: the rule's, after the updates so far; loss and size: sums over
-    the batches of the update in preparation.
+    names: of the parameters that it moves; steps: of the whole fine-tuning, None where that is not known; state: the
+    rule's, after the updates so far; loss and size: sums over the batches of the update in preparation.
     """
 
     learner: MetaLearner
     names: list[str]
+    steps: int | None
     state: Any = None
     loss: float = 0.0
     size: float = 0.0
@@ -134,7 +137,7 @@ class LearnedRule:
         params = [parameters[name] for name in self.names]
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
         device = params[0].device
-        rule = self.learner.to(device).rule(self.names)
+        rule = self.learner.to(device).rule(self.names, self.steps)
         state = map_tensors(lambda t: t.to(device), self.state)  # a resumed one comes from the CPU
         moved, self.state = rule(params, grads, state, torch.tensor(self.loss / self.size, device=device))
         for p, value in zip(params, moved, strict=True):
@@ -260,7 +263,12 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         if path is None:
             raise InputError("`--learned-rule` needs a meta-trained checkpoint: give `--finetune-from-model`")
         check_workers(self.cfg)
-        return LearnedRule(*saved_meta_learner(path, read_checkpoint(path), names))
+        learner, adapted = saved_meta_learner(path, read_checkpoint(path), names)
+        if learner.keeps_trajectories and not self.cfg.max_update:
+            raise InputError(
+                "`--max-update` must be above 0 for a learned rule whose rates fall to zero over all updates, but is 0"
+            )
+        return LearnedRule(learner, adapted, self.cfg.max_update or None)
 
     def get_checkpoint_dict(self) -> dict[str, Any]:
         saved = super().get_checkpoint_dict()

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 from functools import lru_cache
 
 import pytest
@@ -113,6 +114,27 @@ def test_meta_training_lowers_the_loss_and_resumes_to_the_last_bit(data, trained
     assert len(records) == 2 and sum(r["train_tokens"] for r in records) == trained_tokens(parts)
 
 
+@pytest.mark.parametrize("learner", [name for name, cls in META_LEARNERS.items() if cls.keeps_trajectories])
+def test_a_trajectory_is_visited_in_order(data, tmp_path, monkeypatch, learner):
+    """Through the trainer, whose iterator shuffles an epoch's batches."""
+    visits, episode = [], META_LEARNERS[learner].episode
+
+    def spy(self, *args):
+        visit = self._visit
+        result = episode(self, *args)
+        if visit.task in self._kept:
+            visits.append((visit.task, *visit.trajectory, self._kept[visit.task].visits))
+        return result
+
+    monkeypatch.setattr(META_LEARNERS[learner], "episode", spy)
+    meta_train(data, tmp_path, learner, 20, "--updates-per-epoch", "20")
+    for language in ("qaa", "qbb"):
+        own = [visit[1:] for visit in visits if visit[0] == language]
+        assert own == sorted(own), "one after the other"
+        _, *whole, _ = {(epoch, trajectory): number for epoch, trajectory, number in own}.values()
+        assert whole and set(whole) == {4}, "--trajectory-visits, but of the first, which begins in the middle"
+
+
 def fine_tune(data, checkpoint, folder, updates, *flags):
     return command(
         adapt, data, "--checkpoint", checkpoint, "--source-lang", "qbx", "--train-subset", "train-500-s1",
@@ -133,7 +155,9 @@ def test_the_learned_rule_adapts_what_it_was_learnt_for_and_resumes(data, traine
     meta = trained(learner)[0] / "checkpoint_best.pt"
     log = fine_tune(data, meta, tmp_path / "whole", 8, "--learned-rule")
     assert falls(losses(log)), f"the loss must fall: {losses(log)}"
-    fine_tune(data, meta, tmp_path / "parts", 4, "--learned-rule")
+    fine_tune(data, meta, tmp_path / "parts", 8, "--learned-rule")
+    (middle,) = (tmp_path / "parts").glob("checkpoint_*_4.pt")
+    shutil.copy(middle, tmp_path / "parts/checkpoint_last.pt")
     fine_tune(data, meta, tmp_path / "parts", 8, "--learned-rule")
     whole, parts = load(tmp_path / "whole"), load(tmp_path / "parts")
     assert_same(whole["model"], parts["model"], "model")

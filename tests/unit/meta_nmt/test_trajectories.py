@@ -29,7 +29,7 @@ def learner(theta, rule="sgd", **more):
 
 
 def run(shifting, theta, task, trajectory, support, query, loss=quadratic):
-    shifting.visit(Visit(task, trajectory, torch.arange(len(theta["theta"])), len(theta["theta"])))
+    shifting.visit(Visit(task, trajectory, torch.arange(len(theta["theta"])), len(theta["theta"]), VISITS))
     return shifting.episode(loss, theta, ["theta"], support, query)
 
 
@@ -82,7 +82,7 @@ def test_rows_that_an_episode_brings_are_those_of_its_task():
 
     def visit(rows, batch):
         theta = {"rows": torch.zeros(2, 1, dtype=torch.float64, requires_grad=True), "theta": weight}
-        shifting.visit(Visit("aa", 0, torch.tensor(rows), 6))
+        shifting.visit(Visit("aa", 0, torch.tensor(rows), 6, VISITS))
         seen = []
 
         def spy(params, batch):

@@ -1,0 +1,102 @@
+"""LSLR: a learned rate for each layer, judged by where whole fine-tunings end.
+
+Antoniou, Edwards and Storkey, "How to train your MAML", ICLR 2019 (arXiv 1810.09502), section 4, "Learning Per-Layer
+Per-Step Learning Rates": the outer loss's gradient moves a rate for each layer as it moves theta.
+
+A rate that is learnt from a step or five is the best one for so few, far too small or too large for a fine-tuning of
+two hundred: the bias of a short horizon (Wu, Ren, Liao and Grosse 2018, arXiv 1803.02021). So trajectories are as long
+as fine-tuning, by continual trajectory shifting. Of layer g, with the steps' directions taken as constants,
+
+    delta_g = -f_g * sum_t rate_t * u_gt    ->    d L(theta + delta; query set) / d log f_g = <grad_g L, delta_g>
+
+which costs one inner product: a layer that has gone too far, by what sentences that it did not see say, gets a smaller
+rate, one that has not gone far enough a larger one.
+
+Deviations:
+- a rate is alpha * f_g at first and falls to zero over the trajectory: one factor for each layer, none for each step;
+- only the last quarter of a trajectory judges, for that is what a user ends with;
+- the rule is Adam's by default, as fine-tuning's is;
+- first order: what a rate changes in later gradients is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from meta_nmt.meta_learners.base import META_PREFIX, MetaLearnerSettings, Visit, register_meta_learner
+from meta_nmt.meta_learners.inner_loop import FallingRate, Parameters, UpdateRule
+from meta_nmt.meta_learners.trajectory_shifting import Trajectory, TrajectoryShifting
+
+JUDGED = 0.75  # share of a trajectory before its query gradients count
+# of log f; the outer optimiser, Adam, moves theta and this by steps of the same length, and a factor has to move by
+# powers of ten where a weight moves by hundredths
+SPEED = 50.0
+
+
+@dataclass(frozen=True)
+class LayerRates:
+    """Another rule's steps, times a factor for each parameter."""
+
+    rule: UpdateRule
+    factors: Sequence[Tensor]
+
+    def __call__(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: Any, loss: Tensor
+    ) -> tuple[list[Tensor], Any]:
+        moved, state = self.rule(params, grads, state, loss)
+        return [p + f * (m - p) for p, m, f in zip(params, moved, self.factors, strict=True)], state
+
+
+def layer_of(name: str) -> str:
+    """The layer that a parameter belongs to; outside layers, such as residual rows and A, itself."""
+    found = re.match(r".*\.layers\.\d+(?=\.)", name)
+    return found[0] if found else name
+
+
+@register_meta_learner("lslr")
+class LSLR(TrajectoryShifting):
+    """An episode without a visit announced is a whole trajectory.
+
+    Its parameters are log f / SPEED, under ``log_factor.<layer>`` with `/` for each dot of the name.
+    """
+
+    learned_rule = True
+
+    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+        super().__init__(settings, theta, adapted)
+        layers = {_key(name): theta[name].new_zeros(()) for name in adapted}
+        self.log_factor = nn.ParameterDict({key: nn.Parameter(zero) for key, zero in layers.items()})
+
+    def factor(self, name: str) -> Tensor:
+        """f of a parameter's layer, a scalar."""
+        return (SPEED * self.log_factor[_key(name)].detach()).exp()
+
+    def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
+        rule = self.settings.rule
+        if steps and isinstance(rule, FallingRate):
+            rule = replace(rule, steps=steps)
+        return LayerRates(rule, [self.factor(name) for name in names])
+
+    def own_gradients(
+        self, trajectory: Trajectory, query_gradients: Sequence[Parameters], visit: Visit | None
+    ) -> Parameters:
+        if visit is not None and trajectory.visits <= JUDGED * visit.visits:
+            return {}
+        found: Parameters = {}
+        for name in trajectory.displacement:
+            moved = self.displacement(trajectory, name, visit)
+            key = f"{META_PREFIX}log_factor.{_key(name)}"
+            for gradients in query_gradients:
+                if name in gradients:
+                    product = (gradients[name] * moved).sum() / len(query_gradients)
+                    found[key] = found[key] + product if key in found else product
+        return found
+
+
+def _key(name: str) -> str:
+    return layer_of(name).replace(".", "/")  # a module's parameters may have no dot in their names
