@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Meta-learning against joint training on real text: Bible, everyday sentences and desktop help together, low-resource
-# targets, three seeds, and the report with its significance. recipes/real/experiment.yaml says what is compared.
+# targets, three seeds, and the reports with their significance. recipes/real/experiment.yaml says what is compared at equal
+# settings, recipes/real/best.yaml at each system's own best.
 #   PACKS=DIR bash recipes/real.sh     (DIR: folders bible, gnome, tatoeba, muse-dict; again, or after a kill: it goes on)
 #   CLUSTER=slurm JOBS=20 PACKS=DIR bash recipes/real.sh
 set -euo pipefail
@@ -20,12 +21,14 @@ stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text"
   --english-tokens 16000,4000 --sample-seeds 1,2,3 --vocab-size 8000 --universal-tokens 4000 --vector-dim 300 \
   --align-as-targets
 
-# no stage: it knows itself what has finished, and the file may have changed
-echo "== Evaluate every system, and write the report"
-evaluate=(meta-nmt-evaluate recipes/real/experiment.yaml --data "$RUN/data" --out "$RUN/experiment"
-  --jobs "$JOBS" --cluster "$CLUSTER")
-if [[ "$DRY_RUN" == 1 ]]; then
-  echo "+ ${evaluate[*]@Q}"
-else
-  "${evaluate[@]}"
-fi
+# no stages: they know themselves what has finished, and the files may have changed
+for experiment in experiment best; do
+  echo "== Evaluate every system, and write the report: recipes/real/$experiment.yaml"
+  evaluate=(meta-nmt-evaluate "recipes/real/$experiment.yaml" --data "$RUN/data" --out "$RUN/$experiment"
+    --jobs "$JOBS" --cluster "$CLUSTER")
+  if [[ "$DRY_RUN" == 1 ]]; then
+    echo "+ ${evaluate[*]@Q}"
+  else
+    "${evaluate[@]}"
+  fi
+done

@@ -22,7 +22,7 @@ from data_prep.split import SPLITS_OF_ROLE
 from data_prep.synthetic import main as make_corpora
 from meta_nmt.cli import evaluate
 from meta_nmt.evaluation.cells import plan
-from meta_nmt.evaluation.experiment import SYSTEMS, parse_experiment
+from meta_nmt.evaluation.experiment import SCRATCH, SYSTEMS, Experiment, parse_experiment
 from recipes.real import corpora
 
 REPO = Path(__file__).resolve().parents[2]
@@ -143,18 +143,27 @@ def test_targets_are_held_out_and_samples_exist(recipe: Path, folder: Path) -> N
 
 @pytest.mark.parametrize("recipe", EVALUATIONS, ids=str)
 def test_the_experiment_fits_its_data_and_every_job_parses(recipe: Path, folder: Path) -> None:
-    *_, prepare, evaluation = commands(recipe, folder)
-    args = evaluate.parse_args(evaluation[1:])
-    experiment = parse_experiment(REPO / args.experiment, args.data)
+    (prepare,), evaluations = (
+        [c for c in commands(recipe, folder) if c[0] == name] for name in ("meta-nmt-preprocess", "meta-nmt-evaluate")
+    )
+    experiments = []
+    for evaluation in evaluations:
+        args = evaluate.parse_args(evaluation[1:])
+        experiments.append(parse_experiment(REPO / args.experiment, args.data))
+        check_experiment(experiments[-1], prepare)
+        evaluate.check_commands(plan(experiments[-1]), {"out": str(args.out), "data": args.data})
+    assert SCRATCH in experiments[0].systems, "the baseline without transfer"
+    if recipe == EVALUATION:
+        assert set(experiments[0].systems) == set(SYSTEMS) and 0 in experiments[0].budgets, "all systems, zero-shot too"
+
+
+def check_experiment(experiment: Experiment, prepare: list[str]) -> None:
     for flag, langs in (("source", experiment.source_langs), ("valid", experiment.valid_langs)):
         assert value(prepare, f"--{flag}-langs").split(",") == list(langs), f"{flag} languages differ"
     assert set(experiment.targets) <= set(value(prepare, "--target-langs").split(",")), "the targets are held out"
     drawn = [set(map(int, value(prepare, flag).split(","))) for flag in ("--english-tokens", "--sample-seeds")]
     assert {*experiment.budgets} - {0} <= drawn[0] and {*experiment.seeds} <= drawn[1], "a sample is never drawn"
-    assert {"scratch", "joint", "fomaml"} <= set(experiment.systems) and len(experiment.seeds) >= 3, "three seeds"
-    if recipe == EVALUATION:
-        assert set(experiment.systems) == set(SYSTEMS) and 0 in experiment.budgets, "all systems, zero-shot too"
-    evaluate.check_commands(plan(experiment), {"out": str(args.out), "data": args.data})
+    assert {"joint", "fomaml"} <= set(experiment.systems) and len(experiment.seeds) >= 3, "three seeds"
 
 
 @pytest.mark.parametrize("family", [TATOEBA, BIBLE], ids=str)
