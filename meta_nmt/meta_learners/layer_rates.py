@@ -4,8 +4,8 @@ Antoniou, Edwards and Storkey, "How to train your MAML", ICLR 2019 (arXiv 1810.0
 Per-Step Learning Rates": the outer loss's gradient moves a rate for each layer as it moves theta.
 
 A rate that is learnt from a step or five is the best one for so few, far too small or too large for a fine-tuning of
-two hundred: the bias of a short horizon (Wu, Ren, Liao and Grosse 2018, arXiv 1803.02021). So trajectories are as long
-as fine-tuning, by continual trajectory shifting. Of layer g, with the steps' directions taken as constants,
+two hundred: the bias of a short horizon (Wu, Ren, Liao and Grosse 2018, arXiv 1803.02021). So trajectories are those of
+continual trajectory shifting, as long as one likes. Of layer g, with the steps' directions taken as constants,
 
     delta_g = -f_g * sum_t rate_t * u_gt    ->    d L(theta + delta; query set) / d log f_g = <grad_g L, delta_g>
 

@@ -102,8 +102,8 @@ class MetaTranslationConfig(TranslationDataConfig):
     valid_lr: float = field(
         default=1e-3,
         metadata={
-            "help": "learning rate of the first of these steps, falling to zero over them (Adam; meta_sgd and lstm "
-            "take their own)"
+            "help": "learning rate of the first of these steps, falling to zero over them (Adam; meta_sgd, lslr and "
+            "lstm take their own)"
         },
     )
     valid_batch_tokens: int = field(

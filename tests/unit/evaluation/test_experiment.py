@@ -72,7 +72,7 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"parents": ["aa"]}, "parents must be given with the system transfer, and only with it"),
         ({"systems": ["transfer"], "parents": ["cc"]}, "parents must be of aa, bb, but has cc"),
         ({"valid_langs": ["aa"]}, "aa must have one role"),
-        ({"strategies": ["learned"]}, "strategies has learned, which needs one of the systems lstm, meta_sgd"),
+        ({"strategies": ["learned"]}, "strategies has learned, which needs one of the systems lslr, lstm, meta_sgd"),
         ({"strategies": []}, "strategies must have at least one entry"),
         ({"seeds": []}, "seeds must have at least one entry"),
         ({"budgets": [-1]}, "budgets must be at least 0, but has -1"),
