@@ -168,6 +168,16 @@ def test_the_learned_rule_adapts_what_it_was_learnt_for_and_resumes(data, traine
     assert moved == small if learner == "lstm" else all(name.startswith("encoder.") for name in moved), moved
 
 
+def test_rates_that_fall_to_zero_need_to_know_when(data, trained, tmp_path, capfd):
+    meta = trained("lslr")[0] / "checkpoint_best.pt"
+    argv = [data, "--checkpoint", meta, "--source-lang", "qbx", "--train-subset", "train-500-s1", "--learned-rule"]
+    argv += ["--save-dir", tmp_path / "adapted", "--max-update", "0", "--total-num-update", "9"]
+    assert adapt.main([str(a) for a in argv]) == 2
+    *_, last = capfd.readouterr().err.strip().splitlines()
+    assert last.startswith("meta-nmt-adapt: error: `--max-update` must be above 0"), last
+    assert not any(path.is_file() for path in tmp_path.rglob("*")), "something was written"
+
+
 @pytest.mark.parametrize("learner", LEARNED)
 def test_a_checkpoint_with_a_learned_rule_translates(data, trained, tmp_path, capsys, learner):
     checkpoint = trained(learner)[0] / "checkpoint_best.pt"
