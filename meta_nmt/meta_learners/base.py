@@ -133,6 +133,11 @@ def register_meta_learner(name: str) -> Callable[[type], type]:
     return register
 
 
+def parameter_key(name: str) -> str:
+    """A model's parameter as a key of a learner's nn.ParameterDict, whose names may have no dots."""
+    return name.replace(".", "/")
+
+
 def average(gradients: Sequence[Parameters], weights: Sequence[float]) -> Parameters:
     """Weighted sum of gradient dictionaries; a name that is absent from one counts as zero there. A single one of
     weight 1 is itself the sum."""

@@ -28,7 +28,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from meta_nmt.meta_learners.base import META_PREFIX, MetaLearnerSettings, Visit, register_meta_learner
+from meta_nmt.meta_learners.base import META_PREFIX, MetaLearnerSettings, Visit, parameter_key, register_meta_learner
 from meta_nmt.meta_learners.inner_loop import FallingRate, Parameters, UpdateRule
 from meta_nmt.meta_learners.trajectory_shifting import Trajectory, TrajectoryShifting
 
@@ -99,4 +99,4 @@ class LSLR(TrajectoryShifting):
 
 
 def _key(name: str) -> str:
-    return layer_of(name).replace(".", "/")  # a module's parameters may have no dot in their names
+    return parameter_key(layer_of(name))

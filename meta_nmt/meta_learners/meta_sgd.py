@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from meta_nmt.meta_learners.base import MetaLearnerSettings, register_meta_learner
+from meta_nmt.meta_learners.base import MetaLearnerSettings, parameter_key, register_meta_learner
 from meta_nmt.meta_learners.inner_loop import UpdateRule
 from meta_nmt.meta_learners.maml import MAML
 
@@ -52,11 +52,7 @@ class MetaSGD(MAML):
         for name in adapted:
             like = theta[name].detach()
             rates = like if like.numel() else like.new_empty(1, *like.shape[1:])
-            self.alpha[_key(name)] = nn.Parameter(torch.full_like(rates, settings.alpha))
+            self.alpha[parameter_key(name)] = nn.Parameter(torch.full_like(rates, settings.alpha))
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
-        return RatedSGD([self.alpha[_key(name)] for name in names])
-
-
-def _key(name: str) -> str:
-    return name.replace(".", "/")  # a module's parameters may have no dot in their names
+        return RatedSGD([self.alpha[parameter_key(name)] for name in names])
