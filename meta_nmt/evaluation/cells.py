@@ -71,29 +71,34 @@ class Choice:
 
 
 Step = Job | Choice
+Start = tuple[str, str] | None  # a checkpoint, and the step that it comes from; None: random parameters
+Cell = tuple[str, str, str, int, int]  # target, system, strategy, English tokens, seed
 
 
 def plan(e: Experiment) -> list[Step]:
     """Every step, each after those that it needs; the long ones first, so that none is left alone at the end."""
     steps: list[Step] = []
-    checkpoints: dict[str, tuple[str, str]] = {}  # system -> its checkpoint, and the step that it comes from
+    starts: dict[str, list[Start]] = {SCRATCH: [None]}  # system -> what its samples start from, in turn
     base = _train(e, "base", JOINT, e.source_langs, e.base_tokens, e.base_flags) if _shares_base(e) else None
     parents = [step for lang in e.parents for step in _parent(e, lang)]
     steps += [*([base] if base else []), *parents]
     if e.parents:
         options = tuple(Option(lang, f"train/transfer-{lang}", f"train/transfer-{lang}") for lang in e.parents)
         steps.append(Choice("parent", "parent of transfer", "meta-validation", options))
-        checkpoints[TRANSFER] = (f"@out@/@parent.run@/{BEST}", "parent")
+        starts[TRANSFER] = [(f"@out@/@parent.run@/{BEST}", "parent")]
     for system in e.systems:
         if system not in (SCRATCH, TRANSFER):
             flags = e.system_flags.get(system, "")
-            job = _train(e, system, system, e.source_langs, e.train_tokens, flags, after=base)
-            steps.append(job)
-            checkpoints[system] = (f"@out@/{job.folders[0]}/{BEST}", job.name)
+            names = [system, *(f"{system}-{run}" for run in range(2, e.trainings + 1))]
+            jobs = [
+                _train(e, name, system, e.source_langs, e.train_tokens, flags, base, i) for i, name in enumerate(names)
+            ]
+            steps += jobs
+            starts[system] = [(f"@out@/{job.folders[0]}/{BEST}", job.name) for job in jobs]
     for target in e.targets:
         for budget in e.budgets:
             for system in e.systems:
-                steps += _cells(e, target, budget, system, checkpoints.get(system))
+                steps += _cells(e, target, budget, system, starts[system])
     return steps
 
 
@@ -102,9 +107,17 @@ def _shares_base(e: Experiment) -> bool:
 
 
 def _train(
-    e: Experiment, name: str, learner: str, langs: Sequence[str], tokens: int, flags: str, after: Job | None = None
+    e: Experiment,
+    name: str,
+    learner: str,
+    langs: Sequence[str],
+    tokens: int,
+    flags: str,
+    after: Job | None = None,
+    repeat: int = 0,
 ) -> Job:
-    """Meta-training of one model; meta-validation BLEU says which of its checkpoints is the best."""
+    """Meta-training of one model, for the first time or again; meta-validation BLEU says which of its checkpoints is
+    the best."""
     folder = f"train/{name}"
     command = ["meta-nmt-train", "@data@", "--save-dir", f"@out@/{folder}", "--arch", e.arch]
     command += ["--source-langs", ",".join(langs), "--valid-langs", ",".join(e.valid_langs), "--meta-learner", learner]
@@ -112,7 +125,7 @@ def _train(
     command += ["--query-tokens", str(e.query_tokens), "--max-update", str(e.updates(tokens, learner))]
     if learner in e.inner_steps:
         command += ["--inner-steps", str(e.inner_steps[learner])]
-    seed = e.train_seed + (after is not None)  # what goes on from the base draws other episodes than it did
+    seed = e.train_seed + repeat + (after is not None)  # what goes on from the base draws other episodes than it did
     command += ["--seed", str(seed), "--eval-bleu", "--best-checkpoint-metric", "bleu"]
     command += ["--maximize-best-checkpoint-metric", *shlex.split(e.train_flags), *shlex.split(flags)]
     if after is not None:
@@ -136,33 +149,18 @@ def _parent(e: Experiment, lang: str) -> list[Job]:
     return [own] if base is None else [base, own]
 
 
-def _cells(e: Experiment, target: str, budget: int, system: str, start: tuple[str, str] | None) -> list[Step]:
-    """All of a system at one target and budget; ``start``: its checkpoint, and the step that that comes from."""
+def _cells(e: Experiment, target: str, budget: int, system: str, starts: Sequence[Start]) -> list[Step]:
+    """All of a system at one target and budget."""
     if budget == 0:  # what has not been trained at all has no zero-shot translation
-        return [] if start is None else [_cell(e, (target, system, "zero", 0, 1), start[0], (start[1],))]
+        trained = [(run, start) for run, start in enumerate(starts, 1) if start is not None]
+        return [_cell(e, (target, system, "zero", 0, run), start[0], (start[1],)) for run, start in trained]
     steps: list[Step] = []
     for strategy in e.strategies_of(system):
         rates = [None] if strategy == LEARNED else [f"{rate:g}" for rate in e.learning_rates]
-        first, *others = e.seeds
-        group = f"{target}-{system}-{strategy}-{budget}"
-        rate = rates[0]
-        chosen: tuple[str, ...] = ()
-        if len(rates) > 1:  # the first seed's adaptations at every rate; its cell is the best one's
-            trials = [_adaptation(e, (target, system, strategy, budget, first), r, start, f"-lr{r}") for r in rates]
-            options = tuple(Option(str(r), job.name, job.folders[0]) for r, job in zip(rates, trials, strict=True))
-            choice = Choice(f"lr-{group}", "learning rate", f"{target}, {budget}, {system}, {strategy}", options)
-            best = _cell(e, (target, system, strategy, budget, first), f"@out@/@{choice.name}.run@/{BEST}",
-                         (choice.name,), model=f"@{choice.name}.run@")  # fmt: skip
-            steps += [*trials, choice, best]
-            rate, chosen = f"@{choice.name}.label@", (choice.name,)
-        else:
-            others = [first, *others]
-        for seed in others:
-            steps.append(_adapted_cell(e, (target, system, strategy, budget, seed), rate, start, chosen))
+        for i, seed in enumerate(e.seeds):
+            cell, start = (target, system, strategy, budget, seed), starts[i % len(starts)]
+            steps += _tuned_cell(e, cell, rates, start) if len(rates) > 1 else [_adapted_cell(e, cell, rates[0], start)]
     return steps
-
-
-Cell = tuple[str, str, str, int, int]  # target, system, strategy, English tokens, seed
 
 
 def _name(cell: Cell) -> str:
@@ -170,8 +168,8 @@ def _name(cell: Cell) -> str:
     return f"{target}-{system}-{strategy}-{budget}-s{seed}"
 
 
-def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: tuple[str, str] | None, suffix: str = "") -> Job:
-    """Fine-tuning on the cell's sample; ``start`` None: from random parameters, ``rate`` None: by a learned rule."""
+def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffix: str = "") -> Job:
+    """Fine-tuning on the cell's sample; ``rate`` None: by a learned rule."""
     target, _, strategy, budget, seed = cell
     folder = f"adapted/{_name(cell)}{suffix}"
     command = ["meta-nmt-adapt", "@data@", "--save-dir", f"@out@/{folder}", "--source-lang", target]
@@ -213,13 +211,11 @@ def _cell(e: Experiment, cell: Cell, checkpoint: str, needs: tuple[str, ...], mo
     )
 
 
-def _adapted_cell(
-    e: Experiment, cell: Cell, rate: str | None, start: tuple[str, str] | None, chosen: tuple[str, ...]
-) -> Job:
+def _adapted_cell(e: Experiment, cell: Cell, rate: str | None, start: Start) -> Job:
     """Adaptation and translation in one job."""
     adaptation = _adaptation(e, cell, rate, start)
     (folder,) = adaptation.folders
-    job = _cell(e, cell, f"@out@/{folder}/{BEST}", (*adaptation.needs, *chosen), model=folder)
+    job = _cell(e, cell, f"@out@/{folder}/{BEST}", adaptation.needs, model=folder)
     return replace(
         job,
         kind="adapted cell",
@@ -227,6 +223,19 @@ def _adapted_cell(
         folders=(folder, *job.folders),
         makes=(*adaptation.makes, *job.makes),
     )
+
+
+def _tuned_cell(e: Experiment, cell: Cell, rates: Sequence[str | None], start: Start) -> list[Step]:
+    """Adaptations at every rate, and translation by the one that is best on the dev set. Each sample chooses for
+    itself: the toss of a coin between equal rates is then part of what seeds repeat and their deviation shows, not
+    one toss that all of them share."""
+    target, system, strategy, budget, seed = cell
+    trials = [_adaptation(e, cell, rate, start, f"-lr{rate}") for rate in rates]
+    options = tuple(Option(str(r), job.name, job.folders[0]) for r, job in zip(rates, trials, strict=True))
+    subject = f"{target}, {budget}, {system}, {strategy}, sample {seed}"
+    choice = Choice(f"lr-{_name(cell)}", "learning rate", subject, options)
+    model = f"@{choice.name}.run@"
+    return [*trials, choice, _cell(e, cell, f"@out@/{model}/{BEST}", (choice.name,), model=model)]
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -8,9 +8,9 @@
     systems: [scratch, transfer, joint, fomaml, maml, reptile, anil, meta_sgd, lstm]
     parents: [es, fr]               # transfer: a joint model of each alone; the best in meta-validation is the parent
     budgets: [0, 4000, 16000]       # English tokens of a sample; 0 is zero-shot
-    seeds: [1, 2, 3, 4, 5]          # of samples and adaptation; the first one's dev sets choose learning rates
+    seeds: [1, 2, 3, 4, 5]          # of samples and adaptation
     strategies: [emb, emb_enc, all, learned]  # learned: the rule that meta_sgd and lstm learnt; scratch: always all
-    learning_rates: [0.0005, 0.001] # of adaptation: all are tried with the first seed, the best in dev BLEU is used
+    learning_rates: [0.0005, 0.001] # of adaptation: all are tried on each sample, the best in dev BLEU is used
     arch: ulr_transformer_small
     base_tokens: 16000000           # joint training that every system goes on from; 0: from random parameters
     train_tokens: 16000000          # then each system's own
@@ -19,6 +19,7 @@
     query_tokens: 2000
     inner_steps: {maml: 3}          # where it is not 1: support batches of an episode
     train_seed: 1                   # of base and meta-training; after a base it is one more: other episodes
+    trainings: 1                    # of each system, with seeds of their own: seeds start from them in turn
     train_flags: --lr 1e-3          # more flags of meta-nmt-train
     base_flags: --lr 2e-3           # of it for the base alone, after those
     system_flags: {lstm: --lstm-hidden 10}   # of it for one system, after those
@@ -96,6 +97,7 @@ class Experiment:
     query_tokens: int = 2_000
     inner_steps: dict[str, int] = field(default_factory=dict)
     train_seed: int = 1
+    trainings: int = 1
     train_flags: str = ""
     base_flags: str = ""
     system_flags: dict[str, str] = field(default_factory=dict)
@@ -244,6 +246,8 @@ def _wrong_numbers(e: Experiment) -> Iterable[str]:
     for name, values in (("budgets", e.budgets), ("seeds", e.seeds), ("base_tokens", (e.base_tokens,))):
         if min(values, default=0) < 0:
             yield f"{name} must be at least 0, but has {min(values)}"
+    if not 1 <= e.trainings <= max(1, len(e.seeds)):
+        yield f"trainings must be at least 1 and at most the {len(e.seeds)} seeds, but is {e.trainings}"
     if min(e.learning_rates, default=1) <= 0:
         yield f"learning_rates must be above 0, but has {min(e.learning_rates)}"
     if min(sizes.values()) < 1:

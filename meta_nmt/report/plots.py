@@ -192,6 +192,7 @@ def training_plot(report: Report) -> Plot:
 
     caption = (
         "Meta-validation: at each point the model adapts to a fixed sample of the held-out validation language and is "
-        "scored on its dev set. One training run a system; systems that go on from a shared model share its course."
+        "scored on its dev set. The first training run of each system; those that go on from a shared model share its "
+        "course."
     )
     return Plot("meta-training", "The course of meta-training", caption, draw, with_bleu)

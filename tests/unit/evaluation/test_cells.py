@@ -79,32 +79,54 @@ def test_transfer_starts_from_the_parent_that_meta_validation_chooses() -> None:
     assert filled(value(cell.commands[0], "--path"), values) == "o/train/transfer-bb/checkpoint_best.pt"
 
 
-def test_learning_rates_are_tuned_alike_on_the_first_seed_alone() -> None:
+def test_every_sample_chooses_its_learning_rate() -> None:
     steps = plan(EXPERIMENT)
     found = jobs(steps)
     for system, strategy in (("scratch", "all"), ("joint", "emb"), ("meta_sgd", "all")):
-        group = f"dd-{system}-{strategy}-300"
-        choice = next(step for step in steps if step.name == f"lr-{group}")
-        assert isinstance(choice, Choice) and [o.label for o in choice.options] == ["0.0005", "0.001"]
-        for option in choice.options:
-            assert value(found[option.job].commands[0], "--lr") == option.label
-            assert value(found[option.job].commands[0], "--train-subset") == "train-300-s1"
-        assert value(found[f"cell/{group}-s1"].commands[0], "--path") == f"@out@/@lr-{group}.run@/checkpoint_best.pt"
-        second = found[f"cell/{group}-s2"]
-        assert value(second.commands[0], "--lr") == f"@lr-{group}.label@" and f"lr-{group}" in second.needs
-        assert value(second.commands[0], "--train-subset") == "train-300-s2"
+        for seed in ("1", "2"):
+            cell = f"dd-{system}-{strategy}-300-s{seed}"
+            choice = next(step for step in steps if step.name == f"lr-{cell}")
+            assert isinstance(choice, Choice) and [o.label for o in choice.options] == ["0.0005", "0.001"]
+            for option in choice.options:
+                command = found[option.job].commands[0]
+                assert (value(command, "--lr"), value(command, "--seed")) == (option.label, seed)
+                assert value(command, "--train-subset") == f"train-300-s{seed}"
+                assert found[option.job].folders == (option.run,)
+            (command,) = found[f"cell/{cell}"].commands
+            assert value(command, "--path") == f"@out@/@lr-{cell}.run@/checkpoint_best.pt"
+            assert found[f"cell/{cell}"].needs == (choice.name,)
     learned = found["cell/dd-meta_sgd-learned-300-s1"].commands[0]
     assert "--learned-rule" in learned and "--lr" not in learned and "--strategy" not in learned
-    assert value(found["cell/dd-scratch-all-300-s2"].commands[0], "--max-update") == "99"
-    assert value(found["cell/dd-joint-all-300-s2"].commands[0], "--max-update") == "9"
+    assert value(found["adapted/dd-scratch-all-300-s2-lr0.001"].commands[0], "--max-update") == "99"
+    assert value(found["adapted/dd-joint-all-300-s2-lr0.001"].commands[0], "--max-update") == "9"
 
 
 def test_a_budget_may_have_flags_of_its_own() -> None:
     found = jobs(plan(replace(EXPERIMENT, budgets=(300, 600), budget_flags={600: "--max-update 18"})))
     for budget, updates in ((300, "9"), (600, "18")):
-        command = found[f"cell/dd-joint-all-{budget}-s2"].commands[0]
+        command = found[f"adapted/dd-joint-all-{budget}-s2-lr0.001"].commands[0]
         assert command[-1] == updates and command[-2] == "--max-update", "the last one counts"
-        assert value(found[f"cell/dd-scratch-all-{budget}-s2"].commands[0], "--max-update") == "99"
+        scratch = found[f"adapted/dd-scratch-all-{budget}-s2-lr0.001"].commands[0]
+        assert value(scratch, "--max-update") == "99"
+
+
+def test_samples_start_from_repeated_trainings_in_turn() -> None:
+    e = replace(EXPERIMENT, trainings=2, seeds=(1, 2, 3), learning_rates=(5e-4,))
+    found = jobs(plan(e))
+    first, again = (found[f"train/{name}"].commands[0] for name in ("joint", "joint-2"))
+    own = ("--save-dir", "--seed")
+    assert [value(first, flag) for flag in own] == ["@out@/train/joint", "2"]
+    assert [value(again, flag) for flag in own] == ["@out@/train/joint-2", "3"]
+    without = [[w for w in c if w not in [value(c, flag) for flag in own]] for c in (first, again)]
+    assert without[0] == without[1], "nothing else differs"
+    for seed, run in ((1, "joint"), (2, "joint-2"), (3, "joint")):
+        cell = found[f"cell/dd-joint-emb-300-s{seed}"]
+        assert value(cell.commands[0], "--checkpoint") == f"@out@/train/{run}/checkpoint_best.pt"
+        assert cell.needs == (f"train/{run}",)
+    zero = [found[f"cell/dd-joint-zero-0-s{run}"] for run in (1, 2)]
+    assert [job.needs for job in zero] == [("train/joint",), ("train/joint-2",)]
+    assert "cell/dd-transfer-zero-0-s2" not in found and "train/transfer-aa-2" not in found, "a parent is chosen once"
+    assert fingerprints(plan(e), "data")["train/joint"] == fingerprints(plan(EXPERIMENT), "data")["train/joint"]
 
 
 def test_one_learning_rate_needs_no_choice() -> None:

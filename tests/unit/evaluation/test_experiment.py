@@ -77,6 +77,8 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"seeds": []}, "seeds must have at least one entry"),
         ({"budgets": [-1]}, "budgets must be at least 0, but has -1"),
         ({"learning_rates": [0.1, 0]}, "learning_rates must be above 0, but has 0"),
+        ({"trainings": 0}, "trainings must be at least 1"),
+        ({"trainings": 9, "seeds": [1, 2]}, "trainings must be at least 1 and at most the 2 seeds, but is 9"),
         ({"train_tokens": 16_001}, "train_tokens must be a multiple of the 16000 tokens of a step of joint"),
         ({"train_tokens": 16_000, "inner_steps": {"maml": 2}}, "train_tokens must be a multiple of the 24000 tokens"),
         ({"base_tokens": 5}, "base_tokens must be a multiple of the 16000 tokens"),
