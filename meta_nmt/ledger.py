@@ -42,13 +42,29 @@ def read_ledger(path: Path) -> list[Line]:
     return _parse(path, text[: text.rfind(b"\n") + 1])
 
 
+def experiment(lines: list[Line]) -> Line:
+    """The record of what is evaluated, the last one; empty where there is none."""
+    return next((line for line in reversed(lines) if line.get("kind") == "experiment"), {})
+
+
 def latest(lines: list[Line]) -> dict[str, Line]:
-    """The last line of each job, in the order in which the jobs first came."""
-    jobs: dict[str, Line] = {}
-    for line in lines:
-        if line.get("kind") == "job":
-            jobs[line["job"]] = line
-    return jobs
+    """The last line of each job, in the order in which the jobs first came; see `_current`."""
+    return _current(lines, "job", "job", "jobs")
+
+
+def choices(lines: list[Line]) -> dict[str, Line]:
+    """The same of each choice."""
+    return _current(lines, "choice", "name", "choices")
+
+
+def _current(lines: list[Line], kind: str, name: str, record: str) -> dict[str, Line]:
+    """What an earlier version of the experiment ran, or chose, with other commands or on other data does not count:
+    its numbers must not stand beside those of this version."""
+    found = {line[name]: line for line in lines if line.get("kind") == kind}
+    marks = experiment(lines).get(record)
+    if not isinstance(marks, dict):  # a file from before records had fingerprints, or without any
+        return found
+    return {key: line for key, line in found.items() if key in marks and marks[key] == line.get("fingerprint")}
 
 
 class Ledger:

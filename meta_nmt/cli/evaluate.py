@@ -10,17 +10,18 @@ DIR/results and DIR/logs; and the report in DIR/report. Killed, or with failed j
 from __future__ import annotations
 
 import importlib
+import json
 import shlex
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from data_prep.errors import InputError, OneLineParser, one_line, run_command, writable_directory
 from data_prep.provenance import sha256, versions
 from meta_nmt.evaluation.cards import write_card
-from meta_nmt.evaluation.cells import Choice, Job, Step, filled, plan
+from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
@@ -77,11 +78,14 @@ def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
                 module.parse_args([filled(word, known) for word in command[1:]])
 
 
-def record(results: Ledger, experiment: Experiment, steps: Sequence[Step]) -> None:
-    """What the results file is of: its last line of this kind counts."""
-    jobs = [step.name for step in steps if isinstance(step, Job)]
-    definition = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(experiment).items()}
-    line = {"kind": "experiment", "experiment": definition, "jobs": jobs}
+def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks: Mapping[str, str]) -> None:
+    """What the results file is of, with each step's fingerprint: its last line of this kind counts."""
+    of_kind = {
+        kind: {step.name: marks[step.name] for step in steps if isinstance(step, kind)} for kind in (Job, Choice)
+    }
+    # as JSON has it: budgets that are keys are text there
+    definition = json.loads(json.dumps(asdict(experiment)))
+    line = {"kind": "experiment", "experiment": definition, "jobs": of_kind[Job], "choices": of_kind[Choice]}
     known = [old for old in results.lines if old.get("kind") == "experiment"]
     if not known or known[-1] != line:
         results.append(line)
@@ -115,8 +119,9 @@ def body(argv: Sequence[str] | None) -> int:
 
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", args.cluster, experiment.executor)
-        record(results, experiment, steps)
-        sweep = Sweep(steps, out, results, executor, experiment.data, sha256(data / "data.json"), args.jobs, add_card)
+        marks = fingerprints(steps, sha256(data / "data.json"))
+        record(results, experiment, steps, marks)
+        sweep = Sweep(steps, out, results, executor, experiment.data, marks, args.jobs, add_card)
         complete = sweep.run()
         tokens = ", ".join(f"{run} {count:,}" for run, count in trained_tokens(out, steps).items())
         print(f"training tokens: {tokens or 'none'}", file=sys.stderr)

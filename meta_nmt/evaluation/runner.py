@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from data_prep.errors import InputError
 from meta_nmt.evaluation import worker
-from meta_nmt.evaluation.cells import Choice, Job, Option, Step, filled, fingerprints
+from meta_nmt.evaluation.cells import Choice, Job, Option, Step, filled
 from meta_nmt.ledger import Ledger, latest
 from meta_nmt.training import training_log
 
@@ -60,7 +60,8 @@ class Sweep:
         out: the evaluation's folder.
         results: its results file, open.
         executor: where jobs are submitted.
-        data: the data folder, as commands name it; ``data_hash`` says what is in it.
+        data: the data folder, as commands name it.
+        marks: the fingerprint of each step.
         limit: jobs at a time.
         on_finished: is called before a job counts as finished; InputError from it makes it a failed one.
     """
@@ -72,13 +73,12 @@ class Sweep:
         results: Ledger,
         executor: Any,
         data: str,
-        data_hash: str,
+        marks: Mapping[str, str],
         limit: int,
         on_finished: OnFinished = lambda job, model: None,
     ) -> None:
         self.steps, self.out, self.results, self.executor = steps, out, results, executor
-        self.limit, self.on_finished = limit, on_finished
-        self.marks = fingerprints(steps, data_hash)
+        self.limit, self.on_finished, self.marks = limit, on_finished, marks
         self.values = {"out": str(out), "data": data}
         self.state: dict[str, str] = {}
         self.blame: dict[str, str] = {}  # of a failed step: the job that failed first

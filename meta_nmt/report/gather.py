@@ -184,10 +184,9 @@ def _distinct(found: Iterable[Result]) -> list[Result]:
 def _add_evaluation(report: Report, results_file: Path) -> None:
     """What a results file says beside its finished cells."""
     lines = ledger.read_ledger(results_file)
-    report.experiment = next((line for line in reversed(lines) if line.get("kind") == "experiment"), {})
+    report.experiment = ledger.experiment(lines)
     jobs = ledger.latest(lines)
-    choices = {(line["what"], line["for"]): line for line in lines if line.get("kind") == "choice"}  # the last counts
-    report.choices += choices.values()
+    report.choices += ledger.choices(lines).values()
     for name, job in jobs.items():
         if job["state"] == "failed":
             log = results_file.parent / job["log"]

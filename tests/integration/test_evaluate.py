@@ -27,7 +27,7 @@ EXPERIMENT = {
     "base_tokens": 24_000, "train_tokens": 24_000, "support_tokens": 300, "query_tokens": 300,
     "train_flags": "--lr 3e-3 --warmup-updates 2 --valid-sample-tokens 300 --valid-steps 2 --save-interval-updates 3 "
     + SHAPE,
-    "adapt_flags": "--max-update 6 --save-interval-updates 3 --num-workers 0",
+    "adapt_flags": "--max-update 8 --save-interval-updates 3 --num-workers 0", "budget_flags": {300: "--max-update 6"},
     "scratch_flags": f"--max-update 6 --save-interval-updates 3 {SHAPE}", "generate_flags": "--beam 1",
 }  # fmt: skip
 CELLS = 1 + 3 + 9 + 1  # scratch; zero-shot; three strategies of three systems; a learned rule
@@ -93,6 +93,8 @@ def test_killed_three_times_it_ends_as_undisturbed(experiment: Path, tmp_path: P
     expected, found = timeless(tmp_path / "undisturbed"), timeless(out)
     assert len(expected[0]) == JOBS and {job["state"] for job in expected[0].values()} == {"finished"}
     assert found == expected
+    kinds = [line["kind"] for line in read_ledger(out / FILE_NAME)]
+    assert kinds.count("experiment") == 1, "nothing about the experiment had changed"
     report = json.loads((out / "report/report.json").read_text())
     other = json.loads((tmp_path / "undisturbed/report/report.json").read_text())
     assert [row["bleu"] for row in report["rows"]] == [row["bleu"] for row in other["rows"]]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from data_prep.errors import InputError
-from meta_nmt.evaluation.cells import Job, Step
+from meta_nmt.evaluation.cells import Job, Step, fingerprints
 from meta_nmt.evaluation.runner import Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger, latest, read_ledger
 
@@ -23,7 +23,7 @@ CELLS = 12
 def sweep(out: Path, steps: list[Step], finished: Callable[[Job, str | None], None] = lambda job, model: None) -> bool:
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", "local", {})
-        return Sweep(steps, out, results, executor, "data", "hash", 6, finished).run()
+        return Sweep(steps, out, results, executor, "data", fingerprints(steps, "hash"), 6, finished).run()
 
 
 def timeless(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

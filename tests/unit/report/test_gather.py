@@ -117,7 +117,7 @@ def test_a_results_file_names_its_cells_and_what_failed(results, tmp_path):
     failed = {"kind": "job", "job": "cell/fi", "state": "failed", "error": "no space left", "log": "job.log"}
     mended = failed | {"job": "cell/ro-fomaml-emb_enc-16000-s1"}
     experiment = {"kind": "experiment", "experiment": {"targets": ["ro"]}, "jobs": ["cell/fi", "cell/other"]}
-    choice = {"kind": "choice", "what": "adaptation", "for": "fomaml, emb_enc", "chosen": "lr 0.001",
+    choice = {"kind": "choice", "name": "lr", "what": "adaptation", "for": "fomaml, emb_enc", "chosen": "lr 0.001",
               "dev_bleu": {"lr 0.001": 31.25, "lr 0.01": 12.0}}  # fmt: skip
     path = ledger(tmp_path / "sweep", experiment, choice | {"chosen": "lr 99"}, choice, failed, mended)
     for given in (path, path.parent):
@@ -133,6 +133,29 @@ def test_a_results_file_names_its_cells_and_what_failed(results, tmp_path):
         assert "no space left" in text and "cell/fi" in text, f"{name} does not show what failed"
         assert "lr 0.001" in text and "31.25" in text, f"{name} does not show what was chosen"
     assert json.loads((tmp_path / "out/report.json").read_text())["failed"][0]["job"] == "cell/fi"
+
+
+def test_what_an_earlier_version_of_the_experiment_ran_is_left_out(results, tmp_path):
+    shutil.copytree(results, tmp_path / "sweep")
+    names = ["ro-fomaml-emb_enc-16000-s1", "ro-joint-emb_enc-16000-s1"]
+    cells = [{"kind": "job", "job": name, "state": "finished", "results": name, "fingerprint": "1"} for name in names]
+    failed = {"kind": "job", "job": "adapt", "state": "failed", "error": "?", "log": "job.log", "fingerprint": "1"}
+    choice = {"kind": "choice", "name": "lr", "what": "learning rate", "for": "ro", "chosen": "0.001",
+              "dev_bleu": {"0.001": 31.25}, "fingerprint": "1"}  # fmt: skip
+
+    def report(jobs, choices):
+        now = {"kind": "experiment", "experiment": {}, "jobs": jobs, "choices": choices}
+        lines = [*cells, failed, choice, now]
+        (tmp_path / "sweep/results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return make_report([tmp_path / "sweep"], "A report")
+
+    same = report({names[0]: "1", names[1]: "1", "adapt": "1"}, {"lr": "1"})
+    assert [len(x) for x in (same.results, same.failures, same.choices)] == [2, 1, 1] and same.unfinished == 0
+    changed = report({names[0]: "1", names[1]: "2", "adapt": "2"}, {"lr": "2"})
+    assert [r.system for r in changed.results] == ["fomaml"], "joint is adapted in another way now"
+    assert not changed.failures and not changed.choices and changed.unfinished == 2
+    fewer = report({names[0]: "1"}, {})
+    assert [r.system for r in fewer.results] == ["fomaml"] and fewer.unfinished == 0, "joint was taken out"
 
 
 @pytest.mark.parametrize(("text", "part"), [("no JSON\n", "line 1"), ("[]\n", "line 1"), ("", "finished cell")])
