@@ -40,7 +40,8 @@ def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
         lines += [f"![{plot.title}](plots/{plot.name}.png)", "", plot.caption, ""]
     text = (
         "Tests of sacreBLEU, two-sided. What is resampled is the test sentence, with its translations by all seeds; "
-        "p-values are not corrected for the number of comparisons."
+        "the t-test takes the seeds' differences themselves, their mean over targets. p-values are not corrected for "
+        "the number of comparisons."
     )
     lines += section(f"Significance against {report.baseline}", tables.significance_table(report), text=text)
     lines += section("Every run", tables.runs_table(report))

@@ -7,6 +7,10 @@ sacreBLEU's numbers of trials and its seed: for one seed of an experiment they a
 Several seeds translate the same test sentences, and those translations are not independent of each other. So what is
 resampled is the sentence, with its translations by all seeds: their statistics are added up. Over several targets the
 sentences of all of them are resampled together.
+
+Those two tests say whether other sentences would show the difference; they know nothing of other samples and training
+runs. A paired t-test does: what it takes as one observation is a seed's difference, its mean over the targets. It wants
+two seeds, and has little power with three.
 """
 
 from __future__ import annotations
@@ -17,13 +21,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.stats
 from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 
 from meta_nmt.report.results import Result
 
-TESTS = ("bs", "ar")  # sacreBLEU's names of the tests
-TITLES = {"bs": "paired bootstrap", "ar": "approximate randomisation"}
+TESTS = ("bs", "ar")  # sacreBLEU's names of its tests
+T_TEST = "t"
+TITLES = {"bs": "paired bootstrap", "ar": "approximate randomisation", T_TEST: "t-test over seeds"}
 ALL_TARGETS = "all"
 BASELINE = "joint"
 # a strategy that the baseline does not have is compared with what fine-tuning does by default
@@ -49,7 +55,8 @@ class CountedBLEU(BLEU):
 
 @dataclass(frozen=True)
 class Comparison:
-    """delta: BLEU of ``system`` minus that of ``against``, over all seeds; p: of a difference as large by chance."""
+    """delta: BLEU of ``system`` minus that of ``against``, of all seeds' sentences together (t-test: the mean of the
+    seeds'); p: of a difference as large by chance."""
 
     target: str
     english_tokens: int
@@ -91,6 +98,20 @@ def paired_test(pairs: Sequence[Pair], test: str) -> tuple[float, float]:
     system: Any
     baseline, system = scores["BLEU"]
     return system.score - baseline.score, system.p_value
+
+
+def common_seeds(pairs: Sequence[Pair]) -> list[int]:
+    """The seeds that every target has."""
+    return sorted(set[int].intersection(*(set(pair.seeds) for pair in pairs)))
+
+
+def t_test(pairs: Sequence[Pair]) -> tuple[float, float]:
+    """(delta, p) over seeds: each one's difference of BLEU, the mean over targets, is an observation. 1 where all
+    differences are zero."""
+    by_seed = [{a.seed: a.bleu - b.bleu for a, b in zip(pair.ours, pair.theirs, strict=True)} for pair in pairs]
+    deltas = np.array([np.mean([found[seed] for found in by_seed]) for seed in common_seeds(pairs)])
+    p = 1.0 if not deltas.any() else float(scipy.stats.ttest_1samp(deltas, 0.0).pvalue)
+    return float(deltas.mean()), p
 
 
 def pairs_of(results: Sequence[Result], baseline: str) -> dict[tuple[int, str, str], list[Pair]]:
@@ -139,7 +160,9 @@ def tasks(results: Sequence[Result], baseline: str = BASELINE, by_seed: bool = F
             groups = [(pair.target, [pair]) for pair in pairs]
             if len(pairs) > 1:
                 groups.append((ALL_TARGETS, pairs))
-        found += [(target, *name, group, test) for target, group in groups for test in TESTS[: 1 if by_seed else None]]
+        for target, group in groups:
+            tests = TESTS[:1] if by_seed else (*TESTS, *([T_TEST] if len(common_seeds(group)) > 1 else []))
+            found += [(target, *name, group, test) for test in tests]
     return found
 
 
@@ -147,6 +170,6 @@ def compare(
     target: str, tokens: int, strategy: str, system: str, other: str, pairs: list[Pair], test: str
 ) -> Comparison:
     """One comparison, made."""
-    delta, p = paired_test(pairs, test)
+    delta, p = t_test(pairs) if test == T_TEST else paired_test(pairs, test)
     seeds = tuple(sorted({seed for pair in pairs for seed in pair.seeds}))
     return Comparison(target, tokens, strategy, system, other, delta, p, test, seeds)

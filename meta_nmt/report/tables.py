@@ -200,7 +200,7 @@ def runs_table(report: Report) -> Table:
 
 
 def significance_table(report: Report, main: bool = False) -> Table:
-    """One row a comparison, both tests beside each other, the main table's first; ``main``: those alone."""
+    """One row a comparison, its tests beside each other, the main table's first; ``main``: those alone."""
     by_test: dict[tuple[Any, ...], dict[str, Comparison]] = defaultdict(dict)
     for c in (c for c in report.significance if not main or c.english_tokens in (0, report.budget)):
         by_test[c.english_tokens, c.strategy, c.system, c.target][c.test] = c

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from meta_nmt.report.results import read_lines, read_result
-from meta_nmt.report.significance import ALL_TARGETS, Pair, compare, paired_test, tasks
+from meta_nmt.report.significance import ALL_TARGETS, Pair, common_seeds, compare, paired_test, t_test, tasks
 
 
 def sacrebleu(test, references, *hypotheses):
@@ -62,12 +62,33 @@ def test_translations_of_one_sentence_by_several_seeds_are_no_independent_eviden
     assert naive[1] < 0.7 * once[1], "this is the mistake that is avoided"
 
 
+def test_the_t_test_is_over_seeds(pair):
+    def runs(target, theirs, ours):
+        results = [
+            tuple(replace(pair.ours[0], seed=s, bleu=b) for s, b in enumerate(side, 1)) for side in (ours, theirs)
+        ]
+        return Pair(target, *results)
+
+    ro, fi = runs("ro", [20.0, 21.0, 22.0], [20.5, 21.0, 23.0]), runs("fi", [10.0, 11.0, 12.0], [10.1, 11.0, 12.2])
+    # by hand: differences 0.5, 0, 1: mean 0.5, standard error 0.5 / sqrt(3), t = sqrt(3); with two degrees of freedom
+    # p = 1 - t / sqrt(t^2 + 2)
+    assert t_test([ro]) == pytest.approx((0.5, 1 - (3 / 5) ** 0.5))
+    # over both targets: 0.3, 0, 0.6, as every one of them is 0.6 times as large
+    assert t_test([ro, fi]) == pytest.approx((0.3, 1 - (3 / 5) ** 0.5))
+    assert t_test([runs("ro", [1.0, 2.0], [1.0, 2.0])]) == (0.0, 1.0), "the same translations"
+    more = Pair("fi", fi.ours[1:], fi.theirs[1:])
+    assert common_seeds([ro, more]) == [2, 3] and t_test([ro, more])[0] == pytest.approx(0.3), "seeds that both have"
+
+
 def test_every_cell_is_compared_and_all_targets_together(gathered):
     found = {(c.target, c.english_tokens, c.strategy, c.system, c.test) for c in gathered.significance}
     assert {("ro", 16_000, "emb_enc", "fomaml", test) for test in ("bs", "ar")} <= found, "both tests of a cell"
     assert (ALL_TARGETS, 16_000, "emb_enc", "fomaml", "bs") in found, "over targets"
     assert ("ro", 0, "zero", "fomaml", "bs") in found, "zero-shot"
     assert not [c for c in gathered.significance if c.system in ("joint", "scratch")], "the baselines are not compared"
+    t_tests = {(c.target, c.english_tokens, c.strategy) for c in gathered.significance if c.test == "t"}
+    assert ("ro", 1000, "emb_enc") in t_tests, "three seeds"
+    assert ("ro", 0, "zero") not in t_tests, "one run has no deviation"
     learned = next(c for c in gathered.significance if c.strategy == "learned")
     assert learned.against == "joint, emb_enc", "a strategy that joint has not is compared with its fine-tuning"
     seeds = [c for c in gathered.by_seed if (c.target, c.english_tokens, c.system) == ("ro", 1000, "fomaml")]
