@@ -16,7 +16,7 @@ from markupsafe import Markup
 from meta_nmt.report import tables
 from meta_nmt.report.gather import Report
 from meta_nmt.report.plots import Plot, rendered
-from meta_nmt.report.significance import ALL_TARGETS
+from meta_nmt.report.significance import ALL_TARGETS, T_TEST
 
 
 def _file(name: str) -> str:
@@ -72,14 +72,18 @@ def _mean_bleu(report: Report, system: str, target: str, strategy: str) -> float
 
 
 def _verdict(report: Report, system: str, strategy: str) -> str:
-    """What the paired bootstrap says of it, in words."""
-    wanted = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system, "bs")
-    for c in report.significance:
-        if (c.target, c.english_tokens, c.strategy, c.system, c.test) == wanted:
-            delta = f"{c.delta:+.2f}".replace("-", tables.MINUS)
-            within = "" if c.p < tables.LEVEL else "; the difference is within chance"
-            return f" (over all sentences {delta}, paired bootstrap p {_p(c.p)}){within}"
-    return ""
+    """What the paired bootstrap says of it, and the t-test where there are several seeds, in words."""
+    wanted = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system)
+    tests = {c.test: c for c in report.significance if (c.target, c.english_tokens, c.strategy, c.system) == wanted}
+    if "bs" not in tests:
+        return ""
+    over_sentences, over_seeds = tests["bs"], tests.get(T_TEST)
+    delta = f"{over_sentences.delta:+.2f}".replace("-", tables.MINUS)
+    text = f" (over all sentences {delta}, paired bootstrap p {_p(over_sentences.p)}"
+    text += f"; t-test over seeds p {_p(over_seeds.p)})" if over_seeds else ")"
+    if over_sentences.p >= tables.LEVEL:
+        return f"{text}; the difference is within chance"
+    return f"{text}; other seeds may not show it" if over_seeds and over_seeds.p >= tables.LEVEL else text
 
 
 def _p(p: float) -> str:
@@ -91,10 +95,10 @@ def main_caption(report: Report) -> str:
     seeds = len(report.seeds)
     return (
         f"Test BLEU (sacreBLEU) after adaptation to samples of {report.budget:,} English tokens, mean ± standard "
-        f"deviation over {seeds} seed{'s' * (seeds != 1)}; zero-shot is the model as it was meta-trained, one run. "
-        f"Shaded: the best of its column. {tables.ABOVE} {tables.BELOW}: above or below {report.baseline} by the "
-        f"paired bootstrap, p < {tables.LEVEL}. What is trained from scratch trains everything, and stands by every "
-        "fine-tuning."
+        f"deviation over {seeds} seed{'s' * (seeds != 1)}; zero-shot is the model as it was meta-trained, each "
+        f"training once. Shaded: the best of its column. {tables.ABOVE} {tables.BELOW}: above or below "
+        f"{report.baseline} by the paired bootstrap, p < {tables.LEVEL}. What is trained from scratch trains "
+        "everything, and stands by every fine-tuning."
     )
 
 

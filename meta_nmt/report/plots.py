@@ -165,7 +165,7 @@ def budget_plot(report: Report, target: str) -> Plot | None:
         f"{target} to English: test BLEU against the size of the sample adapted on, strategy "
         f"{strategy_title(strategy)} (scratch trains everything). Lines are means over {seeds} "
         f"seed{'s' * (seeds != 1)}, bands one standard "
-        "deviation each way; zero-shot is one run."
+        "deviation each way; zero-shot is each training once."
     )
     return Plot(f"budget-{target}", f"BLEU against budget, {target}", caption, draw)
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -62,6 +63,16 @@ def test_the_lead_sentence_says_what_the_numbers_say(gathered):
     assert f"against {means['joint']} of joint" in text and f"from scratch gives {means['scratch']}." in text, text
     (test,) = [c for c in gathered.significance if (c.target, c.english_tokens, c.test) == ("all", 16_000, "bs")]
     assert f"p = {test.p:.3f}" in text and f"{test.delta:+.2f}" in text, text
+    (over_seeds,) = [c for c in gathered.significance if (c.target, c.english_tokens, c.test) == ("all", 16_000, "t")]
+    assert f"over seeds p = {over_seeds.p:.3f}" in text, text
+    # the verdict is cautious where either test is
+    for p, q, words in ((0.2, 0.2, "within chance"), (0.01, 0.2, "other seeds may not show it"), (0.01, 0.02, "")):
+        tests = [replace(test, p=p), replace(over_seeds, p=q)]
+        verdict = finding(replace(gathered, significance=tests))
+        said = [w for w in ("within chance", "other seeds may not show it") if w in verdict]
+        assert said == ([words] if words else []), verdict
+    alone = finding(replace(gathered, significance=[test]))
+    assert "over seeds" not in alone and f"p = {test.p:.3f}" in alone, "one seed has no t-test"
 
 
 def test_samples_are_the_best_and_the_worst(gathered):
