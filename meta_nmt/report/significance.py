@@ -106,11 +106,11 @@ def common_seeds(pairs: Sequence[Pair]) -> list[int]:
 
 
 def t_test(pairs: Sequence[Pair]) -> tuple[float, float]:
-    """(delta, p) over seeds: each one's difference of BLEU, the mean over targets, is an observation. 1 where all
-    differences are zero."""
+    """(delta, p) over seeds: each one's difference of BLEU, the mean over targets, is an observation. 1 where they
+    are all the same: copies of one run are no repetition."""
     by_seed = [{a.seed: a.bleu - b.bleu for a, b in zip(pair.ours, pair.theirs, strict=True)} for pair in pairs]
     deltas = np.array([np.mean([found[seed] for found in by_seed]) for seed in common_seeds(pairs)])
-    p = 1.0 if not deltas.any() else float(scipy.stats.ttest_1samp(deltas, 0.0).pvalue)
+    p = 1.0 if np.ptp(deltas) < 1e-9 else float(scipy.stats.ttest_1samp(deltas, 0.0).pvalue)
     return float(deltas.mean()), p
 
 

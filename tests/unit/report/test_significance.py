@@ -76,6 +76,7 @@ def test_the_t_test_is_over_seeds(pair):
     # over both targets: 0.3, 0, 0.6, as every one of them is 0.6 times as large
     assert t_test([ro, fi]) == pytest.approx((0.3, 1 - (3 / 5) ** 0.5))
     assert t_test([runs("ro", [1.0, 2.0], [1.0, 2.0])]) == (0.0, 1.0), "the same translations"
+    assert t_test([runs("ro", [1.1, 1.1], [1.4, 1.4])]) == pytest.approx((0.3, 1.0)), "one run, copied"
     more = Pair("fi", fi.ours[1:], fi.theirs[1:])
     assert common_seeds([ro, more]) == [2, 3] and t_test([ro, more])[0] == pytest.approx(0.3), "seeds that both have"
 
