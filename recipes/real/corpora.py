@@ -2,12 +2,15 @@
 
     python -m recipes.real.corpora --packs PACKS --out OUT
 
-PACKS holds the folders bible, gnome, tatoeba and muse-dict; OUT/manifest.yaml names their files, OUT/dict and OUT/mono
-link to them. A source language is trained on all the packs that it is in. A target is one language in one pack, so that
-its dev and test sets are of the domain of its sample: Bible targets have the language's own code, Tatoeba targets
-``ro_tatoeba`` (Turkish, in one pack only: ``tr``). Their last 1,000 lines are the test set, the 500 before them dev.
+PACKS holds the folders bible, gnome, tatoeba, ntrex, wmt and muse-dict; OUT/manifest.yaml names their files, OUT/dict
+and OUT/mono link to them. A source language is trained on all the packs that it is in. A target is one language in one
+domain, so that its dev and test sets are of the domain of its sample: Bible targets have the language's own code.
+Tatoeba targets are ``ro_tatoeba`` (Turkish, of no Bible: ``tr``); their last 1,000 lines are the test set, the 500
+before them dev. News targets are ``ro_news``: a quarter of NTREX's documents is dev, the others are trained on, and the
+test set is the official newstest, as in Gu et al. 2018 (MetaNMT). No source language has news.
 """
 
+import zlib
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +26,8 @@ VALID = "sl"  # not of Tatoeba: that file is mostly Slovak
 BIBLE_TARGETS = "ro lv fi ko zu".split()
 TATOEBA_TARGETS = {"ro_tatoeba": "ro", "fi_tatoeba": "fi", "tr": "tr"}  # lv and ko have no 16,000 tokens there
 TEST_LINES, VALID_LINES = 1000, 500
+NEWS_TARGETS = {"ro": 2016, "lv": 2017, "fi": 2017, "tr": 2017}  # the newstest
+PACKS = "bible, gnome, tatoeba, ntrex, wmt and muse-dict"
 LICENCE = "see the pack"
 
 
@@ -48,17 +53,33 @@ def packs_of(packs: Path, lang: str, names: tuple[str, ...]) -> list[dict[str, A
     return found
 
 
-def split_tatoeba(packs: Path, out: Path, code: str, lang: str) -> list[dict[str, Any]]:
-    """A target's lines as files of their own, so that one manifest can hold sets split by id and by line."""
+def split_tatoeba(packs: Path, lang: str) -> dict[str, list[str]]:
+    """split -> lines ``X<TAB>English``: the last ones are held out."""
     lines = read_lines(packs / "tatoeba" / f"{lang}-en.tsv.gz")
-    ends = {"train": len(lines) - VALID_LINES - TEST_LINES, "valid": len(lines) - TEST_LINES, "test": len(lines)}
-    entries, start = [], 0
-    for split, end in ends.items():
+    valid, test = len(lines) - VALID_LINES - TEST_LINES, len(lines) - TEST_LINES
+    return {"train": lines[:valid], "valid": lines[valid:test], "test": lines[test:]}
+
+
+def split_news(packs: Path, lang: str) -> dict[str, list[str]]:
+    """The same: NTREX by document, a quarter of them for dev, and the newstest."""
+    own, english = (read_lines(packs / "ntrex" / f"{code}.tsv.gz") for code in (lang, "en"))
+    translation = dict(line.split("\t") for line in english)
+    sets: dict[str, list[str]] = {"train": [], "valid": []}
+    for line in own:
+        key, text = line.split("\t")
+        document = key.rpartition(".")[0]
+        sets["train" if zlib.crc32(document.encode()) % 4 else "valid"].append(f"{text}\t{translation[key]}")
+    return sets | {"test": read_lines(packs / "wmt" / f"{lang}-en" / f"newstest{NEWS_TARGETS[lang]}.tsv.gz")}
+
+
+def write_sets(out: Path, code: str, sets: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """A target's sets as files of their own, so that one manifest can hold them beside corpora that are split by id."""
+    entries = []
+    for split, lines in sets.items():
         path = out / code / f"{split}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(line + "\n" for line in lines[start:end]), "utf-8")
-        entries.append(entry(f"tatoeba-{code}-{split}", "tsv", code, path, split=split))
-        start = end
+        path.write_text("".join(line + "\n" for line in lines), "utf-8")
+        entries.append(entry(f"{code}-{split}", "tsv", code, path, split=split))
     return entries
 
 
@@ -71,7 +92,7 @@ def link(path: Path, to: Path) -> None:
 def parse_args(argv: Sequence[str] | None) -> Namespace:
     """The flags; SystemExit(2) with one line on bad usage."""
     parser = OneLineParser(prog="python -m recipes.real.corpora", description=main.__doc__)
-    parser.add_argument("--packs", type=Path, required=True, metavar="DIR", help="bible, gnome, tatoeba and muse-dict")
+    parser.add_argument("--packs", type=Path, required=True, metavar="DIR", help=PACKS)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the manifest and the links go")
     return parser.parse_args(argv)
 
@@ -80,7 +101,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the manifest, and links to word lists and monolingual text, of the experiment on real text."""
     args = parse_args(argv)
     packs, out = args.packs, args.out
-    needed = [packs / "muse-dict", *(packs / "tatoeba" / f"{lang}-en.tsv.gz" for lang in TATOEBA_TARGETS.values())]
+    needed = [packs / "muse-dict", packs / "ntrex" / "en.tsv.gz"]
+    needed += [packs / "tatoeba" / f"{lang}-en.tsv.gz" for lang in TATOEBA_TARGETS.values()]
+    needed += [packs / "ntrex" / f"{lang}.tsv.gz" for lang in NEWS_TARGETS]
+    needed += [packs / "wmt" / f"{lang}-en" / f"newstest{year}.tsv.gz" for lang, year in NEWS_TARGETS.items()]
     corpora = []
     for lang in SOURCES:
         corpora += packs_of(packs, lang, ("bible", "tatoeba", "gnome"))
@@ -91,11 +115,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not path.exists():
             raise InputError(f"{path}: must exist, but does not")
     for code, lang in TATOEBA_TARGETS.items():
-        corpora += split_tatoeba(packs, out, code, lang)
+        corpora += write_sets(out, code, split_tatoeba(packs, lang))
         if code != lang:  # `tr` has no Bible
             link(out / "mono" / f"{code}.tsv.gz", packs / "bible" / f"{lang}.tsv.gz")
-    codes = [(lang, lang) for lang in [*SOURCES, VALID, *BIBLE_TARGETS]] + list(TATOEBA_TARGETS.items())
-    for code, lang in codes:
+    for lang in NEWS_TARGETS:  # their vectors come from all text of the language
+        corpora += write_sets(out, f"{lang}_news", split_news(packs, lang))
+        mono = {f"{lang}_news.tsv.gz": f"bible/{lang}.tsv.gz", f"{lang}_news-en.tsv.gz": f"tatoeba/{lang}-en.tsv.gz"}
+        for name, pack in mono.items():
+            if (packs / pack).exists():
+                link(out / "mono" / name, packs / pack)
+    codes = {lang: lang for lang in [*SOURCES, VALID, *BIBLE_TARGETS]} | TATOEBA_TARGETS
+    for code, lang in (codes | {f"{lang}_news": lang for lang in NEWS_TARGETS}).items():
         for path in (packs / "muse-dict").glob(f"{lang}-en.*.tsv.gz"):
             link(out / "dict" / path.name.replace(f"{lang}-en", f"{code}-en"), path)
     out.mkdir(parents=True, exist_ok=True)
