@@ -2,7 +2,8 @@
 
 Made are ``lang/XX/``, ``text/XX-en/`` and ``bin/*.XX-en.*``, and no other file of the folder is touched: what was made
 for the other languages stays current, and data.json goes on saying what meta-training was made from. What was done for
-the new language stands in its card. meta-nmt-adapt, -generate and -translate read nothing else.
+the new language stands in its card. meta-nmt-adapt, -generate and -translate read nothing else, and an experiment of
+meta-nmt-evaluate may have it among its targets, if its samples are made here too.
 
 All is made in a folder of its own and moved into place at the end, the language pack last: a language whose pack is
 there is whole.
@@ -11,6 +12,7 @@ there is whole.
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from data_prep.errors import InputError, OneLineParser, run_command
 from data_prep.provenance import PARTIAL, read_json, sha256, sole_writer, versions, write_json
 from data_prep.readers import read_lines
 from data_prep.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments, check_splits, read_splits
+from data_prep.subsample import SEEDS, add_sample_arguments, check_budgets, sample_name
 from data_prep.text import LanguageText, MonoText, write_mono, write_splits
 from data_prep.workers import worker_pool
 
@@ -35,8 +38,9 @@ HELD_OUT_SHARE = 10  # of an unsplit corpus: its last tenth is test, the tenth b
 class NewLanguage:
     """What meta-nmt-add-language takes; InputError if it cannot be added to the data folder.
 
-    role: "target", or "valid" for a language that has no test set; trained_in: the data folder in whose training text
-    leaks are looked for, if it is not ``data``.
+    role: "target", or "valid" for a language that has no test set; english_tokens and sample_seeds: of its low-resource
+    samples (none, if not given); trained_in: the data folder in whose training text leaks are looked for, if it is not
+    ``data``.
     """
 
     data: Path
@@ -50,11 +54,14 @@ class NewLanguage:
     split: SplitOptions = SplitOptions()
     clean: CleanOptions = CleanOptions()
     role: str = "target"
+    english_tokens: tuple[int, ...] = ()
+    sample_seeds: tuple[int, ...] = SEEDS
     trained_in: Path | None = None
 
     def __post_init__(self) -> None:
         check_language(self.lang)
         subwords.check_vocab_size(self.vocab_size)
+        check_budgets(self.english_tokens, self.sample_seeds)
         if not (self.data / "data.json").is_file():
             raise InputError(f"{self.data}: must be a folder made by meta-nmt-preprocess, but has no data.json")
         if self.lang in {self.english, *self.record["languages"]} or self.pack.exists():
@@ -75,6 +82,11 @@ class NewLanguage:
     @property
     def splits(self) -> tuple[str, ...]:
         return SPLITS_OF_ROLE[self.role]
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """Low-resource samples of the training text, by name."""
+        return tuple(sample_name(size, seed) for size in self.english_tokens if size for seed in self.sample_seeds)
 
     @property
     def pack(self) -> Path:
@@ -122,11 +134,11 @@ def _make(
 ) -> dict[str, Any]:
     """Make text/, bin/ and the pack in the folder ``work``; returns the card."""
     lang, english, pack, english_pack = new.lang, new.english, work / new.lang, new.data / "lang" / new.english
-    text = LanguageText(files, english, new.role, split, new.clean, (), (), work / "text")
+    text = LanguageText(files, english, new.role, split, new.clean, new.english_tokens, new.sample_seeds, work / "text")
     held_out = held_out_keys(new, files, split)
     write_splits(text, (hash_sorted(held_out[0]), hash_sorted(held_out[1])))
     aligned = _make_pack(new, text, mono, work)
-    for name in new.splits:
+    for name in (*new.splits, *new.samples):
         for side, folder, path in zip((lang, english), (pack, english_pack), text.sides(name), strict=True):
             binarise.binarise(path, folder, work / "bin" / f"{name}.{lang}-{english}.{side}")
     vec = vectors.find_vec(new.vec_files, lang)
@@ -191,8 +203,8 @@ def leaked(new: NewLanguage, text: LanguageText) -> int | None:
     return len(held & keys_of(there)) if there else None
 
 
-def get_parser() -> OneLineParser:
-    """The command's flags."""
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    """The command's flags; SystemExit(2) with one line on bad usage."""
     parser = OneLineParser(prog="meta-nmt-add-language", description="Add a language to a data folder.")
     parser.add_argument("data", type=Path, metavar="DATA", help="data folder made by meta-nmt-preprocess")
     parser.add_argument("--lang", required=True, metavar="XX", help="the new language")
@@ -206,14 +218,15 @@ def get_parser() -> OneLineParser:
     method_help = "how its vectors are made from its text"
     parser.add_argument("--vector-method", choices=vectors.METHODS, default="svd", help=method_help)
     add_split_arguments(parser)
+    add_sample_arguments(parser, default=())
     add_clean_arguments(parser)
     subwords.add_vocab_argument(parser)
-    return parser
+    return parser.parse_args(argv)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Parse the flags and add the language; raises InputError."""
-    args = vars(get_parser().parse_args(argv))
+    args = vars(parse_args(argv))
     split = SplitOptions(args.pop("hold_out_last"), args.pop("valid_ids"), args.pop("test_ids"))
     clean = CleanOptions(args.pop("max_tokens_per_line"), args.pop("length_ratio"), args.pop("language_id"))
     args["mono"] = tuple(args["mono"])

@@ -187,12 +187,13 @@ class LanguageBudgets(argparse.Action):
         setattr(namespace, self.dest, {**getattr(namespace, self.dest), lang: budgets})
 
 
-def add_sample_arguments(parser: OneLineParser) -> None:
-    """The flags of the samples."""
+def add_sample_arguments(parser: OneLineParser, default: tuple[int, ...] | None = None) -> None:
+    """The flags of the samples; ``default``: their sizes if none are given (None: those of BUDGETS that fit)."""
+    otherwise = "none" if default == () else f"those of {','.join(map(str, BUDGETS))} that its text can fill"
     parser.add_argument(
-        "--english-tokens", type=comma_ints, metavar="N,N",
+        "--english-tokens", type=comma_ints, default=default, metavar="N,N",
         help="sizes of the low-resource samples of each target language, in white-space tokens of their English side "
-        f"(0: zero-shot, no sample); if not given, those of {','.join(map(str, BUDGETS))} that its text can fill",
+        f"(0: zero-shot, no sample); if not given, {otherwise}",
     )  # fmt: skip
     parser.add_argument(
         "--sample-seeds", type=comma_ints, default=SEEDS, metavar="S,S", help="a sample of each size for each seed"

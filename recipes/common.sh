@@ -64,6 +64,17 @@ start_recipe() {
   [[ "$DRY_RUN" == 1 ]] || mkdir -p "$RUN"
 }
 
+# run COMMAND...: runs it; in a dry run prints it
+run() {
+  if [[ "$DRY_RUN" == 1 ]]; then
+    printf '+'
+    printf ' %q' "$@"
+    printf '\n'
+  else
+    "$@"
+  fi
+}
+
 # stage OUTPUT TITLE COMMAND...: runs the command, which makes the folder $RUN/OUTPUT. Skipped when it finished before
 # with the same command after the same earlier stages; started afresh, without the old folder, when those differ.
 STAGES_SO_FAR=
@@ -72,9 +83,7 @@ stage() {
   shift 2
   echo "== $title"
   if [[ "$DRY_RUN" == 1 ]]; then
-    printf '+'
-    printf ' %q' "$@"
-    printf '\n'
+    run "$@"
     return
   fi
   STAGES_SO_FAR=$(printf '%s\n' "$STAGES_SO_FAR" "$@" | sha256sum | cut -c1-16)

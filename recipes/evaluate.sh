@@ -22,10 +22,5 @@ stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text"
 
 # no stage: it knows itself what has finished, and the file may have changed
 echo "== Evaluate every system, and write the report"
-evaluate=(meta-nmt-evaluate recipes/evaluate.yaml --data "$RUN/data" --out "$RUN/experiment"
-  --jobs "$JOBS" --cluster "$CLUSTER")
-if [[ "$DRY_RUN" == 1 ]]; then
-  echo "+ ${evaluate[*]@Q}"
-else
-  "${evaluate[@]}"
-fi
+run meta-nmt-evaluate recipes/evaluate.yaml --data "$RUN/data" --out "$RUN/experiment" \
+  --jobs "$JOBS" --cluster "$CLUSTER"

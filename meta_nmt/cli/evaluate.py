@@ -19,7 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from data_prep.errors import InputError, OneLineParser, one_line, run_command, writable_directory
-from data_prep.provenance import sha256, versions
+from data_prep.provenance import read_json, sha256, versions
+from meta_nmt.data.roles import added_card
 from meta_nmt.evaluation.cards import write_card
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
@@ -78,6 +79,12 @@ def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
                 module.parse_args([filled(word, known) for word in command[1:]])
 
 
+def added_languages(data: Path, targets: Sequence[str]) -> dict[str, str]:
+    """Hashes of the cards of the targets that came in after the data folder's record was written."""
+    known = read_json(data / "data.json")["languages"]
+    return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in known}
+
+
 def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks: Mapping[str, str]) -> None:
     """What the results file is of, with each step's fingerprint: its last line of this kind counts."""
     of_kind = {
@@ -119,7 +126,7 @@ def body(argv: Sequence[str] | None) -> int:
 
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", args.cluster, experiment.executor)
-        marks = fingerprints(steps, sha256(data / "data.json"))
+        marks = fingerprints(steps, sha256(data / "data.json"), added_languages(data, experiment.targets))
         record(results, experiment, steps, marks)
         sweep = Sweep(steps, out, results, executor, experiment.data, marks, args.jobs, add_card)
         complete = sweep.run()

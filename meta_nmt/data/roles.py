@@ -25,16 +25,21 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{record}: must be the record that meta-nmt-preprocess writes, but: {error!r}") from None
     for code in sources:
-        role = "meta-validation" if code in valid else roles.get(code) or _added_role(Path(data), code)
+        role = "meta-validation" if code in valid else roles.get(code) or added_role(data, code) or "source"
         if role != "source":
             raise InputError(
                 f"`--source-langs` must not name a held-out language, but names {code}, a {role} language of {data}"
             )
 
 
-def _added_role(data: Path, code: str) -> str:
-    """The role in a language's card; "source" where there is none (packs made by hand)."""
+def added_card(data: str | Path, code: str) -> Path:
+    """Where a language that came in later says its role, what it was made of and how well it is aligned."""
+    return Path(data) / "lang" / code / "card.json"
+
+
+def added_role(data: str | Path, code: str) -> str | None:
+    """The role in a language's card; None where there is none (packs made by hand)."""
     try:
-        return str(json.loads((data / "lang" / code / "card.json").read_text(encoding="utf-8"))["role"])
+        return str(json.loads(added_card(data, code).read_text(encoding="utf-8"))["role"])
     except (OSError, ValueError, KeyError, TypeError):
-        return "source"
+        return None

@@ -33,6 +33,7 @@ class Job:
     needs: jobs and choices that come first.
     results: folder of its result.json, of a cell.
     model: folder of its adapted checkpoint, which gets a model card.
+    target: the target language whose data it reads; "" for meta-training.
     resumes: an interrupted run goes on in its folders (meta-training); others, of minutes, start afresh.
     """
 
@@ -44,6 +45,7 @@ class Job:
     needs: tuple[str, ...] = ()
     results: str | None = None
     model: str | None = None
+    target: str = ""
     resumes: bool = False
 
 
@@ -189,6 +191,7 @@ def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffi
         folders=(folder,),
         makes=(f"{folder}/{BEST}",),
         needs=() if start is None else (start[1],),
+        target=target,
     )
 
 
@@ -208,6 +211,7 @@ def _cell(e: Experiment, cell: Cell, checkpoint: str, needs: tuple[str, ...], mo
         needs=needs,
         results=folder,
         model=model,
+        target=target,
     )
 
 
@@ -243,12 +247,15 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return PLACE.sub(lambda match: values.get(match[1], match[0]), text)
 
 
-def fingerprints(steps: Sequence[Step], data: str) -> dict[str, str]:
+def fingerprints(steps: Sequence[Step], data: str, added: Mapping[str, str]) -> dict[str, str]:
     """Name -> hash of what a step is: its commands, those of all that it needs, and the data. A finished job counts
-    as long as it has not changed."""
+    as long as it has not changed.
+
+    data: hash of the data folder's record; added: hashes of what is not in that record, by target language."""
     found: dict[str, str] = {}
     for step in steps:
         needs = [found[name] for name in step.needs]
         own = list(step.commands) if isinstance(step, Job) else [(o.label, o.run) for o in step.options]
-        found[step.name] = hashlib.sha256(json.dumps([data, own, needs]).encode()).hexdigest()[:16]
+        of_target = [added[step.target]] if isinstance(step, Job) and step.target in added else []
+        found[step.name] = hashlib.sha256(json.dumps([data, own, needs, *of_target]).encode()).hexdigest()[:16]
     return found

@@ -47,6 +47,7 @@ import yaml
 
 from data_prep.errors import InputError
 from data_prep.provenance import read_json
+from meta_nmt.data.roles import added_role
 from meta_nmt.meta_learners import META_LEARNERS
 
 SCRATCH, TRANSFER, JOINT = "scratch", "transfer", "joint"
@@ -287,6 +288,7 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
         return
     contents = read_json(record)
     roles = {code: entry["role"] for code, entry in contents["languages"].items()}
+    roles = {lang: role for lang in e.targets if (role := added_role(e.data, lang))} | roles
     for name, langs, role in (
         ("source_langs", e.source_langs, "source"),
         ("valid_langs", e.valid_langs, "valid"),

@@ -17,8 +17,10 @@ from tqdm import tqdm
 
 from data_prep.errors import InputError
 from data_prep.provenance import read_json, sha256, versions
+from data_prep.split import HELD_OUT
 from data_prep.workers import cores, in_order, worker_pool
 from meta_nmt import ledger
+from meta_nmt.data.roles import added_card, added_role
 from meta_nmt.report.results import Result, find_ledger, read_lines, read_result, result_files, unique
 from meta_nmt.report.significance import ALL_TARGETS, BASELINE, Comparison, compare, tasks
 from meta_nmt.training import training_log
@@ -155,7 +157,7 @@ def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, bud
         results_file = find_ledger(path)
         if results_file is not None:
             _add_evaluation(report, results_file)
-    report.data = [record for folder in data_folders(report) if (record := data_record(folder))]
+    report.data = [record for folder in data_folders(report) if (record := data_record(folder, report.targets))]
     report.budget = main_budget(report) if budget is None else budget
     report.curves = curves(results)
     report.samples = [found for target in report.targets if (found := samples(report, target))]
@@ -216,8 +218,9 @@ def data_folders(report: Report) -> list[Path]:
     return [Path(name) for name in named if (Path(name) / "data.json").is_file()]
 
 
-def data_record(folder: Path) -> dict[str, Any] | None:
-    """Hashes, sizes and the leakage audit of a data folder; None where its record has another form."""
+def data_record(folder: Path, targets: Sequence[str]) -> dict[str, Any] | None:
+    """Hashes, sizes and the leakage audit of a data folder, with the targets that were added to it later; None where
+    its record has another form."""
     try:
         record = read_json(folder / "data.json")
         english = record["target_lang"]
@@ -234,6 +237,11 @@ def data_record(folder: Path) -> dict[str, Any] | None:
             }
             for lang, entry in record["languages"].items()
         ]
+        languages += [
+            added_record(added_card(folder, lang))
+            for lang in targets
+            if lang not in record["languages"] and added_role(folder, lang)
+        ]
         audit = record["english"]["audit"]
     except (InputError, OSError, KeyError, TypeError):
         return None
@@ -244,6 +252,25 @@ def data_record(folder: Path) -> dict[str, Any] | None:
         "english": {"lang": english, "audited": audit["lines"], "held_out": audit["held_out"],
                     "overlaps": audit["overlaps"]},
     }  # fmt: skip
+
+
+def added_record(path: Path) -> dict[str, Any]:
+    """The same of a language that meta-nmt-add-language made: its training text was not audited, but cleaned of its dev
+    and test lines; what is counted are those whose English the model may have seen in meta-training."""
+    card = read_json(path)
+    splits = card["text"]["splits"]
+    return {
+        "lang": card["lang"],
+        "role": card["role"],
+        "added": True,
+        "lines": splits["train"]["lines"],
+        "english_tokens": splits["train"]["english_tokens"],
+        "precision": card["alignment"]["precision_at_1"],
+        "audited": None,
+        "held_out": sum(splits[name]["lines"] for name in HELD_OUT if name in splits),
+        "overlaps": card["held_out_in_meta_training"],
+        "sha256": sha256(path),
+    }
 
 
 def curves(results: Sequence[Result]) -> list[Curve]:

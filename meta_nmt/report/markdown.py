@@ -53,7 +53,8 @@ def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
     for record in report.data:
         text = (
             f"`{record['folder']}`, data.json sha256 {record['sha256']}. An overlap is a training line that says what "
-            "a dev or test line says; sha256 is that of the record that names the hashes of a language's files."
+            "a dev or test line says; of an added language, one of its dev and test lines whose English stands in the "
+            "meta-training text. sha256 is that of the record that names the hashes of a language's files."
         )
         lines += section("Data and leakage audit", tables.audit_table(record), text=text)
     lines += ["## Made with", "", *(f"- sacreBLEU `{signature}`" for signature in tables.signatures(report))]

@@ -63,8 +63,8 @@ def number(value: float | None, digits: int = 2) -> Cell:
     return Cell("", None) if value is None else Cell(f"{value:,.{digits}f}", value)
 
 
-def count(value: int) -> Cell:
-    return Cell(f"{value:,}", value)
+def count(value: int | None) -> Cell:
+    return Cell("") if value is None else Cell(f"{value:,}", value)
 
 
 def spread(values: Sequence[float]) -> str:
@@ -273,8 +273,9 @@ def choices_table(report: Report) -> Table:
 def audit_table(record: dict[str, Any]) -> Table:
     """The leakage audit of a data folder, language by language."""
     rows = [
-        [Cell(e["lang"]), Cell(e["role"]), count(e["lines"]), count(e["english_tokens"]), number(e["precision"]),
-         count(e["audited"]), count(e["held_out"]), count(e["overlaps"]), Cell(e["sha256"][:16])]
+        [Cell(e["lang"]), Cell(e["role"] + (", added" if e.get("added") else "")), count(e["lines"]),
+         count(e["english_tokens"]), number(e["precision"]), count(e["audited"]), count(e["held_out"]),
+         count(e["overlaps"]), Cell(e["sha256"][:16])]
         for e in record["languages"]
     ]  # fmt: skip
     english = record["english"]

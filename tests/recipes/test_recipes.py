@@ -74,7 +74,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @cache
 def parser(command: tuple[str, ...]) -> Callable[[Sequence[str]], Any]:
     name = command[0].removeprefix("meta-nmt-")
-    module = command[-1] if command[0] == "python" else f"meta_nmt.cli.{name}"
+    own = {"python": command[-1], "meta-nmt-add-language": "data_prep.add_language"}
+    module = own.get(command[0], f"meta_nmt.cli.{name}")
     return importlib.import_module(module).parse_args
 
 
@@ -288,6 +289,9 @@ def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
     texts |= {f"tatoeba/{lang}-en.tsv.gz": "".join(f"a{n}\tb{n}\n" for n in range(1600)) for lang in tatoeba}
     texts |= {"gnome/de.tsv.gz": "a.1\tWort\n", "gnome/en.tsv.gz": "a.1\tword\n"}
     texts |= {"muse-dict/ro-en.train.tsv.gz": "cuvânt\tword\n"}
+    news = [f"{document}.{line}\t{{}} {document} {line}\n" for document in ("a.1", "a.2", "a.4") for line in (1, 2)]
+    texts |= {f"ntrex/{lang}.tsv.gz": "".join(news).format(*[lang] * 6) for lang in [*corpora.NEWS_TARGETS, "en"]}
+    texts |= {f"wmt/{lang}-en/newstest{year}.tsv.gz": "a\tb\n" for lang, year in corpora.NEWS_TARGETS.items()}
     for name, text in texts.items():
         (packs / name).parent.mkdir(parents=True, exist_ok=True)
         (packs / name).write_bytes(gzip.compress(text.encode()))
@@ -300,9 +304,17 @@ def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
     sets = {entry.split: read_lines(*manifest.paths(entry)) for entry in manifest.of("ro_tatoeba", "en")}
     assert {split: len(lines) for split, lines in sets.items()} == {"train": 100, "valid": 500, "test": 1000}
     assert sets["test"][-1] == "a1599\tb1599"
-    for code in ("ro", "ro_tatoeba"):
+    news_sets = {entry.split: read_lines(*manifest.paths(entry)) for entry in manifest.of("ro_news", "en")}
+    documents = {split: {line.split()[1] for line in news_sets[split]} for split in ("train", "valid")}
+    assert documents["train"] and documents["valid"] and not documents["train"] & documents["valid"], "by document"
+    assert len(news_sets["train"] + news_sets["valid"]) == 6 and news_sets["test"] == ["a\tb"]
+    own, english = news_sets["valid"][0].split("\t")
+    assert own.startswith("ro ") and own.removeprefix("ro") == english.removeprefix("en"), "joined by id"
+    for code in ("ro", "ro_tatoeba", "ro_news"):
         assert read_lines(tmp_path / f"out/dict/{code}-en.train.tsv.gz") == ["cuvânt\tword"]
-    assert (tmp_path / "out/mono/ro_tatoeba.tsv.gz").is_file() and not (tmp_path / "out/mono/tr.tsv.gz").exists()
+    for name in ("ro_tatoeba.tsv.gz", "ro_news.tsv.gz", "ro_news-en.tsv.gz", "tr_news-en.tsv.gz"):
+        assert (tmp_path / "out/mono" / name).is_file(), name
+    assert not (tmp_path / "out/mono/tr.tsv.gz").exists()
 
 
 def test_a_missing_pack_is_one_line(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import subwords
+from data_prep import subsample, subwords
 from data_prep.add_language import main
 from data_prep.corpus import read_lines
 from data_prep.errors import InputError
@@ -94,6 +94,22 @@ def test_leaks_into_meta_training_are_said(data: Path, tmp_path: Path, capsys: p
     assert "the English of 20 dev and test lines stands in the training text" in capsys.readouterr().err
 
 
+def test_low_resource_samples_are_those_that_subsample_draws(data: Path, corpus: Path, tmp_path: Path) -> None:
+    (corpus / "zz-en.tsv").rename(corpus / "ss-en.tsv")
+    flags = ["--english-tokens", "0,200,60", "--sample-seeds", "1,4"]
+    assert main([str(data), "--lang", "ss", "--corpus", str(corpus), *flags]) == 0
+    text = data / "text/ss-en"
+    given = ["--source", str(text / "train.ss"), "--target", str(text / "train.en"), "--out", str(tmp_path / "drawn")]
+    assert subsample.main([*given, *flags]) == 0
+    for name in ("train-200-s1", "train-200-s4", "train-60-s1", "train-60-s4"):
+        for side in ("ss", "en"):
+            assert read_lines(text / f"{name}.{side}") == read_lines(tmp_path / f"drawn/{name}.{side}"), name
+            assert (data / f"bin/{name}.ss-en.{side}.idx").is_file(), "binarised, as meta-nmt-adapt reads it"
+    assert not list((data / "bin").glob("train-0-*")), "zero-shot has no sample"
+    splits = json.loads((data / "lang/ss/card.json").read_text("utf-8"))["text"]["splits"]
+    assert 200 <= splits["train-200-s1"]["english_tokens"] < 210, "the last pair completes them"
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [
@@ -104,6 +120,8 @@ def test_leaks_into_meta_training_are_said(data: Path, tmp_path: Path, capsys: p
         (["--lang", "yy", "--vocab-size", "3"], "--vocab-size must be at least 30"),
         (["--lang", "yy", "--hold-out-last", "100,100"], "--hold-out-last"),
         (["--lang", "yy", "--vec-files", "nowhere"], "--vec-files nowhere: must be a folder"),
+        (["--lang", "yy", "--english-tokens", "9999"], "--english-tokens must be at most the training text of yy"),
+        (["--lang", "yy", "--english-tokens", "-9"], "--english-tokens must be at least 0"),
     ],
 )
 def test_refusals_leave_nothing(

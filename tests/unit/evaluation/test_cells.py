@@ -1,6 +1,6 @@
 """From an experiment to its jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
@@ -16,6 +16,10 @@ EXPERIMENT = Experiment(
 
 def jobs(steps: Sequence[Step]) -> dict[str, Job]:
     return {step.name: step for step in steps if isinstance(step, Job)}
+
+
+def marks(e: Experiment, data: str = "data", added: Mapping[str, str] | None = None) -> dict[str, str]:
+    return fingerprints(plan(e), data, added or {})
 
 
 def value(command: Sequence[str], flag: str) -> str:
@@ -126,7 +130,7 @@ def test_samples_start_from_repeated_trainings_in_turn() -> None:
     zero = [found[f"cell/dd-joint-zero-0-s{run}"] for run in (1, 2)]
     assert [job.needs for job in zero] == [("train/joint",), ("train/joint-2",)]
     assert "cell/dd-transfer-zero-0-s2" not in found and "train/transfer-aa-2" not in found, "a parent is chosen once"
-    assert fingerprints(plan(e), "data")["train/joint"] == fingerprints(plan(EXPERIMENT), "data")["train/joint"]
+    assert marks(e)["train/joint"] == marks(EXPERIMENT)["train/joint"]
 
 
 def test_one_learning_rate_needs_no_choice() -> None:
@@ -138,11 +142,15 @@ def test_one_learning_rate_needs_no_choice() -> None:
 
 
 def test_a_change_marks_what_it_concerns() -> None:
-    before = fingerprints(plan(EXPERIMENT), "data")
+    before = marks(EXPERIMENT)
     changed = replace(EXPERIMENT, system_flags={"maml": "--inner-lr 0.2"}, seeds=(1, 2, 3))
-    after = fingerprints(plan(changed), "data")
+    after = marks(changed)
     different = {name for name in before if after[name] != before[name]}
     assert different == {name for name in before if "maml" in name and "fomaml" not in name}
     assert set(after) > set(before), "more seeds are more jobs"
-    other = fingerprints(plan(EXPERIMENT), "other data")
+    other = marks(EXPERIMENT, "other data")
     assert all(other[name] != before[name] for name in before), "other data change everything"
+    with_ee = marks(EXPERIMENT, added={"ee": "a card"})
+    different = {name for name in before if with_ee[name] != before[name]}
+    assert different == {n for n in before if "/ee-" in n or n.startswith("lr-ee-")}, "its cells, and what they choose"
+    assert with_ee != marks(EXPERIMENT, added={"ee": "another card"})

@@ -52,6 +52,20 @@ def test_a_good_one_and_its_defaults(tmp_path: Path, data: Path) -> None:
     assert other.data == str(data), "--data takes the place of the file's"
 
 
+def test_a_target_that_was_added_later_has_its_role_in_its_card(tmp_path: Path, data: Path) -> None:
+    card = data / "lang/ff/card.json"
+    card.parent.mkdir(parents=True)
+    card.write_text(json.dumps({"lang": "ff", "role": "target"}))
+    path = written(tmp_path, data, targets=["dd", "ff"])
+    absent = "train-300-s1, train-300-s2"
+    assert problems(path) == [f"budgets and seeds must be samples of ff in {data}, but it has no {absent}"]
+    for seed in (1, 2):
+        (data / "bin" / f"train-300-s{seed}.ff-en.ff.idx").touch()
+    assert read_experiment(path).targets == ("dd", "ff")
+    card.write_text(json.dumps({"lang": "ff", "role": "valid"}))
+    assert problems(path) == [f"targets must be languages of role target in {data}, but has ff (valid)"]
+
+
 def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> None:
     path = written(tmp_path, data, sytems=["joint"], seeds=["1"], train_tokens=True, targets=None, inner_steps=[3])
     found = problems(path)
