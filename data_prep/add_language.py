@@ -105,18 +105,14 @@ def add(new: NewLanguage) -> dict[str, Any]:
         pair = f"{new.lang}-{new.english}"
         (new.data / "bin").mkdir(exist_ok=True)
         (new.data / "text").mkdir(exist_ok=True)
+        # what a run that was killed between these moves has left
+        for path in [*(new.data / "bin").glob(f"*.{pair}.*"), *(new.data / "text" / pair).glob("*")]:
+            path.unlink()
         for path in sorted((work / "bin").iterdir()):
             path.replace(new.data / "bin" / path.name)
-        (work / "text").replace(_emptied(new.data / "text" / pair))
+        (work / "text").replace(new.data / "text" / pair)
         (work / new.lang).replace(new.pack)
     return card
-
-
-def _emptied(folder: Path) -> Path:
-    """The folder without the files of a run that was killed between its last moves."""
-    for path in folder.glob("*"):
-        path.unlink()
-    return folder
 
 
 def split_options(files: CorpusFiles, asked: SplitOptions) -> SplitOptions:

@@ -96,6 +96,8 @@ def test_leaks_into_meta_training_are_said(data: Path, tmp_path: Path, capsys: p
 
 def test_low_resource_samples_are_those_that_subsample_draws(data: Path, corpus: Path, tmp_path: Path) -> None:
     (corpus / "zz-en.tsv").rename(corpus / "ss-en.tsv")
+    left = data / "bin/train-99-s1.ss-en.ss.idx"
+    left.touch()
     flags = ["--english-tokens", "0,200,60", "--sample-seeds", "1,4"]
     assert main([str(data), "--lang", "ss", "--corpus", str(corpus), *flags]) == 0
     text = data / "text/ss-en"
@@ -106,6 +108,7 @@ def test_low_resource_samples_are_those_that_subsample_draws(data: Path, corpus:
             assert read_lines(text / f"{name}.{side}") == read_lines(tmp_path / f"drawn/{name}.{side}"), name
             assert (data / f"bin/{name}.ss-en.{side}.idx").is_file(), "binarised, as meta-nmt-adapt reads it"
     assert not list((data / "bin").glob("train-0-*")), "zero-shot has no sample"
+    assert not left.exists(), "a sample of a run that was killed must not stay beside these"
     splits = json.loads((data / "lang/ss/card.json").read_text("utf-8"))["text"]["splits"]
     assert 200 <= splits["train-200-s1"]["english_tokens"] < 210, "the last pair completes them"
 
