@@ -144,26 +144,29 @@ def test_targets_are_held_out_and_samples_exist(recipe: Path, folder: Path) -> N
 
 @pytest.mark.parametrize("recipe", EVALUATIONS, ids=str)
 def test_the_experiment_fits_its_data_and_every_job_parses(recipe: Path, folder: Path) -> None:
-    (prepare,), evaluations = (
-        [c for c in commands(recipe, folder) if c[0] == name] for name in ("meta-nmt-preprocess", "meta-nmt-evaluate")
+    (prepare,), added, evaluations = (
+        [c for c in commands(recipe, folder) if c[0] == f"meta-nmt-{name}"]
+        for name in ("preprocess", "add-language", "evaluate")
     )
     experiments = []
     for evaluation in evaluations:
         args = evaluate.parse_args(evaluation[1:])
         experiments.append(parse_experiment(REPO / args.experiment, args.data))
-        check_experiment(experiments[-1], prepare)
+        check_experiment(experiments[-1], prepare, added)
         evaluate.check_commands(plan(experiments[-1]), {"out": str(args.out), "data": args.data})
     assert SCRATCH in experiments[0].systems, "the baseline without transfer"
     if recipe == EVALUATION:
         assert set(experiments[0].systems) == set(SYSTEMS) and 0 in experiments[0].budgets, "all systems, zero-shot too"
 
 
-def check_experiment(experiment: Experiment, prepare: list[str]) -> None:
+def check_experiment(experiment: Experiment, prepare: list[str], added: list[list[str]]) -> None:
     for flag, langs in (("source", experiment.source_langs), ("valid", experiment.valid_langs)):
         assert value(prepare, f"--{flag}-langs").split(",") == list(langs), f"{flag} languages differ"
-    assert set(experiment.targets) <= set(value(prepare, "--target-langs").split(",")), "the targets are held out"
-    drawn = [set(map(int, value(prepare, flag).split(","))) for flag in ("--english-tokens", "--sample-seeds")]
-    assert {*experiment.budgets} - {0} <= drawn[0] and {*experiment.seeds} <= drawn[1], "a sample is never drawn"
+    held_out = {*value(prepare, "--target-langs").split(","), *(value(command, "--lang") for command in added)}
+    assert set(experiment.targets) <= held_out, "the targets are held out"
+    for command in [prepare, *added]:
+        drawn = [set(map(int, value(command, flag).split(","))) for flag in ("--english-tokens", "--sample-seeds")]
+        assert {*experiment.budgets} - {0} <= drawn[0] and {*experiment.seeds} <= drawn[1], "a sample is never drawn"
     assert {"joint", "fomaml"} <= set(experiment.systems) and len(experiment.seeds) >= 3, "three seeds"
 
 

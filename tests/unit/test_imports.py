@@ -15,7 +15,7 @@ PARTS = (
 # part of meta_nmt -> parts that it may import besides itself and the modules directly under meta_nmt/
 MAY_IMPORT = {
     "cli": set(PARTS),
-    "evaluation": {"translation", "report", "meta_learners", "training"},
+    "evaluation": {"translation", "report", "meta_learners", "data", "training"},
     "serving": {"translation"},
     "translation": {"report", "tasks", "data", "modules", "training"},
     "report": {"tasks", "data", "modules", "training"},
