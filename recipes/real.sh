@@ -22,6 +22,7 @@ stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text"
   --align-as-targets
 
 # the news targets are languages that come later: nothing that the models were trained from changes
+echo "== Add the news targets"
 for code in ro_news lv_news fi_news tr_news; do
   [[ -d "$RUN/data/lang/$code" ]] ||
     run meta-nmt-add-language "$RUN/data" --lang "$code" --corpus "$RUN/corpus" --mono "$RUN/corpus/mono" \
