@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 COMMANDS = (
-    *("preprocess", "train", "adapt", "generate", "translate"),
+    *("preprocess", "add-language", "train", "adapt", "generate", "translate"),
     *("evaluate", "report", "export", "serve"),
 )
 
@@ -47,7 +47,7 @@ setup(
             "httpx>=0.27,<1",  # fastapi's test client
             "hypothesis>=6.100,<7",
             "mypy>=1.10,<3",
-            "pillow>=10,<13",  # benchmarks/few_shot.py reads drawings
+            "pillow>=10,<13",  # benchmarks/few_shot/run.py reads drawings
             "playwright>=1.48,<2",  # drives Debian's Chromium in the tests of pages
             "py3langid>=0.4,<1",
             "pytest>=8,<10",
@@ -57,10 +57,7 @@ setup(
     },
     # each main() returns its exit status, which the generated script passes to sys.exit
     entry_points={
-        "console_scripts": [
-            *(f"meta-nmt-{name} = meta_nmt.cli.{name}:main" for name in COMMANDS),
-            "meta-nmt-add-language = data_prep.add_language:main",
-        ]
+        "console_scripts": [f"meta-nmt-{name} = meta_nmt.cli.{name.replace('-', '_')}:main" for name in COMMANDS]
     },
     classifiers=[
         "License :: OSI Approved :: MIT License",

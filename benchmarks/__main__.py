@@ -19,9 +19,10 @@ import torch
 
 from benchmarks.measure import Row, line_of, table, unmeasured
 from benchmarks.settings import Settings
-from data_prep.errors import InputError, OneLineParser, run_command
-from data_prep.provenance import write_json
-from data_prep.workers import cores
+from data_prep.base.command_line import OneLineParser, run_command
+from data_prep.base.errors import InputError
+from data_prep.base.files import write_json
+from data_prep.base.workers import cores
 
 SUBJECTS = {  # in the order that they are run
     "meta_step": "tokens a second and peak memory of a meta-step against stock fairseq",

@@ -39,7 +39,7 @@ def make_world(work: Path, threads: int) -> Path:
     """Generated text, the data folder and a joint model; returns the data folder."""
     corpus, data = work / "corpus", work / "data"
     codes = f"{SOURCES},{VALID},{TARGET}"
-    command(threads, "data_prep.synthetic", "--out", corpus, "--languages", codes, "--mono-sentences", 2000)
+    command(threads, "data_prep", "synthetic", "--out", corpus, "--languages", codes, "--mono-sentences", 2000)
     command(threads, "meta_nmt.cli.preprocess", "--out", data, "--corpus", corpus, "--mono", corpus / "mono",
             "--dictionaries", corpus / "dict", "--source-langs", SOURCES, "--valid-langs", VALID, "--target-langs",
             TARGET, "--english-tokens", "4800", "--sample-seeds", "1", "--vocab-size", "1000", "--universal-tokens",

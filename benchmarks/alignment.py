@@ -35,14 +35,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data_prep import align, anchors, subwords, ulr_tables, vectors
-from data_prep.anchors import Anchor, Pack
-from data_prep.clean_form import normalise
-from data_prep.corpus import comma_list, find_corpus
-from data_prep.errors import OneLineParser, run_command
-from data_prep.provenance import write_json
-from data_prep.readers import Parallel, concatenate
-from data_prep.split import SplitOptions, add_split_arguments, read_splits
+from data_prep.base.command_line import OneLineParser, comma_list, run_command
+from data_prep.base.files import write_json
+from data_prep.cleaning.clean_form import normalise
+from data_prep.cleaning.split import SplitOptions, add_split_arguments, read_splits
+from data_prep.corpora.corpus import find_corpus
+from data_prep.corpora.readers import Parallel, concatenate
+from data_prep.packs import align, anchors, subwords, ulr_tables, vectors
+from data_prep.packs.anchors import Anchor, Pack
 
 DISJOINT_SHARE = 10  # every 10th line is for the disjoint pairs
 

@@ -221,7 +221,7 @@ def run_ours(raw: list[Path], out: list[Path], workers: int) -> tuple[float, flo
     start, before, peak = time.perf_counter(), children_time(), 0.0
     flags = ["--source", raw[0], "--target", raw[1], "--out-source", out[0], "--out-target", out[1]]
     flags += ["--counts", out[0].with_name("counts.json")]
-    command = [sys.executable, "-m", "data_prep.clean", *map(str, flags), "--workers", str(workers)]
+    command = [sys.executable, "-m", "data_prep", "clean", *map(str, flags), "--workers", str(workers)]
     with subprocess.Popen(command, cwd=REPO, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             peak = max(peak, sum(map(resident, family(process.pid))))

@@ -31,7 +31,8 @@ def read(path: Path) -> list[str]:
 
 def stage(name: str, folder: str, threads: int) -> dict[str, float]:
     """Seconds and MiB of a stage on the text in ``folder``; in a process of its own."""
-    from data_prep import align, anchors, binarise, clean, subwords, ulr_tables, vectors
+    from data_prep.cleaning import clean
+    from data_prep.packs import align, anchors, binarise, subwords, ulr_tables, vectors
 
     torch.set_num_threads(threads)
     work = Path(folder)

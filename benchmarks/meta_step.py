@@ -18,7 +18,7 @@ import torch
 from benchmarks.measure import Row, apart, compare, in_turns, line_of, peak_of, speeds, unmeasured
 from benchmarks.settings import Settings
 from benchmarks.transformer import Bench, batches_of, token_count
-from data_prep.errors import OneLineParser
+from data_prep.base.command_line import OneLineParser
 from meta_nmt.models.ulr_transformer import TOP_K
 
 SYSTEMS = {  # name -> meta-learner, inner steps; everything else as it is by default

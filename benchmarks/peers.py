@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.few_shot_peer import learn2learn_class
+from benchmarks.few_shot.peer import learn2learn_class
 from benchmarks.measure import Row, apart, compare, in_turns, peak_of, speeds, unmeasured
 from benchmarks.settings import Settings
 from benchmarks.transformer import Bench, optimizer_of, token_count, update

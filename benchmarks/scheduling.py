@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.errors import OneLineParser, run_command
+from data_prep.base.command_line import OneLineParser, run_command
 from meta_nmt.data.episodes import EpisodeDataset, EpisodeSizes
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data_prep.workers import cores
+from data_prep.base.workers import cores
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,9 @@ from fairseq_cli import generate as fairseq_generate
 from sacrebleu.metrics import BLEU
 
 from benchmarks.measure import Row, in_turns, rounded, speeds, table
-from data_prep import binarise
-from data_prep.errors import InputError
-from data_prep.workers import cores
+from data_prep.base.errors import InputError
+from data_prep.base.workers import cores
+from data_prep.packs import binarise
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli import generate, translate
 from meta_nmt.translation.export import export

@@ -33,8 +33,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from meta_nmt.training import checkpoint_files
-from meta_nmt.training.checkpoint_files import LAST
+from meta_nmt.runs import checkpoint_files
+from meta_nmt.runs.checkpoint_files import LAST
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def _name_checkpoints() -> None:
     """An error in what a checkpoint holds says which file it is."""
     from fairseq import checkpoint_utils
 
-    from data_prep.errors import InputError
+    from data_prep.base.errors import InputError
 
     load = checkpoint_utils.load_model_ensemble_and_task
     if load.__module__ == __name__:
@@ -196,7 +196,7 @@ def _why_finished(cfg: Any, updates: int) -> str | None:
 def _mend_launcher() -> None:
     from fairseq.distributed import utils as distributed_utils
 
-    from meta_nmt.training import workers
+    from meta_nmt.runs import workers
 
     distributed_utils.call_main = workers.call_main
     distributed_utils._broadcast_object_slow = workers.broadcast

@@ -13,7 +13,7 @@ import socket
 from pathlib import Path
 from typing import IO, Any
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 
 FILE_NAME = "results.jsonl"
 Line = dict[str, Any]

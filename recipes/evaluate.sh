@@ -14,7 +14,7 @@ JOBS=${JOBS:-2} # at a time, one thread each
 CLUSTER=${CLUSTER:-local}
 
 start_recipe evaluate
-stage corpus "Generate the languages" python -m data_prep.synthetic --out "$RUN/corpus" --mono-sentences 2000
+stage corpus "Generate the languages" python -m data_prep synthetic --out "$RUN/corpus" --mono-sentences 2000
 stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text" \
   meta-nmt-preprocess --out "$RUN/data" --corpus "$RUN/corpus" --mono "$RUN/corpus/mono" \
   --dictionaries "$RUN/corpus/dict" --source-langs "$SOURCES" --valid-langs "$VALID" --target-langs "$TARGETS" \

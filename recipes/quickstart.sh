@@ -23,7 +23,7 @@ ADAPTATION=(--max-tokens 1000 --max-update 120 --save-interval-updates 40)
 
 start_recipe quickstart
 META=$RUN
-stage corpus "Generate the languages" python -m data_prep.synthetic --out "$RUN/corpus" --mono-sentences 2000
+stage corpus "Generate the languages" python -m data_prep synthetic --out "$RUN/corpus" --mono-sentences 2000
 stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text" \
   meta-nmt-preprocess --out "$RUN/data" --corpus "$RUN/corpus" --mono "$RUN/corpus/mono" \
   --dictionaries "$RUN/corpus/dict" --source-langs "$SOURCES" --valid-langs "$VALID" --target-langs "$TARGETS" \

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from data_prep.provenance import sha256, write_json, write_lines
+from data_prep.base.files import sha256, write_json, write_lines
 
 WORDS = "the old dog sees a small cat who sleeps in every green garden while we read long books".split()
 QUALITY = {"scratch": 0.45, "joint": 0.25, "fomaml": 0.15, "meta_sgd": 0.2}  # share of words that are wrong

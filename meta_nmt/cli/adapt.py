@@ -21,7 +21,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.errors import OneLineParser
+from data_prep.base.command_line import OneLineParser
 from meta_nmt.cli import adapt_raw
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import GROUPS

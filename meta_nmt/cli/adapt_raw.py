@@ -26,12 +26,13 @@ from typing import Any
 from sacrebleu.metrics import BLEU, CHRF
 from tqdm import tqdm
 
-from data_prep import align
-from data_prep.add_language import NewLanguage, add
-from data_prep.corpus import check_language, read_lines
-from data_prep.errors import InputError, OneLineParser, writable_directory
-from data_prep.provenance import read_json, sha256, sole_writer, write_json, write_lines
-from data_prep.readers import column_blocks, line_blocks
+from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json, sha256, sole_writer, write_json, write_lines
+from data_prep.base.languages import check_language
+from data_prep.base.text_files import column_blocks, line_blocks, read_lines
+from data_prep.packs import align
+from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.cli import adapt_estimate
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 from meta_nmt.translation.export import QUANTIZATIONS, export

@@ -18,8 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from data_prep.errors import InputError, OneLineParser, one_line, run_command, writable_directory
-from data_prep.provenance import read_json, sha256, versions
+from data_prep.base.command_line import OneLineParser, one_line, run_command, writable_directory
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json, sha256
+from data_prep.base.versions import commit, versions
 from meta_nmt.data.roles import added_card
 from meta_nmt.evaluation.cards import write_card
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
@@ -27,8 +29,8 @@ from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_exp
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
 from meta_nmt.report import make_report, write_report
-from meta_nmt.report.gather import PACKAGES, commit
-from meta_nmt.training import cost
+from meta_nmt.report.gather import PACKAGES
+from meta_nmt.runs import cost
 
 PROG = "meta-nmt-evaluate"
 

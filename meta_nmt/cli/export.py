@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.errors import OneLineParser, writable_directory
+from data_prep.base.command_line import OneLineParser, writable_directory
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.translation.export import FORMATS, QUANTIZATIONS, export
 from meta_nmt.translation.export_card import card_of_checkpoint

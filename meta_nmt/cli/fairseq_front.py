@@ -20,12 +20,13 @@ from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import train as fairseq_train
 
-from data_prep.errors import InputError, OneLineParser, one_line, writable_directory
+from data_prep.base.command_line import OneLineParser, one_line, writable_directory
+from data_prep.base.errors import InputError
 from meta_nmt import compat
 from meta_nmt.cli.flag_checks import check_flags
+from meta_nmt.runs import cost, training_log, workers
+from meta_nmt.runs.checkpoint_files import recover
 from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
-from meta_nmt.training import cost, training_log, workers
-from meta_nmt.training.checkpoint_files import recover
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
 

@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 
 SHAPES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
 # flag (as an attribute) -> lowest and highest value; a list has each of its values checked

@@ -23,14 +23,15 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq_cli import generate as fairseq_generate
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep import subwords
-from data_prep.errors import InputError, OneLineParser, writable_directory
-from data_prep.provenance import PARTIAL, remove_partial, write_lines
+from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.errors import InputError
+from data_prep.base.files import PARTIAL, remove_partial, write_lines
+from data_prep.packs import subwords
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.report.results import unique
+from meta_nmt.runs import cost
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.training import cost
 
 PROG = "meta-nmt-generate"
 

@@ -5,19 +5,18 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.clean import CleanOptions, add_clean_arguments, add_workers_argument
-from data_prep.corpus import comma_list
-from data_prep.errors import OneLineParser, run_command
-from data_prep.pipeline import prepare
-from data_prep.plan import Options
-from data_prep.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments
-from data_prep.subsample import LanguageBudgets, add_sample_arguments
-from data_prep.subwords import add_vocab_argument
-from data_prep.ulr_tables import add_universal_argument
-from data_prep.vectors import add_vector_arguments
+from data_prep.base.command_line import OneLineParser, comma_list, run_command
+from data_prep.cleaning.clean import CleanOptions, add_clean_arguments, add_workers_argument
+from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments
+from data_prep.cleaning.subsample import LanguageBudgets, add_sample_arguments
+from data_prep.packs.subwords import add_vocab_argument
+from data_prep.packs.ulr_tables import add_universal_argument
+from data_prep.packs.vectors import add_vector_arguments
+from data_prep.pipeline.plan import Options
+from data_prep.pipeline.prepare import prepare
 
 EPILOG = """\
---corpus is a manifest (data_prep/manifest.py), or a folder that holds one as manifest.yaml or, each plain or .gz:
+--corpus is a manifest (data_prep/corpora/manifest.py), or a folder that holds one as manifest.yaml or, each plain or .gz:
 XX-en.tsv (X, tab, English); XX-en/*.tsv; XX.tsv and en.tsv (id, tab, text; joined on the id); line-aligned files,
 already split: XX-en/{train,valid,test}.{XX,en}, {train,valid,test}.XX-en.{XX,en} or {train,valid,test}.{XX,en};
 XX-en.tmx; XX-en.txt.zip (OPUS); XX-en.parquet, .json, .jsonl or .csv.

@@ -13,7 +13,8 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.errors import InputError, OneLineParser, run_command, writable_directory
+from data_prep.base.command_line import OneLineParser, run_command, writable_directory
+from data_prep.base.errors import InputError
 from meta_nmt.report import make_report, write_report
 from meta_nmt.report.comet import add_comet, check_comet
 from meta_nmt.report.significance import BASELINE

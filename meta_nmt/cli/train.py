@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import META_LEARNERS
+from meta_nmt.runs import workers
+from meta_nmt.runs.checkpoint_files import LAST
 from meta_nmt.tasks.learner import adapted_group
 from meta_nmt.tasks.meta_translation_config import check_config
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.training import workers
-from meta_nmt.training.checkpoint_files import LAST
 
 PROG = "meta-nmt-train"
 

@@ -24,7 +24,8 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
-from data_prep.errors import InputError, OneLineParser
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.translation.translator import MAX_PIECES, Translation, Translator
 

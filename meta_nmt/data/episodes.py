@@ -14,7 +14,7 @@ import torch
 from fairseq.data import FairseqDataset
 from torch import Tensor
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.data.language_pack import LanguagePack, check_finite
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 

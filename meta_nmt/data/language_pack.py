@@ -14,8 +14,8 @@ import torch
 from fairseq.data import Dictionary
 from torch import Tensor
 
-from data_prep.errors import InputError
-from data_prep.readers import read_lines
+from data_prep.base.errors import InputError
+from data_prep.base.text_files import read_lines
 
 
 def _read_vectors(path: Path) -> np.ndarray:

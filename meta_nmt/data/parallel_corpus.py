@@ -13,7 +13,7 @@ import numpy as np
 from fairseq.data import Dictionary, data_utils, indexed_dataset
 from fairseq.data.language_pair_dataset import collate
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 
 Batch = dict[str, Any]
 

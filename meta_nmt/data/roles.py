@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 
 
 def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.data.episodes import Episode, EpisodeDataset, batches_of, draw_sample, make_episode, with_noise
 
 

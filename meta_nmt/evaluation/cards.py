@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_prep.errors import InputError
-from data_prep.provenance import read_json
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
 from meta_nmt.report.results import Result, read_lines, read_result
-from meta_nmt.training import training_log
+from meta_nmt.runs import training_log
 from meta_nmt.translation.model_card import ModelFacts, write_model_card
 
 SHOWN_SAMPLES = 5

@@ -45,8 +45,8 @@ from typing import Any
 
 import yaml
 
-from data_prep.errors import InputError
-from data_prep.provenance import read_json
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
 from meta_nmt.data.roles import added_role
 from meta_nmt.meta_learners import META_LEARNERS
 

@@ -19,11 +19,11 @@ import submitit
 from submitit.core.utils import cloudpickle
 from tqdm import tqdm
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.evaluation import worker
 from meta_nmt.evaluation.cells import Choice, Job, Option, Step, filled
 from meta_nmt.ledger import Ledger, latest
-from meta_nmt.training import training_log
+from meta_nmt.runs import training_log
 
 WEEK = 7 * 24 * 60  # minutes: the longest that a local job may take, unless the experiment says otherwise
 POLL_S = 0.2

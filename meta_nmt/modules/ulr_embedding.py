@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 
 
 class WeightedSum(torch.autograd.Function):

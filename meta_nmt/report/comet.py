@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.report.gather import Report
 from meta_nmt.report.results import read_lines
 

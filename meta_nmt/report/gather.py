@@ -3,7 +3,6 @@ folder that was moved, a log that an older version did not keep) is left out, ne
 
 from __future__ import annotations
 
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
@@ -15,15 +14,16 @@ from typing import Any
 from sacrebleu.metrics import CHRF
 from tqdm import tqdm
 
-from data_prep.errors import InputError
-from data_prep.provenance import read_json, sha256, versions
-from data_prep.split import HELD_OUT
-from data_prep.workers import cores, in_order, worker_pool
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json, sha256
+from data_prep.base.versions import commit, versions
+from data_prep.base.workers import cores, in_order, worker_pool
+from data_prep.cleaning.split import HELD_OUT
 from meta_nmt import ledger
 from meta_nmt.data.roles import added_card, added_role
 from meta_nmt.report.results import Result, find_ledger, read_lines, read_result, result_files, unique
 from meta_nmt.report.significance import ALL_TARGETS, BASELINE, Comparison, compare, tasks
-from meta_nmt.training import training_log
+from meta_nmt.runs import training_log
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "sacrebleu", "sentencepiece", "numpy")
 MAIN_BUDGET = 16_000  # English tokens: the paper's table
@@ -118,16 +118,6 @@ class Report:
 
     def is_full(self, result: Result) -> bool:
         return result.english_tokens > 0 and result.english_tokens == self.full_sizes.get(result.target)
-
-
-def commit() -> str:
-    """The commit of this code, with "-dirty" when files differ from it; "unknown" outside a git checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: int | None = None) -> Report:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from data_prep.errors import InputError
-from data_prep.provenance import read_json
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
 from meta_nmt import ledger
 
 FIELDS = {

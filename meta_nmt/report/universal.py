@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fairseq import checkpoint_utils
 
-from data_prep.provenance import read_json
+from data_prep.base.files import read_json
 from meta_nmt.data.language_pack import load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
 from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint

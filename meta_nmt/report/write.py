@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_prep.provenance import atomic, write_json, write_text
+from data_prep.base.files import atomic, write_json, write_text
 from meta_nmt.report import tables
 from meta_nmt.report.gather import Report
 from meta_nmt.report.markdown import as_markdown

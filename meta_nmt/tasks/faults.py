@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.meta_learners.base import EpisodeResult
 from meta_nmt.tasks.episode_loss import EpisodeLoss
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.meta_learners import (
     INNER_OPTIMIZERS,
     META_LEARNERS,

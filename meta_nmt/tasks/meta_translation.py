@@ -24,7 +24,7 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationTask
 from torch import Tensor
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaValidationDataset
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
@@ -32,13 +32,13 @@ from meta_nmt.data.roles import refuse_held_out
 from meta_nmt.data.trajectories import TrajectoryDataset
 from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, FallingRate, Visit, adapt
 from meta_nmt.meta_learners.base import EpisodeResult
+from meta_nmt.runs import workers
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
 from meta_nmt.tasks.learner import build_meta_learner
 from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig, check_config
 from meta_nmt.tasks.smoothed_loss import lean
 from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
-from meta_nmt.training import workers
 
 
 def split_codes(text: str, flag: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Optional
 
 from omegaconf import II
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS
 from meta_nmt.tasks.config import TranslationDataConfig
 from meta_nmt.tasks.learner import AUTO, FLAGS

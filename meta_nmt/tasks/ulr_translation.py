@@ -21,7 +21,7 @@ from omegaconf import II
 from sacrebleu.metrics import BLEU
 from torch import Tensor
 
-from data_prep.errors import InputError
+from data_prep.base.errors import InputError
 from meta_nmt import compat
 from meta_nmt.data.language_pack import (
     LanguagePack,
@@ -33,10 +33,10 @@ from meta_nmt.data.language_pack import (
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.meta_learners import MetaLearner, select_parameters
 from meta_nmt.meta_learners.inner_loop import map_tensors
+from meta_nmt.runs import workers
+from meta_nmt.runs.checkpoint_files import why_unreadable
 from meta_nmt.tasks.config import TranslationDataConfig
 from meta_nmt.tasks.learner import saved_meta_learner
-from meta_nmt.training import workers
-from meta_nmt.training.checkpoint_files import why_unreadable
 
 
 @dataclass

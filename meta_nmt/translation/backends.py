@@ -18,8 +18,8 @@ from fairseq import checkpoint_utils, utils
 from fairseq.data import Dictionary
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
-from data_prep.errors import InputError
-from data_prep.workers import cores
+from data_prep.base.errors import InputError
+from data_prep.base.workers import cores
 from meta_nmt.data.language_pack import load_dictionary
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.tasks.ulr_translation import (

@@ -19,8 +19,9 @@ from ctranslate2.converters import fairseq as ctranslate2_fairseq
 from ctranslate2.converters.converter import Converter
 from fairseq.models.transformer import TransformerModel, base_architecture
 
-from data_prep.errors import InputError
-from data_prep.provenance import PARTIAL, atomic, read_json, sha256, versions, write_json, write_text
+from data_prep.base.errors import InputError
+from data_prep.base.files import PARTIAL, atomic, read_json, sha256, write_json, write_text
+from data_prep.base.versions import versions
 from meta_nmt.data.language_pack import language_folder, load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
 from meta_nmt.tasks.ulr_translation import read_checkpoint

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from data_prep.provenance import versions
+from data_prep.base.versions import commit, versions
 from meta_nmt.data.parallel_corpus import ParallelCorpus
-from meta_nmt.report.gather import commit
 from meta_nmt.report.results import unique
+from meta_nmt.runs import cost
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.training import cost
 from meta_nmt.translation.model_card import ModelFacts
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "ctranslate2", "sacrebleu", "sentencepiece", "numpy")

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_prep.errors import InputError
-from data_prep.provenance import atomic, read_json, write_json
+from data_prep.base.errors import InputError
+from data_prep.base.files import atomic, read_json, write_json
 from meta_nmt.data.language_pack import load_universal_keys
+from meta_nmt.runs import cost
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.training import cost
 
 CHECKPOINT = "meta.pt"
 RECORD = "data.json"

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from data_prep.provenance import write_text
+from data_prep.base.files import write_text
 
 FILE_NAME = "MODEL_CARD.md"
 SHOWN_SAMPLES = 10
@@ -33,7 +33,7 @@ class ModelFacts:
         samples: (source, hypothesis, reference) of held-out sentences.
         pack: the language pack's card.json, or {}.
         commands: that made it, oldest first.
-        cost: one record a run, oldest first (meta_nmt/training/cost.py).
+        cost: one record a run, oldest first (meta_nmt/runs/cost.py).
         commit, versions: of the code and of the packages behind it.
         notes: whatever else a user should know, a sentence each.
     """

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from data_prep import subwords
-from data_prep.clean_form import normalise
-from data_prep.errors import InputError
-from data_prep.provenance import read_json
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
+from data_prep.cleaning.clean_form import normalise
+from data_prep.packs import subwords
 from meta_nmt.data.language_pack import language_folder
 from meta_nmt.translation.backends import (
     CTRANSLATE2_MODEL,

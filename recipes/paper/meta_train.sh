@@ -38,7 +38,7 @@ FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 50000 --lr 
 if [[ -z "${CORPUS:-}" ]]; then
   start_recipe paper
   stage corpora "Fetch the corpora: Europarl, WMT, Korean Parallel Dataset" \
-    python -m data_prep.fetch recipes/paper/corpora.yaml --out "$RUN/corpora"
+    python -m data_prep fetch recipes/paper/corpora.yaml --out "$RUN/corpora"
   CORPUS=$RUN/corpora
 fi
 

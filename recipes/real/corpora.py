@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
-from data_prep.errors import InputError, OneLineParser, run_command
-from data_prep.readers import read_lines
+from data_prep.base.command_line import OneLineParser, run_command
+from data_prep.base.errors import InputError
+from data_prep.base.text_files import read_lines
 
 SOURCES = "bg cs da de el es et fr hr hu it nl no pl pt ru sv".split()
 VALID = "sl"  # not of Tatoeba: that file is mostly Slovak

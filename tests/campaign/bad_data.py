@@ -16,7 +16,7 @@ from campaign.runs import adapt_flags, train_flags
 
 TRAIN, ADAPT, GENERATE, TRANSLATE, AUDIT, REPORT = (
     "meta_nmt.cli.train", "meta_nmt.cli.adapt", "meta_nmt.cli.generate", "meta_nmt.cli.translate",
-    "data_prep.provenance", "meta_nmt.cli.report",
+    "data_prep.base.stage_records", "meta_nmt.cli.report",
 )  # fmt: skip
 Change = Callable[[bytes], bytes]
 HEADER = struct.Struct("<9sQBQ")  # magic, version, type of the ids, number of sentences

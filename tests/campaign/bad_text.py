@@ -13,7 +13,7 @@ from pathlib import Path
 from campaign.bad_input import HANDLED, REFUSED, Case, Materials, replace
 
 CORPUS, PREPROCESS, FETCH, TRANSLATE = (
-    "data_prep.corpus", "meta_nmt.cli.preprocess", "data_prep.fetch", "meta_nmt.cli.translate",
+    "data_prep.corpora.corpus", "meta_nmt.cli.preprocess", "data_prep.corpora.fetch", "meta_nmt.cli.translate",
 )  # fmt: skip
 TSV = b"eins zwei\tone two\ndrei\tthree\n"
 ODD_BYTES = {

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from campaign.runs import Process, difference, run, start, state
-from meta_nmt.training import checkpoint_files
+from meta_nmt.runs import checkpoint_files
 
 MOST_KILLS = 4  # in one try
 PAUSE_S = 0.03

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.provenance import sha256
+from data_prep.base.files import sha256
 from meta_nmt import Translator
 from meta_nmt.cli import adapt, export, preprocess, train
 

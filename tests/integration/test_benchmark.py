@@ -1,13 +1,10 @@
 """The benchmarks run and write their rows; what they say is for a quiet machine to find out."""
 
 import json
-import sys
-from pathlib import Path
+
+from data_folder import make_adapted, make_data_folder, make_meta
 
 from benchmarks import clean_speed, meta_step, translation
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from data_folder import make_adapted, make_data_folder, make_meta  # noqa: E402
 
 
 def test_meta_step_writes_its_rows(tmp_path):

@@ -35,7 +35,7 @@ def cli(name, *argv):
 def work(tmp_path_factory):
     root = tmp_path_factory.mktemp("chain")
     languages = ",".join([SOURCES, VALID, TARGET])
-    run("data_prep.synthetic", "--out", root / "corpus", "--languages", languages, "--sentences", "700",
+    run("data_prep", "synthetic", "--out", root / "corpus", "--languages", languages, "--sentences", "700",
         "--mono-sentences", "300")  # fmt: skip
     cli("preprocess", "--out", root / "data", "--corpus", root / "corpus", "--mono", root / "corpus/mono",
         "--dictionaries", root / "corpus/dict", "--source-langs", SOURCES, "--valid-langs", VALID,

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from data_folder import TINY, make_data_folder
 
 from meta_nmt.ledger import FILE_NAME, latest, read_ledger
 
 REPO = Path(__file__).parents[2]
-sys.path.insert(0, str(REPO / "tests"))
-from data_folder import TINY, make_data_folder  # noqa: E402
 
 pytestmark = pytest.mark.slow
 SHAPE = " ".join([*TINY[2:], "--num-workers", "0"])

@@ -11,11 +11,11 @@ from functools import lru_cache
 import pytest
 import torch
 
-from data_prep import synthetic
+from data_prep.synthetic import family
 from meta_nmt.cli import adapt, generate, preprocess, train, translate
 from meta_nmt.meta_learners import META_LEARNERS
+from meta_nmt.runs import cost
 from meta_nmt.tasks.ulr_translation import trained_tokens
-from meta_nmt.training import cost
 
 LEARNED = [name for name, cls in META_LEARNERS.items() if cls.learned_rule]
 UPDATES = 12
@@ -49,7 +49,7 @@ def load(folder):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("learners")
-    command(synthetic, "--out", root / "corpus", "--languages", "qaa,qbb,qav,qbx", "--sentences", "200",
+    command(family, "--out", root / "corpus", "--languages", "qaa,qbb,qav,qbx", "--sentences", "200",
             "--mono-sentences", "200")  # fmt: skip
     command(preprocess, "--out", root / "data", "--corpus", root / "corpus", "--mono", root / "corpus/mono",
             "--dictionaries", root / "corpus/dict", "--source-langs", "qaa,qbb", "--valid-langs", "qav",

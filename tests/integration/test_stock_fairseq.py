@@ -5,16 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import sentencepiece
+from data_folder import make_adapted, make_data_folder, make_meta
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from data_folder import make_adapted, make_data_folder, make_meta  # noqa: E402
-
-from meta_nmt import Translator  # noqa: E402
-from meta_nmt.cli import export, generate  # noqa: E402
+from meta_nmt import Translator
+from meta_nmt.cli import export, generate
 
 LINES = 500
 SEARCH = ["--beam", "5", "--max-len-a", "1.5", "--max-len-b", "10", "--max-tokens", "4000"]

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from data_prep.errors import InputError
-from data_prep.manifest import read_manifest
-from data_prep.readers import read_lines
-from data_prep.split import SPLITS_OF_ROLE
-from data_prep.synthetic import main as make_corpora
+from data_prep.__main__ import STAGES as DATA_STAGES
+from data_prep.base.errors import InputError
+from data_prep.base.text_files import read_lines
+from data_prep.cleaning.split import SPLITS_OF_ROLE
+from data_prep.corpora.manifest import read_manifest
+from data_prep.synthetic.family import main as make_corpora
 from meta_nmt.cli import evaluate
 from meta_nmt.evaluation.cells import plan
 from meta_nmt.evaluation.experiment import SCRATCH, SYSTEMS, Experiment, parse_experiment
@@ -73,10 +74,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @cache
 def parser(command: tuple[str, ...]) -> Callable[[Sequence[str]], Any]:
-    name = command[0].removeprefix("meta-nmt-")
-    own = {"python": command[-1], "meta-nmt-add-language": "data_prep.add_language"}
-    module = own.get(command[0], f"meta_nmt.cli.{name}")
-    return importlib.import_module(module).parse_args
+    if command[0] == "python":
+        module = f"data_prep.{DATA_STAGES[command[3]][0]}" if command[2] == "data_prep" else command[2]
+        return importlib.import_module(module).parse_args
+    name = command[0].removeprefix("meta-nmt-").replace("-", "_")
+    return importlib.import_module(f"meta_nmt.cli.{name}").parse_args
 
 
 def test_the_promised_recipes_are_there() -> None:
@@ -96,7 +98,7 @@ def test_scripts_are_valid_bash_and_stop_at_errors(script: Path) -> None:
 def test_the_real_parsers_accept_every_command(recipe: Path, folder: Path) -> None:
     names = set()
     for command in commands(recipe, folder):
-        split = 3 if command[0] == "python" else 1
+        split = 1 if command[0] != "python" else 4 if command[2] == "data_prep" else 3
         try:
             parser(tuple(command[:split]))(command[split:])
         except SystemExit as stop:
@@ -201,8 +203,8 @@ def test_without_a_local_copy_the_paper_fetches_what_it_needs(recipe: Path, tmp_
     done = run(recipe, tmp_path, DRY_RUN="1", OUTPUTS=str(tmp_path))
     assert done.returncode == 0, done.stderr
     fetching, prepare = (shlex.split(line)[1:] for line in done.stdout.splitlines()[1:4:2])
-    assert fetching[:3] == ["python", "-m", "data_prep.fetch"], "the corpora come first"
-    args = parser(tuple(fetching[:3]))(fetching[3:])
+    assert fetching[:4] == ["python", "-m", "data_prep", "fetch"], "the corpora come first"
+    args = parser(tuple(fetching[:4]))(fetching[4:])
     assert value(prepare, "--corpus") == str(args.out) == str(tmp_path / "paper/corpora"), "what is fetched is read"
     splits: dict[str, set[str]] = {}
     for corpus in read_manifest(REPO / args.manifest).corpora:

@@ -1,10 +1,5 @@
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from campaign import runs  # noqa: E402
+from campaign import runs
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from campaign import kills, runs
 
-from data_prep.errors import InputError
-from meta_nmt.training import checkpoint_files
+from data_prep.base.errors import InputError
+from meta_nmt.runs import checkpoint_files
 
 TRAIN, ADAPT = "meta_nmt.cli.train", "meta_nmt.cli.adapt"
 

@@ -10,21 +10,21 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 PARTS = (
     *("cli", "evaluation", "serving", "translation", "report"),
-    *("tasks", "meta_learners", "data", "models", "modules", "training"),
+    *("tasks", "meta_learners", "data", "models", "modules", "runs"),
 )
 # part of meta_nmt -> parts that it may import besides itself and the modules directly under meta_nmt/
 MAY_IMPORT = {
     "cli": set(PARTS),
-    "evaluation": {"translation", "report", "meta_learners", "data", "training"},
+    "evaluation": {"translation", "report", "meta_learners", "data", "runs"},
     "serving": {"translation"},
-    "translation": {"report", "tasks", "data", "modules", "training"},
-    "report": {"tasks", "data", "modules", "training"},
-    "tasks": {"meta_learners", "data", "models", "modules", "training"},
+    "translation": {"report", "tasks", "data", "modules", "runs"},
+    "report": {"tasks", "data", "modules", "runs"},
+    "tasks": {"meta_learners", "data", "models", "modules", "runs"},
     "models": {"modules", "data"},
     "data": set(),
     "modules": set(),
     "meta_learners": set(),
-    "training": set(),
+    "runs": set(),
 }
 
 

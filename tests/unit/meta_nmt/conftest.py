@@ -1,11 +1,6 @@
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from data_folder import make_adapted, make_data_folder, make_meta  # noqa: E402
+from data_folder import make_adapted, make_data_folder, make_meta
 
 ROLES = {"aa": "source", "bb": "source", "cc": "valid", "dd": "target"}
 

@@ -1,0 +1,383 @@
+"""Meta-learners on the few-shot tasks of their papers: sinusoid regression and N-way K-shot Omniglot.
+
+    python -m benchmarks.few_shot [--task sinusoid|omniglot] [--learner NAME|all] [--ways 5] [--shots 1] [--seed 1]
+                                  [--data DIR] [--split test|valid] [--episodes 600] [--filters 16] [--json FILE]
+                                  [--start random|joint] [--steps N] [--lr X] [--tasks N] [--inner-lr X]
+                                  [--inner-steps N] [--train-statistics query|support] [--jitter 2]
+
+Every learner is the project's own class, run over stacks of tasks (models.py); joint and the two scratch
+systems are fine-tuned on the support set, with the rate and number of steps that did best on validation tasks. Settings
+are to be compared with --split valid, which never looks at a test task. Each row is the mean over the episodes with its
+95 % confidence interval: accuracy in percent, or the mean squared error; seconds are those of training and testing.
+
+Each Omniglot run gives a row for each source of the statistics that the query set is normalised by at test:
+query    its own: it helps to classify itself (the MAML paper's code)
+support  those of the support set alone (Ravi and Larochelle 2017 at meta-test)
+running  joint only: those of the training drawings, in fine-tuning too (Ravi and Larochelle's fine-tuned baseline)
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from benchmarks.few_shot.data import Batch, Characters, Sinusoids, moved, read_omniglot
+from benchmarks.few_shot.models import ConvNet, Regressor, stack
+from benchmarks.few_shot.plans import OMNIGLOT, PLANS, Plan
+from data_prep.base.command_line import OneLineParser, run_command
+from data_prep.base.errors import InputError
+from meta_nmt.meta_learners import META_LEARNERS, MetaLearner, MetaLearnerSettings
+from meta_nmt.meta_learners.base import META_PREFIX
+from meta_nmt.meta_learners.inner_loop import SGD, Parameters, UpdateRule
+
+Tasks = Sinusoids | Characters
+Network = ConvNet | Regressor
+
+
+VALIDATION_EPISODES = 72
+TEST_STACK = 24  # tasks
+TEST_SEED = 10_000  # plus the seed
+TRAIN_QUERIES, TEST_QUERIES = 5, 10  # drawings a class
+MOST_SHOTS = 20 - TEST_QUERIES
+JOINT_BATCH = 128  # drawings
+LEAST = {"ways": 2, "shots": 1, "episodes": 2, "filters": 1, "jitter": 0, "steps": 0, "tasks": 1, "inner-steps": 1}
+POPULATION = 2048  # training drawings that the running statistics are of
+RESULTS = {"accuracy", "mse", "ci95", "seconds", "valid", "inner_rule", "inner_steps"}  # of a row; the rest is its run
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is learnt from: tasks by side, the network, what joint training trains and sees, what is measured, and under
+    which statistics of batch normalisation."""
+
+    sides: dict[str, Tasks]
+    network: Network
+    joint_network: Network
+    joint_batch: Callable[[torch.Generator], Batch]
+    measure: str
+    statistics: tuple[str, ...] = ("none",)
+
+
+def sinusoid_setting(shots: int) -> Setting:
+    sides = {side: Sinusoids(shots, queries) for side, queries in {"train": 10, "valid": 100, "test": 100}.items()}
+
+    def joint_batch(generator: torch.Generator) -> Batch:
+        """Points of 25 sinusoids, as one regression."""
+        support, query = sides["train"].draw(25, generator)
+        return Batch(*(torch.cat(pair, 1).reshape(1, -1, 1) for pair in zip(support[:2], query[:2], strict=True)))
+
+    return Setting(sides, Regressor(), Regressor(), joint_batch, "mse")
+
+
+def omniglot_setting(folder: Path, ways: int, shots: int, filters: int, jitter: int) -> Setting:
+    """Joint training is a classifier over all training classes, turned and mirrored ones included. jitter: pixels that
+    a training drawing is moved by at most."""
+    images = read_omniglot(folder)
+    sides = {side: Characters(images[side], ways, shots, TEST_QUERIES) for side in images}
+    sides["train"] = replace(sides["train"], queries=TRAIN_QUERIES, jitter=jitter)
+    classes, drawings = images["train"].shape[:2]
+
+    def joint_batch(generator: torch.Generator) -> Batch:
+        labels = torch.randint(classes, (1, JOINT_BATCH), generator=generator)
+        drawn = images["train"][labels, torch.randint(drawings, labels.shape, generator=generator)]
+        return Batch(moved(drawn, jitter, generator), labels)
+
+    networks = ConvNet(ways, filters), ConvNet(classes, filters)
+    return Setting(sides, *networks, joint_batch, "accuracy", ("query", "support"))
+
+
+def make_learner(name: str, rule: UpdateRule, theta: Parameters) -> MetaLearner:
+    """The learner NAME of the package, over all parameters of theta; the head is the last linear layer."""
+    settings = MetaLearnerSettings(rule, alpha=rule.alpha, head=r"(head|layer2)\..*")  # type: ignore[attr-defined]
+    return META_LEARNERS[name](settings, theta, list(theta))
+
+
+def inner_batches(support: Batch, steps: int, size: int, generator: torch.Generator) -> list[Batch]:
+    """The support set for each inner step, or ``size`` of its inputs at random."""
+    if not size:
+        return [support] * steps
+    picks = [torch.randperm(support.inputs.shape[1], generator=generator)[:size] for _ in range(steps)]
+    return [Batch(support.inputs[:, pick], support.targets[:, pick]) for pick in picks]
+
+
+def add_gradients(gradients: Parameters, theta: Parameters, learner: MetaLearner, weight: float) -> None:
+    """Adds an episode's gradients to ``.grad``; those of theta are a stack, one row a task."""
+    for name, gradient in gradients.items():
+        if name.startswith(META_PREFIX):
+            parameter = learner.get_parameter(name.removeprefix(META_PREFIX))
+        else:
+            parameter, gradient = theta[name], gradient.sum(0)
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        parameter.grad.add_(gradient, alpha=weight)
+
+
+def meta_train(
+    learner: MetaLearner, network: Network, theta: Parameters, plan: Plan, episode: Callable[[], Any], label: str
+) -> None:
+    """``plan.updates`` steps of Adam on theta and on what the learner learns itself. ``episode()`` is a stack of
+    tasks: lists of support and query batches."""
+    optimizer = torch.optim.Adam([*theta.values(), *learner.parameters()], lr=plan.lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, plan.updates))
+    for _ in tqdm(range(plan.updates), desc=label, disable=not sys.stderr.isatty()):
+        for _ in range(plan.tasks // plan.stacked):
+            copies = stack(theta, plan.stacked)
+            result = learner.episode(network.loss, copies, list(copies), *episode())
+            add_gradients(result.gradients, theta, learner, 1 / plan.tasks)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+
+
+def evaluate(
+    learner: MetaLearner,
+    network: Network,
+    theta: Parameters,
+    tasks: Tasks,
+    episodes: int,
+    steps: int,
+    stacked: int,
+    generator: torch.Generator,
+    statistics: Sequence[str],
+) -> dict[str, Tensor]:
+    """Scores of ``episodes`` tasks after ``steps`` inner steps, (episodes,), under each of ``statistics``."""
+    scores: dict[str, list[Tensor]] = {kind: [] for kind in statistics}
+    for start in tqdm(range(0, episodes, stacked), desc="episodes", leave=False, disable=not sys.stderr.isatty()):
+        support, query = tasks.draw(min(stacked, episodes - start), generator)
+        copies = stack(theta, len(support.inputs))
+        theta_prime = learner.adapt(network.loss, copies, list(copies), [support] * steps).theta_prime
+        for kind in statistics:
+            with torch.no_grad():
+                predicted = network(theta_prime, query.normalised_by(support) if kind == "support" else query)
+            scores[kind].append(network.score(predicted, query.targets))
+    return {kind: torch.cat(parts) for kind, parts in scores.items()}
+
+
+@dataclass(frozen=True)
+class Tested:
+    """scores: of the episodes, with the rule and inner steps that were best on validation tasks; valid: mean there."""
+
+    scores: Tensor
+    valid: float
+    rule: UpdateRule
+    steps: int
+
+
+def test(
+    learners: Sequence[MetaLearner],
+    plan: Plan,
+    network: Network,
+    statistics: Sequence[str],
+    setting: Setting,
+    theta: Parameters,
+    split: str,
+    episodes: int,
+    seed: int,
+) -> dict[str, Tested]:
+    """By statistics: rule and number of inner steps chosen on validation tasks, then ``episodes`` tasks of a side, the
+    same for every system."""
+
+    @functools.cache
+    def score(choice: tuple[MetaLearner, int], side: str, episodes: int) -> dict[str, Tensor]:
+        stacked = 1 if plan.stacked == 1 and not plan.rules else TEST_STACK
+        generator = torch.Generator().manual_seed(TEST_SEED + seed)
+        tasks, (learner, steps) = setting.sides[side], choice
+        return evaluate(learner, network, theta, tasks, episodes, steps, stacked, generator, statistics)
+
+    def valid(choice: tuple[MetaLearner, int], kind: str) -> float:
+        return float(score(choice, "valid", VALIDATION_EPISODES)[kind].mean())
+
+    tested, best = {}, min if setting.measure == "mse" else max
+    for kind in statistics:
+        choices = itertools.product(learners, plan.test_steps)
+        choice = best(choices, key=functools.partial(valid, kind=kind))
+        rule, steps = choice[0].settings.rule, choice[1]
+        tested[kind] = Tested(score(choice, split, episodes)[kind], valid(choice, kind), rule, steps)
+    return tested
+
+
+def train_jointly(setting: Setting, plan: Plan, generator: torch.Generator) -> Parameters:
+    """theta of a network that was trained on all training classes, or all tasks, at once; with a fresh head."""
+    theta = setting.joint_network.start(generator)
+    learner = make_learner("joint", plan.rule, theta)
+    meta_train(
+        learner, setting.joint_network, theta, plan, lambda: ([setting.joint_batch(generator)], []), "joint training"
+    )
+    return theta | {name: p.requires_grad_() for name, p in setting.network.head().items()}
+
+
+def run(
+    name: str,
+    plan: Plan,
+    setting: Setting,
+    seed: int,
+    episodes: int,
+    jointly: Plan | None = None,
+    split: str = "test",
+) -> list[dict[str, Any]]:
+    """Trains and tests one system: a row for each source of statistics, less what the command line says. ``jointly``:
+    how its start is trained jointly, if it is."""
+    torch.manual_seed(seed)  # the LSTM's own weights
+    generator, start = torch.Generator().manual_seed(seed), time.perf_counter()
+    theta = train_jointly(setting, jointly, generator) if jointly else setting.network.start(generator)
+    train = setting.sides["train"]
+    train = replace(train, shots=plan.shots or train.shots)
+
+    def episode() -> tuple[list[Batch], list[Batch]]:
+        support, query = train.draw(plan.stacked, generator)
+        if plan.statistics == "support":
+            query = query.normalised_by(support)
+        return inner_batches(support, plan.steps, plan.minibatch, generator), [query]
+
+    if plan.rules:
+        learners = [make_learner("joint", rule, theta) for rule in plan.rules]
+    else:
+        learners = [make_learner(name, plan.rule, theta)]
+        meta_train(learners[0], setting.network, theta, plan, episode, name)
+    where = (setting, theta, split, episodes, seed)
+    tested = test(learners, plan, setting.network, setting.statistics, *where)
+    if jointly and plan.rules and isinstance(setting.network, ConvNet):
+        seen = torch.cat([setting.joint_batch(generator).inputs for _ in range(POPULATION // JOINT_BATCH)], 1)
+        tested |= test(learners, plan, setting.network.remember(theta, seen), ["running"], *where)
+    seconds = round(time.perf_counter() - start, 1)
+    return [
+        {
+            "split": split,
+            "statistics": kind,
+            setting.measure: round(float(found.scores.mean()), 3),
+            "ci95": round(1.96 * float(found.scores.std()) / math.sqrt(episodes), 3),
+            "seed": seed,
+            "seconds": seconds,
+            "valid": round(found.valid, 3),
+            "inner_rule": str(found.rule),
+            "inner_steps": found.steps,
+            "updates": plan.updates,
+            "lr": plan.lr,
+            "tasks": plan.tasks,
+            "train_rule": None if plan.rules else str(plan.rule),
+            "train_steps": None if plan.rules else plan.steps,
+            "train_statistics": plan.statistics,
+        }
+        for kind, found in tested.items()
+    ]
+
+
+def save_row(path: Path, row: dict[str, Any]) -> None:
+    """Puts the row into the JSON list at ``path``, in place of one of the same run; atomic.
+
+    Raises:
+        InputError: the file is there, but is no list of rows.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        rows = [old for old in rows if any(old.get(key) != row[key] for key in row.keys() - RESULTS)]
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"--json: must name a list of rows, but {path} is not: {error}") from None
+    partial = path.with_name(path.name + ".partial")
+    lines = ",\n ".join(json.dumps(r) for r in [*rows, row])
+    partial.write_text(f"[{lines}]\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = OneLineParser(prog="few_shot", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--task", choices=PLANS, default="omniglot", help="what is learnt")
+    parser.add_argument("--learner", choices=[*OMNIGLOT, "all"], default="all", help="system")
+    parser.add_argument("--ways", type=int, default=5, help="classes of an Omniglot task")
+    parser.add_argument(
+        "--shots", type=int, help="examples a class (default: 1), or points of a sinusoid (default: 10)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the initial weights and of the tasks")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/omniglot"), help="folder of Omniglot's zips")
+    parser.add_argument("--split", choices=["test", "valid"], default="test", help="side of the episodes")
+    parser.add_argument("--episodes", type=int, default=600, help="tasks to measure on")
+    parser.add_argument("--filters", type=int, default=16, help="of each convolution; the paper has 64")
+    parser.add_argument("--jitter", type=int, default=2, help="pixels that a training drawing is moved by at most")
+    parser.add_argument("--start", choices=["random", "joint"], default="random", help="theta before meta-training")
+    own = parser.add_argument_group("instead of the system's own")
+    own.add_argument("--steps", type=int, dest="updates", help="updates of theta")
+    own.add_argument("--lr", type=float, help="outer rate")
+    own.add_argument("--tasks", type=int, help="tasks of a meta-step")
+    own.add_argument("--inner-lr", type=float, help="inner rate in meta-training")
+    own.add_argument("--inner-steps", type=int, dest="steps", help="inner steps in meta-training")
+    own.add_argument(
+        "--train-statistics",
+        choices=["query", "support"],
+        dest="statistics",
+        help="that normalise the query set in meta-training",
+    )
+    parser.add_argument("--json", type=Path, help="file that the rows are put into")
+    args = parser.parse_args(argv)
+    if args.shots is None:
+        args.shots = 10 if args.task == "sinusoid" else 1
+    for flag, least in LEAST.items():
+        value = getattr(args, {"steps": "updates", "inner-steps": "steps"}.get(flag, flag))
+        if value is not None and value < least:
+            parser.error(f"--{flag} must be at least {least}, but is {value}")
+    for flag, value in {"lr": args.lr, "inner-lr": args.inner_lr}.items():
+        if value is not None and not value > 0:
+            parser.error(f"--{flag} must be above 0, but is {value:g}")
+    meta_trained = [name for name, plan in OMNIGLOT.items() if not plan.rules]
+    if args.start == "joint" and (args.task != "omniglot" or args.learner not in meta_trained):
+        parser.error(
+            f"--start joint needs --task omniglot and --learner {', '.join(meta_trained)}, "
+            f"but has {args.task} and {args.learner}"
+        )
+    if args.task == "omniglot" and args.shots > MOST_SHOTS:
+        parser.error(f"--shots must be at most {MOST_SHOTS}, since a character has 20 drawings, but is {args.shots}")
+    return args
+
+
+def plan_of(args: argparse.Namespace, name: str) -> Plan:
+    """The system's own plan, with what the command line says instead."""
+    plan = PLANS[args.task][name]
+    if args.start == "joint":
+        plan = replace(plan, rule=SGD(0.1), steps=3, lr=1e-3)  # smaller steps: theta is trained already
+    if not plan.updates:
+        return plan
+    own = ("updates", "lr") if plan.rules else ("updates", "lr", "tasks", "steps", "statistics")
+    plan = replace(plan, **{key: getattr(args, key) for key in own if getattr(args, key) is not None})
+    if args.inner_lr is not None and not plan.rules:
+        plan = replace(plan, rule=SGD(args.inner_lr))
+    return replace(plan, stacked=min(plan.stacked, plan.tasks))
+
+
+def run_all(argv: Sequence[str] | None = None) -> int:
+    args = parse(argv)
+    drawn = args.task == "omniglot"
+    if drawn:
+        setting = omniglot_setting(args.data, args.ways, args.shots, args.filters, args.jitter)
+    else:
+        setting = sinusoid_setting(args.shots)
+    for name in OMNIGLOT if args.learner == "all" else [args.learner]:
+        plan = plan_of(args, name)
+        run_of = {"learner": name, "task": args.task, "ways": args.ways if drawn else None, "shots": args.shots}
+        run_of |= {key: getattr(args, key) if drawn else None for key in ("filters", "jitter", "start")}
+        jointly = {"joint": plan}.get(name, PLANS[args.task]["joint"] if args.start == "joint" else None)
+        for row in run(name, plan, setting, args.seed, args.episodes, jointly, args.split):
+            print(json.dumps(run_of | row), flush=True)
+            if args.json:
+                save_row(args.json, run_of | row)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(run_all, argv, prog="few_shot")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,42 @@
+"""The stages of data preparation one by one: `python -m data_prep STAGE --help`. meta-nmt-preprocess runs them all."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from data_prep.base.command_line import OneLineParser, run_command
+
+PROG = "python -m data_prep"
+STAGES = {
+    "corpus": ("corpora.corpus", "say what parallel text a folder or manifest has"),
+    "fetch": ("corpora.fetch", "download and check what a manifest lists"),
+    "synthetic": ("synthetic.family", "write the embedded family of languages"),
+    "split": ("cleaning.split", "hold out dev and test lines"),
+    "clean": ("cleaning.clean", "clean one file, or a pair of line-aligned files"),
+    "subsample": ("cleaning.subsample", "draw low-resource samples"),
+    "subwords": ("packs.subwords", "train a SentencePiece model"),
+    "vectors": ("packs.vectors", "make vectors of the pieces"),
+    "ulr_tables": ("packs.ulr_tables", "make the English vectors and the universal keys"),
+    "align": ("packs.align", "align a language's vectors to English"),
+    "binarise": ("packs.binarise", "write a text as fairseq's binarised data"),
+    "audit": ("pipeline.audit", "prove that no dev or test line is in the training text"),
+    "stage_records": ("base.stage_records", "check that all outputs of a data folder are as they were made"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one stage, which is loaded only now; returns its exit status."""
+    listed = "\n".join(f"  {name:<14}{what}" for name, (_, what) in STAGES.items())
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] in (["-h"], ["--help"]):
+        print(f"{__doc__}\n\nusage: {PROG} STAGE [flags]\n\n{listed}")
+        return 0
+    if not given or given[0] not in STAGES:
+        parser = OneLineParser(prog=PROG)
+        parser.error(f"STAGE must be one of {', '.join(STAGES)}, but is {given[0] if given else 'not given'}")
+    module = importlib.import_module(f"data_prep.{STAGES[given[0]][0]}")
+    return run_command(module.main, given[1:], prog=f"{PROG} {given[0]}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

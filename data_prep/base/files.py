@@ -1,0 +1,121 @@
+"""Files: written atomically, read with clear errors, hashed, and locked against a second writer.
+
+A file is written to a temporary one beside it, which then takes its name (os.replace).
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from data_prep.base.errors import InputError
+
+PARTIAL = ".partial"  # ends the names of files that are being written; a killed run leaves them
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; it becomes ``path`` at the end, or vanishes on an error."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(PARTIAL, f".{target.name}.", target.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes private files; give the usual permissions
+        os.replace(name, target)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # a full disk says so without saying where
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_files(paths: Sequence[Path]) -> Iterator[list[IO[bytes]]]:
+    """The same for several files at once, opened for bytes; none is there before all are written."""
+    with ExitStack() as stack:
+        temporary = [stack.enter_context(atomic(path)) for path in paths]
+        yield [stack.enter_context(open(path, "wb")) for path in temporary]
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what killed runs were writing in ``folder``."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """InputError while another process is in this context for the same folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{folder}: another run is writing to this folder") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def write_lines(path: str | os.PathLike[str], lines: Sequence[str]) -> None:
+    """Write one item a line, atomically."""
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Write a .npy file atomically."""
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        np.save(_ByWrite(file), array, allow_pickle=False)
+
+
+class _ByWrite:
+    """A file that NumPy writes to as to any other: what it says of a full disk itself is a number of bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write = file.write
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON; InputError names the file and line if it is not JSON."""
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: must be UTF-8 JSON: {error.reason}") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: must be JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: must be JSON, but is nested too deeply") from error

@@ -1,0 +1,134 @@
+"""Records of stages: what every output was made from, so that a finished stage is skipped and a changed one redone.
+
+A stage writes a record beside its outputs (``<stage>.stage.json``): the sha256 of every input and output, the
+options, the versions, and the hash of the code that made them. The stage is current when all of them still hold.
+"""
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json, sha256, write_json
+from data_prep.base.versions import versions
+
+CODE = Path(__file__).parents[1]  # the package
+
+
+def source_of(module: str) -> str:
+    """The source text of a module of this package, by its dotted name; empty for what is no file."""
+    path = CODE.parent.joinpath(*module.split(".")).with_suffix(".py")
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+@cache
+def _own_imports(module: str) -> tuple[str, ...]:
+    """Dotted names of what a module imports from this package, wherever in the file; some may be no modules."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source_of(module))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(str(node.module))
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(sorted(name for name in names if name.startswith(f"{CODE.name}.")))
+
+
+def code_hash(modules: Sequence[str], alone: Sequence[str] = ()) -> str:
+    """sha256 over the source of modules with all that they import from this package, and of those that go alone.
+
+    All are dotted names, such as ``data_prep.packs.align``.
+    """
+    todo, seen = list(modules), set()
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo += _own_imports(module)
+    sources = [f"{name}\n{text}\n" for name in sorted({*seen, *alone}) if (text := source_of(name))]
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
+
+
+def run_stage(
+    record: Path,
+    work: Callable[[], Sequence[Path] | None],
+    *,
+    inputs: Sequence[Path],
+    outputs: Sequence[Path],
+    options: Mapping[str, Any],
+    packages: Sequence[str] = (),
+    code: str = "",
+) -> bool:
+    """Run ``work()`` unless ``record`` says that the outputs are current; return whether it ran.
+
+    ``inputs`` and ``outputs`` are files; inputs are known by name and content, so a data folder can be moved. ``work``
+    may return those of ``outputs`` that it made; None stands for all. ``code`` is the ``code_hash`` of what
+    does the work. What was made before and is not any more is removed, so that the folder is as a first run makes it.
+    """
+    wanted = {
+        "inputs": [[path.name, sha256(path)] for path in inputs],
+        "options": json.loads(json.dumps(options)),
+        "versions": versions(packages),
+        "code": code,
+    }
+    if is_current(record, wanted):
+        return False
+    before = {*_recorded(record), *(os.path.relpath(path, record.parent) for path in outputs)}
+    write_json(record, {"unfinished": sorted(before)})  # an interrupted stage must not look finished
+    result = work()
+    made = outputs if result is None else result
+    missing = [path for path in made if not path.is_file()]
+    if missing:
+        raise RuntimeError(f"stage {record.name} ended without writing {missing[0]}")
+    digests = {os.path.relpath(path, record.parent): sha256(path) for path in made}
+    folders = {os.path.dirname(name) for name in digests}  # a record that was tampered with must not reach further
+    for name in before - digests.keys():
+        if os.path.dirname(name) in folders:
+            (record.parent / name).unlink(missing_ok=True)
+    write_json(record, wanted | {"outputs": digests})
+    return True
+
+
+def _recorded(record: Path) -> list[str]:
+    """The outputs that a record names, finished or not; none if it is absent or damaged."""
+    try:
+        found = json.loads(record.read_text("utf-8"))
+        return [str(name) for name in found.get("outputs", found.get("unfinished", ()))]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
+
+
+def is_current(record: Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether ``record`` was made as ``wanted`` says and its outputs are untouched."""
+    try:
+        found = json.loads(record.read_text("utf-8"))
+        same = all(found[key] == value for key, value in wanted.items())
+        return same and all(sha256(record.parent / name) == digest for name, digest in found["outputs"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, unfinished or damaged: do it again
+        return False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check stage records against the outputs that lie beside them."""
+    parser = OneLineParser(prog="python -m data_prep stage_records", description=main.__doc__)
+    parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
+    args = parser.parse_args(argv)
+    records = sorted(args.data.rglob("*.stage.json"))
+    if not records:
+        raise InputError(f"{args.data}: must hold *.stage.json records, but has none")
+    for record in records:
+        found = read_json(record)
+        if not isinstance(found, dict) or not isinstance(found.get("outputs"), dict):
+            raise InputError(f"{record}: its stage was not finished; run meta-nmt-preprocess again")
+        for name, digest in found["outputs"].items():
+            path = record.parent / name
+            if not path.is_file() or sha256(path) != digest:
+                raise InputError(f"{path}: is missing or was changed after it was made (see {record.name})")
+    print(f"{len(records)} stages, all outputs as they were made")
+    return 0

@@ -1,0 +1,99 @@
+"""Text files, plain or gzip: strict UTF-8, read in blocks of lines, with errors that name the file and the line.
+
+A line ends with LF or CRLF and with nothing else. Memory does not grow with the file.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+from data_prep.base.errors import InputError
+
+BATCH = 65_536  # most pairs or lines of a batch
+
+BLOCK = 1 << 22  # bytes read at once
+
+LONGEST_LINE = 1 << 26  # bytes; what has longer lines is no text
+
+
+def plain_or_gz(path: Path) -> Path | None:
+    """``path`` or ``path.gz``, whichever exists; InputError if both do."""
+    found = [candidate for candidate in (path, path.with_name(path.name + ".gz")) if candidate.is_file()]
+    if len(found) == 2:
+        raise InputError(f"{path}: must exist once, but {found[1].name} lies beside it")
+    return found[0] if found else None
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a plain or gzip file; InputError if it is missing or a damaged gzip file."""
+    try:
+        with open(path, "rb") as file:
+            yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file  # type: ignore[misc]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: file is missing") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: must be a whole gzip file: {error}") from error
+
+
+def iter_blocks(stream: IO[bytes], name: str) -> Iterator[list[str]]:
+    """Lists of at most BATCH lines, without line ends, of UTF-8 text; ``name`` is the file, for errors.
+
+    InputError if nothing but white space is there, or names the line that is not UTF-8 or over LONGEST_LINE bytes.
+    """
+    number, blank = 1, True  # of the block's first line
+    while data := stream.read(BLOCK):
+        if not data.endswith(b"\n"):
+            started = len(data) - 1 - data.rfind(b"\n")  # bytes of the line that the block cuts
+            rest = stream.readline(max(1, LONGEST_LINE + 1 - started))
+            if started + len(rest.removesuffix(b"\n")) > LONGEST_LINE:
+                line = number + data.count(b"\n")
+                raise InputError(f"{name}, line {line}: must have at most {LONGEST_LINE} bytes, but has more")
+            data += rest
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = number + data.count(b"\n", 0, error.start)
+            raise InputError(f"{name}, line {line}: must be UTF-8, but has byte 0x{data[error.start]:02x}") from error
+        if number == 1:
+            text = text.removeprefix("\ufeff")
+        blank = blank and not text.strip()
+        lines = text.removesuffix("\n").split("\n")
+        if "\r" in text:
+            lines = [line.removesuffix("\r") for line in lines]
+        number += len(lines)
+        for start in range(0, len(lines), BATCH):
+            yield lines[start : start + BATCH]
+    if blank:
+        raise InputError(f"{name}: must hold at least one line of text, but is empty")
+
+
+def line_blocks(path: Path) -> Iterator[list[str]]:
+    """``iter_blocks`` of a plain or gzip file."""
+    with open_bytes(path) as stream:
+        yield from iter_blocks(stream, str(path))
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a plain or gzip UTF-8 file, without line ends (LF or CRLF).
+
+    InputError if the file is missing, empty, not UTF-8 (with the line number) or a damaged gzip file.
+    """
+    return list(chain.from_iterable(line_blocks(path)))
+
+
+def column_blocks(path: Path) -> Iterator[list[list[str]]]:
+    """Rows of a file of two tab-separated columns; InputError names the line that has not exactly two."""
+    number = 0
+    for lines in line_blocks(path):
+        rows = [line.split("\t") for line in lines]
+        for offset, row in enumerate(rows, start=1):
+            if len(row) != 2:
+                line = number + offset
+                raise InputError(f"{path}, line {line}: must have 2 tab-separated columns, but has {len(row)}")
+        yield rows
+        number += len(rows)

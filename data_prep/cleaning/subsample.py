@@ -1,0 +1,224 @@
+"""Low-resource samples: training pairs, shuffled by a seed, until the English side has a given number of tokens.
+
+All budgets of one seed read the same shuffled order, so a smaller sample is the beginning of a larger one. A budget of
+0 is zero-shot: no pairs, and no files. ``samples.json`` names the rows of every sample and the sha256 of the text that
+they are rows of, so that others can draw the same.
+"""
+
+import argparse
+import json
+import random
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.files import atomic_files, read_json, sha256, write_text
+from data_prep.base.text_files import line_blocks
+
+BUDGETS = (0, 4000, 16_000, 40_000, 160_000)  # English tokens; left out where the text has fewer, unless asked for
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def sample_name(budget: int, seed: int) -> str:
+    """The split's name: train-16000-s1."""
+    return f"train-{budget}-s{seed}"
+
+
+def check_budgets(budgets: Sequence[int], seeds: Sequence[int]) -> None:
+    """InputError if a budget is negative, anything stands twice, or there are budgets and no seeds."""
+    for budget in budgets:
+        if budget < 0:
+            raise InputError(f"--english-tokens must be at least 0 (tokens; 0 is zero-shot), but is {budget}")
+    for flag, values in (("--english-tokens", budgets), ("--sample-seeds", seeds)):
+        if len(set(values)) != len(values):
+            raise InputError(f"{flag} must not repeat a number, but is {','.join(map(str, values))}")
+    if budgets and not seeds:
+        raise InputError("--sample-seeds must name at least one seed")
+
+
+def count_tokens(path: Path) -> np.ndarray:
+    """(lines,) white-space tokens of every line of a file."""
+    return np.fromiter((len(line.split()) for line in chain.from_iterable(line_blocks(path))), np.int32)
+
+
+def affordable(budgets: Sequence[int], tokens: int, name: str, *, explicit: bool = True) -> tuple[int, ...]:
+    """The budgets that a text of so many English tokens can fill.
+
+    InputError, calling the text ``name``, if one cannot be filled and all were asked for explicitly.
+    """
+    for budget in budgets:
+        if explicit and budget > tokens:
+            raise InputError(f"--english-tokens must be at most {name} ({tokens} English tokens), but is {budget}")
+    return tuple(budget for budget in budgets if budget <= tokens)
+
+
+def draw(tokens: np.ndarray, budgets: Sequence[int], seed: int) -> dict[int, np.ndarray]:
+    """budget -> rows whose English has at least so many tokens (the last pair completes them).
+
+    ``tokens`` holds those of every pair, and their sum is at least every budget.
+    """
+    order = array("l", range(len(tokens)))
+    random.Random(seed).shuffle(order)
+    rows = np.frombuffer(order, dtype=np.dtype("l")) if order else np.zeros(0, int)
+    totals = np.cumsum(tokens[rows], dtype=np.int64)
+    return {budget: rows[: int(np.searchsorted(totals, budget)) + 1] if budget else rows[:0] for budget in budgets}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A low-resource sample: rows (0-based) of the training text, in the order drawn."""
+
+    budget: int
+    seed: int
+    english_tokens: int
+    rows: list[int]
+
+    @property
+    def name(self) -> str:
+        return sample_name(self.budget, self.seed)
+
+
+def draw_all(tokens: np.ndarray, budgets: Sequence[int], seeds: Sequence[int]) -> list[Sample]:
+    """Every sample, in the order of budgets, then seeds; none of budget 0."""
+    budgets = [budget for budget in budgets if budget]
+    drawn = {seed: draw(tokens, budgets, seed) for seed in seeds} if budgets else {}
+    return [
+        Sample(budget, seed, int(tokens[drawn[seed][budget]].sum()), drawn[seed][budget].tolist())
+        for budget in budgets
+        for seed in drawn
+    ]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples, whether zero-shot is among the budgets, and the default budgets that the text cannot fill."""
+
+    samples: list[Sample]
+    zero_shot: bool
+    left_out: list[int]
+
+
+def draw_from(text: Sequence[Path], budgets: Sequence[int] | None, seeds: Sequence[int], name: str) -> Drawn:
+    """The samples of a training text (source and English file).
+
+    ``budgets`` None stands for BUDGETS; InputError, calling the text ``name``, if one that was asked for is too large.
+    """
+    wanted = BUDGETS if budgets is None else budgets
+    check_budgets(wanted, seeds)
+    tokens = count_tokens(text[1])
+    filled = affordable(wanted, int(tokens.sum()), name, explicit=budgets is not None)
+    return Drawn(draw_all(tokens, filled, seeds), 0 in wanted, [budget for budget in wanted if budget not in filled])
+
+
+def pick(path: Path, rows: set[int]) -> dict[int, str]:
+    """Some lines of a file, by row."""
+    lines = enumerate(chain.from_iterable(line_blocks(path)))
+    return {row: line for row, line in lines if row in rows}
+
+
+def write_samples(samples: Sequence[Sample], text: Sequence[Path], folder: Path) -> list[Path]:
+    """Write ``folder``/<sample>.<side> for every sample and side of the training text; the files made."""
+    wanted = {row for sample in samples for row in sample.rows}
+    made = []
+    for path in text:
+        lines = pick(path, wanted)
+        outs = [folder / f"{sample.name}.{_side(path)}" for sample in samples]
+        with atomic_files(outs) as files:
+            for sample, file in zip(samples, files, strict=True):
+                file.write("".join(lines[row] + "\n" for row in sample.rows).encode())
+        made += outs
+    return made
+
+
+def _side(path: Path) -> str:
+    """train.ro.gz -> ro."""
+    return path.name.removesuffix(".gz").rpartition(".")[2]
+
+
+def write_index(path: Path, drawn: Drawn, text: Sequence[Path]) -> None:
+    """samples.json: a line for every sample."""
+    rows = [json.dumps({"name": sample.name} | vars(sample)) for sample in drawn.samples]
+    hashes = {file.name: sha256(file) for file in text}
+    head = {"text": hashes, "zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
+    body = ",\n".join(f"  {row}" for row in rows)
+    write_text(path, json.dumps(head, indent=1)[:-2] + f',\n "samples": [\n{body}\n ]\n}}\n')
+
+
+def read_index(path: Path, text: Sequence[Path]) -> Drawn:
+    """What samples.json says; InputError unless ``text`` is what the samples were drawn from."""
+    index = read_json(path)
+    try:
+        for file, digest in zip(text, index["text"].values(), strict=True):
+            if sha256(file) != digest:
+                raise InputError(f"{file}: must be the text that the samples of {path} are rows of, but differs")
+        rows = [[row[key] for key in ("budget", "seed", "english_tokens", "rows")] for row in index["samples"]]
+        return Drawn([Sample(*row) for row in rows], index["zero_shot"], index["left_out"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: must be a samples.json, but is not: {error!r}") from error
+
+
+def comma_ints(text: str) -> tuple[int, ...]:
+    """ "1,2" -> (1, 2)."""
+    try:
+        return tuple(int(item) for item in text.split(",")) if text.strip() else ()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be whole numbers between commas, but is {text!r}") from error
+
+
+class LanguageBudgets(argparse.Action):
+    """`--english-tokens-of lv=400 --english-tokens-of ko=4000` -> {"lv": (400,), "ko": (4000,)}."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _: Any = None
+    ) -> None:
+        lang, equals, sizes = str(value).partition("=")
+        if not (lang and equals and sizes):
+            parser.error(f"{self.option_strings[0]} must be like lv=400 or ko=4000,400, but is {value!r}")
+        try:
+            budgets = comma_ints(sizes)
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"{self.option_strings[0]} {error}")
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), lang: budgets})
+
+
+def add_sample_arguments(parser: OneLineParser, default: tuple[int, ...] | None = None) -> None:
+    """The flags of the samples; ``default``: their sizes if none are given (None: those of BUDGETS that fit)."""
+    otherwise = "none" if default == () else f"those of {','.join(map(str, BUDGETS))} that its text can fill"
+    parser.add_argument(
+        "--english-tokens", type=comma_ints, default=default, metavar="N,N",
+        help="sizes of the low-resource samples of each target language, in white-space tokens of their English side "
+        f"(0: zero-shot, no sample); if not given, {otherwise}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sample-seeds", type=comma_ints, default=SEEDS, metavar="S,S", help="a sample of each size for each seed"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw low-resource samples from a pair of line-aligned files, or draw again those of a samples.json."""
+    parser = OneLineParser(prog="python -m data_prep subsample", description=main.__doc__)
+    parser.add_argument("--source", type=Path, required=True, metavar="FILE", help="training text, e.g. train.ro")
+    parser.add_argument("--target", type=Path, required=True, metavar="FILE", help="its English side, e.g. train.en")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where train-<N>-s<S>.<xx> and .en go")
+    parser.add_argument("--like", type=Path, metavar="JSON", help="a samples.json: the same rows of the same text")
+    add_sample_arguments(parser)
+    args = parser.parse_args(argv)
+    text = [args.source, args.target]
+    if args.like:
+        drawn = read_index(args.like, text)
+    else:
+        drawn = draw_from(text, args.english_tokens, args.sample_seeds, str(args.target))
+    write_samples(drawn.samples, text, args.out)
+    write_index(args.out / "samples.json", drawn, text)
+    for sample in drawn.samples:
+        print(f"{sample.name}\t{len(sample.rows)} lines\t{sample.english_tokens} English tokens")
+    if drawn.left_out:
+        print(f"left out, since the text has fewer English tokens: {', '.join(map(str, drawn.left_out))}")
+    return 0

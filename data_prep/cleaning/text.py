@@ -1,0 +1,149 @@
+"""Clean text of a data folder: the splits and samples of a language, what became of every line, monolingual text."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.base.errors import InputError
+from data_prep.base.files import write_json, write_text
+from data_prep.base.text_files import line_blocks
+from data_prep.cleaning.clean import CleanOptions, Count, Duplicates, Filters, Named, Stream, write_clean
+from data_prep.cleaning.duplicates import hash_sorted
+from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, read_splits
+from data_prep.cleaning.subsample import draw_from, write_index, write_samples
+from data_prep.corpora.corpus import CorpusFiles, iter_mono
+from data_prep.corpora.readers import Tally
+
+
+@dataclass(frozen=True)
+class LanguageText:
+    """The raw parallel text of a language, what is made of it, and the folder that it goes to.
+
+    ``budgets`` and ``seeds`` are those of the samples of a target language (``subsample.draw_from``).
+    """
+
+    corpus: CorpusFiles
+    english: str
+    role: str
+    split: SplitOptions
+    clean: CleanOptions
+    budgets: tuple[int, ...] | None
+    seeds: tuple[int, ...]
+    folder: Path
+
+    def sides(self, split: str) -> tuple[Path, Path]:
+        """The source and English text files of a split."""
+        return self.folder / f"{split}.{self.corpus.lang}", self.folder / f"{split}.{self.english}"
+
+
+def write_splits(
+    text: LanguageText,
+    held_out: tuple[np.ndarray, np.ndarray],
+    pool: Executor | None = None,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> list[Path]:
+    """Write the splits and samples of a language and what became of its lines; returns the files made.
+
+    ``held_out``: sorted hashes of the match keys that must not be in its training text, source side and English.
+    """
+    lang, name = text.corpus.lang, str(text.corpus.all_paths()[0])
+    streams = {
+        split: Stream(Filters(text.clean, (lang, text.english), held_out, keep_all=split != "train"))
+        for split in SPLITS_OF_ROLE[text.role]
+    }
+    tally = Tally()
+
+    def batches() -> Iterator[Named]:
+        for split, pairs in read_splits(text.corpus, text.role, text.split, tally):
+            if split:
+                yield split, (pairs.source, pairs.english)
+            else:
+                tally.dropped["held-out-id"] += len(pairs)
+
+    files = {split: text.sides(split) for split in streams}
+    counts = write_clean(batches(), streams, files, pool, progress)
+    empty = [split for split, count in counts.items() if not count.kept]
+    if empty:
+        raise InputError(f"{name}: {empty[0]} must keep a pair after cleaning, but has none")
+    made = [path for split in files for path in files[split]]
+    report = cleaning_report(tally, counts)
+    if text.role == "target":
+        drawn = draw_from(files["train"], text.budgets, text.seeds, f"the training text of {lang}")
+        made += [*write_samples(drawn.samples, files["train"], text.folder), text.folder / "samples.json"]
+        write_index(text.folder / "samples.json", drawn, files["train"])
+        report["splits"] |= {
+            sample.name: {"lines": len(sample.rows), "english_tokens": sample.english_tokens}
+            for sample in drawn.samples
+        }
+        report |= {"zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
+    write_json(text.folder / "cleaning.json", report)
+    write_text(text.folder / "cleaning.txt", cleaning_table(f"{lang}-{text.english}", report))
+    return [*made, text.folder / "cleaning.json", text.folder / "cleaning.txt"]
+
+
+def cleaning_report(tally: Tally, counts: Mapping[str, Count]) -> dict[str, Any]:
+    """cleaning.json: what became of every line read; RuntimeError if the sum is wrong."""
+    dropped = sum((count.dropped for count in counts.values()), Counter(tally.dropped))
+    kept = sum(count.kept for count in counts.values())
+    if kept + dropped.total() != tally.read:
+        raise RuntimeError(f"{tally.read} lines were read, but {kept} kept and {dropped.total()} dropped: {dropped}")
+    splits = {
+        name: {"lines": count.kept, "english_tokens": count.words, "dropped": dict(sorted(count.dropped.items()))}
+        for name, count in counts.items()
+    }
+    return {"read": tally.read, "kept": kept, "dropped": dict(sorted(dropped.items())), "splits": splits}
+
+
+def cleaning_table(name: str, report: Mapping[str, Any]) -> str:
+    """cleaning.txt: the same for people."""
+    kept = [(f"  {split}", counts["lines"]) for split, counts in report["splits"].items() if "dropped" in counts]
+    reasons = sorted(report["dropped"].items(), key=lambda item: -item[1])
+    dropped = [(f"  {reason}", count) for reason, count in reasons]
+    rows = [("read", report["read"]), ("kept", report["kept"]), *kept]
+    rows += [("dropped", sum(report["dropped"].values())), *dropped]
+    lines = [f"{title:<24}{count:>12,}{count / max(1, report['read']):>9.2%}" for title, count in rows]
+    return "\n".join([f"{name:<24}{'pairs':>12}{'share':>9}", *lines, ""])
+
+
+@dataclass(frozen=True)
+class MonoText:
+    """The monolingual text of a language: clean files of the domain, raw files of the rest, and where both go.
+
+    ``held_out`` are the match keys, and ``held_ids`` the ids (``in_groups``), of lines that must not be in it.
+    """
+
+    lang: str
+    english: str
+    domain: Sequence[Path]
+    extra: Sequence[Path]
+    clean: CleanOptions
+    held_out: Iterable[str]
+    held_ids: Sequence[str]
+    files: tuple[Path, Path]
+    counts: Path
+
+
+def write_mono(text: MonoText) -> None:
+    """Write clean monolingual text, each line once, and what became of the lines."""
+    tally = Tally()
+
+    def batches() -> Iterator[Named]:
+        for lines in chain.from_iterable(map(line_blocks, text.domain)):
+            yield "domain", (lines,)
+        for path in text.extra:
+            for lines in iter_mono(path, text.lang, text.english, text.held_ids, tally):
+                yield "extra", (lines,)
+
+    filters, kept = Filters(text.clean, (text.lang,), (hash_sorted(text.held_out),)), Duplicates()
+    domain, extra = text.files
+    streams = {name: Stream(filters, kept) for name in ("domain", "extra")}
+    counts = write_clean(batches(), streams, {"domain": [domain], "extra": [extra]})
+    counts["extra"].read += tally.dropped.total()
+    counts["extra"].dropped.update(tally.dropped)
+    write_json(text.counts, {name: count.as_json() for name, count in counts.items()})

@@ -1,0 +1,287 @@
+"""Corpora: where the text of a language lies in a folder or manifest, and its pairs in batches.
+
+Layouts of a parallel corpus, found by looking; each text file may end in .gz:
+
+- ``<xx>-en.tsv``: X, tab, English
+- ``<xx>.tsv`` and ``en.tsv``: id, tab, text; joined on the id
+- ``<xx>-en/{train,valid,test}.{xx,en}``, ``{train,valid,test}.<xx>-en.{xx,en}`` or ``{train,valid,test}.{xx,en}``:
+  line-aligned, already split (dev and val are valid; test_* and test.<xx>2en are test)
+- ``<xx>-en/*.tsv``: X, tab, English; files named train, valid and test are splits
+- ``<xx>-en.tmx`` (translation memory), ``<xx>-en.txt.zip`` (OPUS), ``<xx>-en.{parquet,json,jsonl,csv}`` (``datasets``),
+  also ``en-<xx>``
+- ``manifest.yaml``, which then says what is there (data_prep/corpora/manifest.py)
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from data_prep.base.command_line import OneLineParser, comma_list
+from data_prep.base.errors import InputError
+from data_prep.base.languages import LANGUAGE, check_language
+from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
+from data_prep.corpora.manifest import manifest_in, read_manifest
+from data_prep.corpora.readers import READERS, Parallel, Part, Tally, concatenate
+
+SPLITS = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}  # and how their files are called
+PAIR_FILES = {  # how the name of a file of one pair goes on after xx-en -> its kind
+    ".tsv": "tsv", ".tmx": "tmx", ".txt.zip": "moses-zip",
+    ".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CorpusFiles:
+    """Where the parallel text of one language lies: "all", or the splits that the corpus has -> parts in order."""
+
+    lang: str
+    parts: Mapping[str, tuple[Part, ...]]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """("all",), or those of train, valid and test that are there."""
+        return tuple(self.parts)
+
+    def all_paths(self) -> list[Path]:
+        """Every file, in a fixed order."""
+        return [path for name in sorted(self.parts) for part in self.parts[name] for path in part.paths]
+
+    def layout(self) -> dict[str, list[list[str]]]:
+        """How the files are read: what makes another corpus of the same files."""
+        return {split: [[part.kind, *part.langs, *part.columns] for part in self.parts[split]] for split in self.parts}
+
+
+def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = None) -> Iterator[Parallel]:
+    """One split of a language (``files.splits``), in batches of at most BATCH pairs, none of them empty.
+
+    ``tally`` counts what was read, kept and dropped. No text has a line feed. Where any part has ids, pairs of the
+    others have the empty id.
+    """
+    total = tally if tally is not None else Tally()
+    parts = files.parts[split]
+    with_ids = any(part.kind == "id-tsv" for part in parts)
+    for part in parts:
+        own = Tally()
+        for text in READERS[part.kind](part, own):
+            own.kept += len(text)
+            if with_ids and not text.ids:
+                text = Parallel(text.source, text.english, [""] * len(text))
+            if len(text):
+                yield text
+        total.read += own.read
+        total.kept += own.kept
+        total.dropped += own.dropped  # leaves out what is 0
+
+
+def read_corpus(files: CorpusFiles) -> dict[str, Parallel]:
+    """The text of one language: {"all": ...} where the corpus is not split yet, else by split."""
+    return {split: concatenate(iter_corpus(files, split)) for split in files.splits}
+
+
+def find_corpus(corpus: Path, lang: str, english: str = "en") -> CorpusFiles:
+    """Where the text of ``lang`` lies in the folder or manifest ``corpus``; InputError says what was looked for."""
+    check_language(lang)
+    listed = manifest_in(corpus)
+    if listed:
+        return _find_listed(listed, lang, english)
+    if not corpus.is_dir():
+        raise InputError(f"--corpus {corpus}: must be a folder or a manifest")
+    for look in (_find_pair_file, _find_id_files, _find_splits, _find_pair_folder):
+        parts = look(corpus, lang, english)
+        if parts:
+            return CorpusFiles(lang, parts)
+    known = ", ".join(languages(corpus, english)) or "none"
+    raise InputError(
+        f"--corpus {corpus}: unknown language {lang!r}: there is no {lang}-{english}.tsv, no {lang}.tsv, "
+        f"no {lang}-{english}/train.{lang}, no train.{lang}-{english}.{lang}, no train.{lang}, no "
+        f"{lang}-{english}/*.tsv (each may end in .gz) and no {lang}-{english}.{{tmx,txt.zip,parquet,jsonl,json,csv}}; "
+        f"languages there: {known}"
+    )
+
+
+Parts = dict[str, tuple[Part, ...]]
+
+
+def _find_listed(file: Path, lang: str, english: str) -> CorpusFiles:
+    manifest, parts = read_manifest(file), dict[str, list[Part]]()
+    for entry in manifest.of(lang, english):
+        part = Part(entry.kind, manifest.paths(entry), (lang, english), entry.columns)
+        parts.setdefault(entry.split, []).append(part)
+    if not parts:
+        known = ", ".join(languages(file, english)) or "none"
+        raise InputError(f"{file}: must list a corpus with languages [{lang}, {english}]; languages there: {known}")
+    return CorpusFiles(lang, {split: tuple(parts[split]) for split in ("all", *SPLITS) if split in parts})
+
+
+def _find_pair_file(corpus: Path, lang: str, english: str) -> Parts:
+    for name, kind in PAIR_FILES.items():
+        for pair in (f"{lang}-{english}", f"{english}-{lang}")[: 1 if kind == "tsv" else 2]:
+            path = plain_or_gz(corpus / (pair + name))
+            if path:
+                return {"all": (Part(kind, (path,), (lang, english)),)}
+    return {}
+
+
+def _find_id_files(corpus: Path, lang: str, english: str) -> Parts:
+    own, shared = (plain_or_gz(corpus / f"{side}.tsv") for side in (lang, english))
+    if not own:
+        return {}
+    if not shared:
+        raise InputError(f"{corpus / f'{english}.tsv'}: file is missing; {own.name} needs it for its {english} side")
+    return {"all": (Part("id-tsv", (own, shared), (lang, english)),)}
+
+
+def _find_splits(corpus: Path, lang: str, english: str) -> Parts:
+    for pattern in (f"{lang}-{english}/{{}}.", f"{{}}.{lang}-{english}.", "{}."):
+        found: Parts = {}
+        for split, names in SPLITS.items():
+            stems = [pattern.format(name) for name in names]
+            if split == "test":
+                stems += _more_tests(corpus, pattern, lang, english)
+            pairs = [_both_sides(corpus, stem, lang, english, alone=pattern == "{}.") for stem in stems]
+            if any(pairs):
+                found[split] = tuple(Part("lines", pair, (lang, english)) for pair in pairs if pair)
+        if found and "train" not in found:
+            raise InputError(f"{corpus / (pattern.format('train') + lang)}: file is missing; other splits are there")
+        if found:
+            return found
+    return {}
+
+
+def _more_tests(corpus: Path, pattern: str, lang: str, english: str) -> list[str]:
+    """Stems of the test sets that are not simply called test."""
+    own = corpus.glob(pattern.format("test_*") + lang + "*")
+    names = {path.relative_to(corpus).as_posix().removesuffix(".gz") for path in own}
+    stems = {name.removesuffix(lang) for name in names if name.endswith(f".{lang}")}
+    return [pattern.format(f"test.{lang}2{english}"), *sorted(stems)]
+
+
+def _both_sides(corpus: Path, stem: str, lang: str, english: str, *, alone: bool) -> tuple[Path, Path] | None:
+    """The files of both sides; InputError if one is missing (``alone``: the English may be other languages')."""
+    own, other = (plain_or_gz(corpus / f"{stem}{side}") for side in (lang, english))
+    if own and other:
+        return own, other
+    if own or (other and not alone):
+        absent = english if own else lang
+        raise InputError(f"{corpus / (stem + absent)}: file is missing; its other side is there")
+    return None
+
+
+def _find_pair_folder(corpus: Path, lang: str, english: str) -> Parts:
+    folder = corpus / f"{lang}-{english}"
+    paths = sorted([*folder.glob("*.tsv"), *folder.glob("*.tsv.gz")])
+    found: dict[str, list[Part]] = {}
+    for path in paths:
+        stem = path.name.removesuffix(".gz").removesuffix(".tsv")
+        split = next((split for split, names in SPLITS.items() if stem in names), "all")
+        found.setdefault(split, []).append(Part("tsv", (path,), (lang, english)))
+    if len(found) > 1 and "all" in found:
+        raise InputError(f"{found['all'][0].paths[0]}: must be named train, valid or test, as others in its folder are")
+    return {split: tuple(found[split]) for split in ("all", *SPLITS) if split in found}
+
+
+def languages(corpus: Path, english: str = "en") -> list[str]:
+    """The languages that the folder's file names, or the manifest's entries, show, sorted."""
+    listed = manifest_in(corpus)
+    if listed:
+        entries = read_manifest(listed).corpora
+        return sorted({entry.languages[0] for entry in entries if entry.languages[1:] == (english,)})
+    other = "|".join(re.escape(ending) for ending in PAIR_FILES if ending != ".tsv")
+    patterns = (
+        rf"([^.]+)-{english}((\.tsv|{other})(\.gz)?)?",
+        rf"{english}-([^.]+)({other})(\.gz)?",
+        r"([^.-]+)\.tsv(\.gz)?",
+        rf"train\.([^.]+)-{english}\..*",
+        r"train\.([^.]+)(\.gz)?",
+    )
+    found = set()
+    for path in corpus.iterdir():
+        for pattern in patterns:
+            match = re.fullmatch(pattern, path.name)
+            if match and LANGUAGE.fullmatch(match[1]):
+                found.add(match[1])
+    return sorted(found - {english})
+
+
+def find_mono(folders: Sequence[Path], lang: str, english: str = "en") -> list[Path]:
+    """Monolingual files of ``lang`` in the ``--mono`` folders; for English the second columns of pairs count too."""
+    found: list[Path] = []
+    for folder in folders:
+        listed = manifest_in(folder)
+        if listed:
+            manifest = read_manifest(listed)
+            found += [path for entry in manifest.of(lang) for path in manifest.paths(entry)]
+            continue
+        if not folder.is_dir():
+            raise InputError(f"--mono {folder}: must be a folder or a manifest")
+        own = [plain_or_gz(folder / name) for name in (f"{lang}.txt", f"{lang}.tsv", f"{lang}-{english}.tsv")]
+        found += [path for path in own if path]
+        if lang == english and not any(own):
+            found += sorted([*folder.glob(f"*-{english}.tsv"), *folder.glob(f"*-{english}.tsv.gz")])
+    return found
+
+
+def iter_mono(
+    path: Path, lang: str, english: str = "en", held_out_ids: Sequence[str] = (), tally: Tally | None = None
+) -> Iterator[list[str]]:
+    """The sentences of one monolingual file, in batches of at most BATCH lines, none of them empty.
+
+    Lines of held-out ids (``in_groups``) are dropped.
+    """
+    total = tally if tally is not None else Tally()
+    name = path.name.removesuffix(".gz")
+    blocks = _mono_columns(path, name, lang, english, held_out_ids) if name.endswith(".tsv") else line_blocks(path)
+    for lines in blocks:
+        texts = [line for line in lines if line is not None]
+        total.read += len(lines)
+        total.kept += len(texts)
+        if len(texts) < len(lines):
+            total.dropped["held-out-id"] += len(lines) - len(texts)
+        if texts:
+            yield texts
+
+
+def _mono_columns(
+    path: Path, name: str, lang: str, english: str, held_out_ids: Sequence[str]
+) -> Iterator[list[str | None]]:
+    """The wanted column; None for a line that is held out."""
+    for rows in column_blocks(path):
+        if name == f"{lang}.tsv":
+            yield [None if in_groups(key, held_out_ids) else text for key, text in rows]
+        else:
+            yield [row[1 if lang == english else 0] for row in rows]
+
+
+def read_mono(path: Path, lang: str, english: str = "en", held_out_ids: Sequence[str] = ()) -> list[str]:
+    """The sentences of one monolingual file; lines of held-out ids (``in_groups``) are left out."""
+    return list(chain.from_iterable(iter_mono(path, lang, english, held_out_ids)))
+
+
+def in_groups(key: str, groups: Sequence[str]) -> bool:
+    """Whether an id is one of ``groups`` or below one: "JHN.3.16" is in JHN and in JHN.3."""
+    return any(key == group or key.startswith(group + ".") for group in groups)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Find and read the parallel text of languages, and say what is there."""
+    parser = OneLineParser(prog="python -m data_prep corpus", description=main.__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder or manifest")
+    parser.add_argument("--langs", type=comma_list, metavar="XX,YY", help="languages; all of the folder's if not given")
+    parser.add_argument("--target-lang", default="en", metavar="XX", help="the language of the other side")
+    args = parser.parse_args(argv)
+    if not args.corpus.exists():
+        raise InputError(f"--corpus {args.corpus}: must be a folder or a manifest")
+    for lang in args.langs or languages(args.corpus, args.target_lang):
+        files = find_corpus(args.corpus, lang, args.target_lang)
+        print(f"{lang}\t{', '.join(_counts(files, split) for split in files.splits)}")
+    return 0
+
+
+def _counts(files: CorpusFiles, split: str) -> str:
+    tally = Tally()
+    for _ in iter_corpus(files, split, tally):
+        pass
+    dropped = "".join(f", {count} dropped ({reason})" for reason, count in sorted(tally.dropped.items()))
+    return f"{split} {tally.kept} lines{dropped}"

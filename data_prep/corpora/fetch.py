@@ -1,0 +1,323 @@
+"""Fetching: what a manifest lists, downloaded, checked and laid out as a folder of corpora.
+
+``python -m data_prep fetch MANIFEST --out DIR`` makes DIR/<name>/ for every corpus and, when all are right,
+DIR/manifest.yaml, which lists the files that are now here: DIR is then a corpus folder. An interrupted download goes on
+where it stopped (HTTP ranges); what is here and unchanged is not fetched again.
+"""
+
+import http.client
+import json
+import shutil
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from tqdm import tqdm
+
+from data_prep.base.command_line import OneLineParser, comma_list, writable_directory
+from data_prep.base.errors import InputError
+from data_prep.base.files import atomic, sha256, write_json, write_text
+from data_prep.base.text_files import line_blocks
+from data_prep.corpora import archives, hub
+from data_prep.corpora.manifest import NAME, Corpus, Manifest, here, manifest_text, read_manifest
+from data_prep.corpora.readers import READERS, Part, Tally, pairs_of
+
+TRIES = 5  # attempts in a row that bring nothing
+PAUSE = 1.0  # seconds after the first of them; doubled after each
+TIMEOUT = 60  # seconds without an answer
+BLOCK = 1 << 20  # bytes written at once
+BUSY = (408, 425, 429, 500, 502, 503, 504)  # answers that may be another one a little later
+BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+
+
+def fetch(manifest: Manifest, out: Path, langs: Sequence[str] = (), limit: int = archives.LIMIT) -> Manifest:
+    """Fetch all corpora, or those with one of ``langs``; ``limit`` is the most bytes of a download or an archive.
+
+    InputError reports every corpus that could not be had or is not as the manifest says; the others stay.
+    """
+    chosen = [corpus for corpus in manifest.corpora if not langs or set(corpus.languages) & set(langs)]
+    unknown = sorted(set(langs) - {lang for corpus in manifest.corpora for lang in corpus.languages})
+    if unknown:
+        raise InputError(f"--langs must be languages of {manifest.file}, but has {', '.join(unknown)}")
+    writable_directory(out, "--out")
+    out = out.absolute()
+    if (out / NAME).is_file() and (out / NAME).samefile(manifest.file):
+        raise InputError(f"--out must be another folder: {manifest.file} would be written over")
+    fetched, failed = [], []
+    for corpus in chosen:
+        try:
+            fetched.append(_fetch_corpus(manifest, corpus, out, limit))
+        except InputError as error:
+            failed.append(f"{corpus.name}: {error}")
+    if failed:
+        raise InputError("; ".join(failed))
+    write_text(out / NAME, manifest_text(fetched))
+    return read_manifest(out / NAME)
+
+
+def _fetch_corpus(manifest: Manifest, corpus: Corpus, out: Path, limit: int) -> Corpus:
+    """The entry of a corpus that is here and as it should be."""
+    folder = out / corpus.name
+    found = _fetched_before(folder, corpus)
+    if not found:
+        try:
+            found = _fetch_anew(manifest, corpus, folder, limit)
+        except InputError:
+            if not corpus.sha256:  # nothing says that what came is right
+                _forget(folder)
+            raise
+    name = f"{corpus.name}\t{'-'.join(corpus.languages)} {corpus.split}\t{found.lines} lines\tlicence: {corpus.licence}"
+    print(name + ("" if corpus.sha256 else "\t(the manifest has no sha256)"))
+    return found
+
+
+def _forget(folder: Path) -> None:
+    """Remove what was fetched, but for downloads that can go on."""
+    shutil.rmtree(folder / "files", ignore_errors=True)
+    for path in folder.glob("download/*"):
+        if not path.name.endswith((".part", ".part.tag")):
+            path.unlink()
+
+
+def _fetched_before(folder: Path, corpus: Corpus) -> Corpus | None:
+    """What an earlier run fetched, if it was asked for the same and its files are unchanged."""
+    try:
+        past = json.loads((folder / "fetched.json").read_text("utf-8"))
+        files = [folder / name for name in past["files"]]
+        digests = tuple(map(sha256, files))
+        same = past["wanted"] == corpus.plain() and list(digests) == past["sha256"]
+        return _entry(corpus, files, folder.parent, past["lines"], digests) if same else None
+    except (OSError, ValueError, KeyError, TypeError):  # absent, or damaged: fetch it again
+        return None
+
+
+def _fetch_anew(manifest: Manifest, corpus: Corpus, folder: Path, limit: int) -> Corpus:
+    if corpus.is_here:
+        files = [path.absolute() for path in manifest.paths(corpus)]
+        _check_digests(corpus, files)
+        lines = _check_lines(corpus, _count_lines(corpus, files))
+        return _entry(corpus, files, folder.parent, lines, tuple(map(sha256, files)))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "fetched.json").unlink(missing_ok=True)
+    if corpus.hub:
+        files = [folder / f"{'-'.join(corpus.languages)}.tsv"]
+        lines = _write_rows(corpus, files[0])
+    else:
+        files = _download_all(corpus, folder, limit) if corpus.url else _local(manifest, corpus)
+        if corpus.members:
+            files = archives.extract(files[0], corpus.members, folder / "files", limit)
+        lines = _check_lines(corpus, _count_lines(corpus, files))
+    entry = _entry(corpus, files, folder.parent, lines, tuple(map(sha256, files)))
+    names = [file.relative_to(folder).as_posix() for file in files]
+    record = {"wanted": corpus.plain(), "files": names, "sha256": list(entry.sha256), "lines": lines}
+    write_json(folder / "fetched.json", record)
+    if corpus.members:
+        shutil.rmtree(folder / "download", ignore_errors=True)  # what was wanted of the archive is unpacked
+    return entry
+
+
+def _entry(corpus: Corpus, files: Sequence[Path], out: Path, lines: int, digests: tuple[str, ...]) -> Corpus:
+    """What the new manifest says of a fetched corpus."""
+    form: dict[str, Any] = {"kind": "tsv", "columns": ()} if corpus.hub else {}
+    return here(corpus, files, out, lines=lines, sha256=digests, **form)
+
+
+def _local(manifest: Manifest, corpus: Corpus) -> list[Path]:
+    files = [manifest.file.parent / path for path in corpus.path]
+    _check_digests(corpus, files)
+    return files
+
+
+def _check_digests(corpus: Corpus, files: Sequence[Path]) -> None:
+    for file, digest in zip(files, corpus.sha256, strict=False):  # none, or one for each file
+        if not file.is_file():
+            raise InputError(f"{file}: file is missing")
+        _check_digest(str(file), sha256(file), digest)
+
+
+def _check_digest(name: str, found: str, wanted: str) -> None:
+    if wanted and found != wanted:
+        raise InputError(f"{name}: must have sha256 {wanted}, but has {found}")
+
+
+def _check_lines(corpus: Corpus, found: int) -> int:
+    if corpus.lines and found != corpus.lines:
+        raise InputError(f"must have {corpus.lines} lines, but has {found}")
+    return found
+
+
+def _count_lines(corpus: Corpus, files: Sequence[Path]) -> int:
+    """Read all of it: the lines, units or rows that are there."""
+    if corpus.kind == "text":
+        return sum(len(lines) for lines in line_blocks(files[0]))
+    tally = Tally()
+    part = Part(corpus.kind, tuple(files), (corpus.languages[0], corpus.languages[1]), corpus.columns)
+    for _ in READERS[corpus.kind](part, tally):
+        pass
+    return tally.read
+
+
+def _write_rows(corpus: Corpus, target: Path) -> int:
+    """A corpus of the hub as a TSV file; returns its lines."""
+    tally, lines = Tally(), 0
+    with atomic(target) as temporary, tqdm(desc=corpus.name, unit="row", file=sys.stderr) as bar:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            for text in pairs_of(hub.hub_rows(corpus), corpus.hub, corpus.languages, tally):
+                file.writelines(map("{}\t{}\n".format, text.source, text.english))
+                lines += len(text)
+                bar.update(len(text))
+        _check_lines(corpus, tally.read)
+        if corpus.sha256:
+            _check_digest(corpus.hub, sha256(temporary), corpus.sha256[0])
+    return lines
+
+
+def _download_all(corpus: Corpus, folder: Path, limit: int) -> list[Path]:
+    names = [_file_name(url) for url in corpus.url]
+    if len(set(names)) < len(names):
+        names = [f"{number}-{name}" for number, name in enumerate(names, start=1)]
+    files = [folder / "download" / name for name in names]
+    files[0].parent.mkdir(exist_ok=True)
+    for file, url, digest in zip(files, corpus.url, corpus.sha256 or [""] * len(files), strict=True):
+        download(url, file, digest, limit)
+    return files
+
+
+def _file_name(url: str) -> str:
+    """The last part of the URL's path, as a file name that is safe."""
+    return unquote(urlsplit(url).path.rpartition("/")[2]).replace("/", "_").replace("\0", "_").lstrip(".") or "file"
+
+
+def download(url: str, target: Path, digest: str = "", limit: int = archives.LIMIT) -> None:
+    """Download to ``target``; goes on with ``target``.part where a former attempt stopped.
+
+    InputError if it cannot be had, is over ``limit`` bytes or has not the sha256 ``digest``: then nothing stays.
+    """
+    if digest and target.is_file() and sha256(target) == digest:
+        return
+    part, tag = (target.with_name(target.name + ending) for ending in (".part", ".part.tag"))
+    if not (digest or tag.is_file()):
+        part.unlink(missing_ok=True)  # nothing would tell whether the rest is of the same file
+    resumed = part.is_file()
+    _download_part(url, part, tag, limit)
+    if resumed and digest and sha256(part) != digest:  # the file was changed since it was begun
+        part.unlink()
+        _download_part(url, part, tag, limit)
+    found = sha256(part)
+    tag.unlink(missing_ok=True)
+    if digest and found != digest:
+        part.unlink()
+        _check_digest(url, found, digest)
+    part.replace(target)
+
+
+def _download_part(url: str, part: Path, tag: Path, limit: int) -> None:
+    """Attempts until all is here; each goes on where the last one stopped."""
+    failures = 0
+    while True:
+        before = _size(part)
+        try:
+            _attempt(url, part, tag, limit)
+            return
+        except BROKEN as error:
+            failures = 0 if _size(part) > before else failures + 1
+            if failures == TRIES or urlsplit(url).scheme == "file":
+                kept = f"; {_size(part)} bytes are here, run again to go on" if _size(part) else ""
+                reason = getattr(error, "reason", "") or error or type(error).__name__
+                raise InputError(f"{url}: cannot be had: {reason}{kept}") from error
+            time.sleep(PAUSE * 2**failures)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _attempt(url: str, part: Path, tag: Path, limit: int) -> None:
+    """One request. Raises one of BROKEN if it ends before the file does, InputError if another would not help."""
+    start = _size(part)
+    headers = {"User-Agent": "meta-nmt", "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if tag.is_file():
+            headers["If-Range"] = tag.read_text("utf-8")
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and start:  # the part is whole, or of another file
+            if error.headers.get("Content-Range", "").rpartition("/")[2] == str(start):
+                return
+            part.unlink()
+            raise ConnectionError("the file was changed since its download was begun") from error
+        if error.code in BUSY:
+            raise ConnectionError(f"answer {error.code} {error.reason}") from error
+        raise InputError(f"{url}: cannot be had: answer {error.code} {error.reason}") from error
+    with response:
+        if response.status != 206:  # from the beginning: a file: URL (no status), or the server knows no ranges
+            start = 0
+        elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            part.unlink()
+            raise ConnectionError("the server sent another part than it was asked for")
+        length = response.headers.get("Content-Length") or ""
+        total = start + int(length) if length.isdigit() else None
+        if total and total > limit:
+            raise _too_large(url, limit)
+        _write_tag(tag, response.headers)
+        progress = tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, file=sys.stderr)
+        with open(part, "ab" if start else "wb") as file, progress:
+            while block := response.read(BLOCK):
+                file.write(block)
+                progress.update(len(block))
+                if file.tell() > limit:
+                    raise _too_large(url, limit)
+    if total and _size(part) < total:
+        raise ConnectionError(f"the connection ended after {_size(part)} of {total} bytes")
+
+
+def _too_large(url: str, limit: int) -> InputError:
+    return InputError(f"{url}: must have at most {limit} bytes (--max-gib), but has more")
+
+
+def _write_tag(tag: Path, headers: Any) -> None:
+    """Keep what identifies this version of the file, so that the server can tell if it has another by then."""
+    validator = headers.get("ETag", "")
+    if not validator or validator.startswith("W/"):
+        validator = headers.get("Last-Modified", "")
+    if validator:
+        tag.write_text(validator, "utf-8")
+    else:
+        tag.unlink(missing_ok=True)
+
+
+def get_parser() -> OneLineParser:
+    """The command's flags."""
+    parser = OneLineParser(prog="python -m data_prep fetch", description="Fetch and check what a manifest lists.")
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="YAML file, see data_prep/corpora/manifest.py")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the corpora and manifest.yaml go")
+    parser.add_argument("--langs", type=comma_list, default=(), metavar="XX,YY", help="only corpora of these languages")
+    parser.add_argument(
+        "--max-gib", type=int, default=archives.LIMIT >> 30, metavar="N",
+        help="largest download, and most that an archive may unpack to (GiB)",
+    )  # fmt: skip
+    return parser
+
+
+def parse_args(argv: Sequence[str] | None) -> Namespace:
+    """The flags; SystemExit(2) with one line on bad usage."""
+    return get_parser().parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fetch and check what a manifest lists."""
+    args = parse_args(argv)
+    if args.max_gib < 1:
+        raise InputError(f"--max-gib must be at least 1 (GiB), but is {args.max_gib}")
+    fetched = fetch(read_manifest(args.manifest), args.out, args.langs, args.max_gib << 30)
+    print(f"{args.out / NAME}: {len(fetched.corpora)} corpora")
+    return 0

@@ -1,0 +1,319 @@
+"""Manifests: the corpora of an experiment in a YAML file, with licences, hashes and line counts.
+
+    about: what the corpora are for (optional)
+    corpora:
+      - name: wmt16-ro-test       # a folder of this name is made for what is downloaded
+        kind: hub                 # tsv, id-tsv, lines, tmx, moses-zip, parquet, json, csv, hub or text
+        languages: [ro, en]       # the source side, then the side translated into; one language for kind text
+        split: test               # all (default: the corpus is not split yet), train, valid or test
+        licence: research use
+        lines: 1999               # optional: lines, units or rows that a reader must find
+        sha256: 0a1b...           # optional: of the file; [of, each] where there are several; of a hub corpus: as TSV
+        hub: wmt/wmt16            # or path: FILE or url: URL; two of them for id-tsv and lines
+        config: ro-en             # of a hub corpus; two, of one language each, are joined on the id
+        hub_split: test           # of a hub corpus; default: train
+        revision: 0123abc         # of a hub corpus: a commit, so that it cannot change; optional
+        first: 1000               # of a hub corpus: so many rows and no more; optional
+        columns: [ro, en]         # of hub, parquet, json and csv, where the columns are not called as usual; optional
+        members: [a.ro, a.en]     # of a zip or tar file behind path or url: the files in it
+
+Relative paths count from the manifest's folder. ``python -m data_prep fetch`` downloads what is not here yet.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from data_prep.base.errors import InputError
+from data_prep.base.languages import LANGUAGE
+from data_prep.corpora.archives import check_member_name, is_archive
+
+FILES_OF_KIND = {
+    "tsv": 1, "id-tsv": 2, "lines": 2, "tmx": 1, "moses-zip": 1, "parquet": 1, "json": 1, "csv": 1, "hub": 1, "text": 1,
+}  # fmt: skip
+SPLITS = ("all", "train", "valid", "test")
+NAME = "manifest.yaml"  # in a folder: says what the folder holds
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One entry; the fields are those of the file. Empty where the file has none."""
+
+    name: str
+    kind: str
+    languages: tuple[str, ...]
+    licence: str
+    split: str = "all"
+    path: tuple[str, ...] = ()
+    url: tuple[str, ...] = ()
+    hub: str = ""
+    config: tuple[str, ...] = ()
+    hub_split: str = "train"
+    revision: str = ""
+    first: int = 0
+    columns: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
+    lines: int = 0
+    origin: str = ""  # where a fetched corpus came from
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its files can be read as they are."""
+        return bool(self.path) and not self.members
+
+    def plain(self) -> dict[str, Any]:
+        """The entry as the file has it, without empty fields and defaults."""
+        entry = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                one = isinstance(value, tuple) and len(value) == 1 and field.name != "languages"
+                entry[field.name] = value[0] if one else list(value) if isinstance(value, tuple) else value
+        return entry
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest and the file that it was read from."""
+
+    file: Path
+    corpora: tuple[Corpus, ...]
+
+    def paths(self, corpus: Corpus) -> tuple[Path, ...]:
+        """The files of a corpus that is here; InputError if it must be fetched first."""
+        if not corpus.is_here:
+            raise InputError(
+                f"{self.file}: {corpus.name} must be fetched first: python -m data_prep fetch {self.file} --out DIR; "
+                f"then give DIR"
+            )
+        return tuple(self.file.parent / path for path in corpus.path)
+
+    def of(self, *languages: str) -> list[Corpus]:
+        """The corpora of exactly these languages, in order."""
+        return [corpus for corpus in self.corpora if corpus.languages == languages]
+
+
+def manifest_in(place: Path) -> Path | None:
+    """The manifest that ``place`` is, if it is a file, or holds, if it is a folder."""
+    if place.is_file():
+        return place
+    inside = place / NAME
+    return inside if inside.is_file() else None
+
+
+def read_manifest(file: Path) -> Manifest:
+    """Read and check a manifest; one InputError reports everything that is wrong, each with the entry and the field."""
+    try:
+        return _parse(file, file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: file is missing") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: must be UTF-8, but has byte 0x{error.object[error.start]:02x}") from error
+
+
+@lru_cache(maxsize=4)  # it is read for every language
+def _parse(file: Path, text: str) -> Manifest:
+    root = _load(file, text)
+    if not isinstance(root, dict) or not isinstance(root.get("corpora"), list):
+        raise InputError(f"{file}: must have a list corpora")
+    problems = [f"{_short(key)} is no field of a manifest" for key in sorted(set(root) - {"about", "corpora"})]
+    entries = [_Entry(item, number) for number, item in enumerate(root["corpora"], start=1)]
+    corpora = [entry.corpus() for entry in entries]
+    problems += [problem for entry in entries for problem in entry.problems] + _contradictions(corpora)
+    if not corpora:
+        problems.append("corpora must have at least one entry")
+    if problems:
+        raise InputError(f"{file}: " + "; ".join(problems))
+    return Manifest(file, tuple(corpora))
+
+
+def manifest_text(corpora: Sequence[Corpus]) -> str:
+    """YAML that ``read_manifest`` reads back."""
+    entries = [corpus.plain() for corpus in corpora]
+    return yaml.safe_dump({"corpora": entries}, allow_unicode=True, sort_keys=False, width=110)
+
+
+class _Loader(yaml.BaseLoader):
+    """Everything is text, ``no`` (Norwegian) too; keys that stand twice, and aliases (bombs), are refused."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="must have no aliases", problem_mark=self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key.value, str) or key.value in seen:
+                problem = f"a key must be a word that stands once, but is {_short(key.value)}"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _load(file: Path, text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except RecursionError as error:
+        raise InputError(f"{file}: must be a manifest, but is nested too deeply") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise InputError(f"{file}{line}: must be YAML: {problem}") from error
+
+
+class _Entry:
+    """Takes the fields of one entry and notes what is wrong with them."""
+
+    def __init__(self, item: Any, number: int) -> None:
+        self.problems: list[str] = []
+        self.item: Mapping[str, Any] = item if isinstance(item, dict) else {}
+        name = self.item.get("name")
+        self.where = f"corpora {number}" + (f" ({_short(name)})" if isinstance(name, str) and name else "")
+        if not isinstance(item, dict):
+            self.wrong("", "must be fields and values", item)
+
+    def wrong(self, field: str, must: str, value: Any = None) -> None:
+        given = "" if value is None else f", but is {_short(value)}"
+        self.problems.append(f"{self.where}: {field} {must}{given}".replace(":  ", ": "))
+
+    def text(self, field: str, default: str = "", *, needed: bool = False) -> str:
+        value = self.item.get(field, default)
+        if not isinstance(value, str):
+            self.wrong(field, "must be text", value)
+            return default
+        if needed and not value.strip():
+            self.wrong(field, "must be given")
+        return value
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        value = self.item.get(field, [])
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(item, str) and item for item in values):
+            self.wrong(field, "must be a text or a list of texts", value)
+            return ()
+        return tuple(values)
+
+    def count(self, field: str) -> int:
+        value = self.item.get(field, "")
+        if field not in self.item:
+            return 0
+        if not (isinstance(value, str) and value.isascii() and value.isdigit() and 0 < int(value[:18])):
+            self.wrong(field, "must be a whole number of at least 1", value)
+            return 0
+        return int(value[:18])
+
+    def corpus(self) -> Corpus:
+        takers: dict[str, Callable[[str], Any]] = {"first": self.count, "lines": self.count}
+        takers |= dict.fromkeys(("languages", "path", "url", "config", "columns", "members", "sha256"), self.texts)
+        known = {field.name: field.default for field in fields(Corpus)}
+        for field in sorted(set(self.item) - set(known)):
+            self.wrong(_short(field), "is no field of a corpus")
+        given = {field: takers.get(field, self.text)(field) for field in known if field in self.item}
+        for field in ("name", "kind", "licence"):
+            given.setdefault(field, self.text(field, needed=True))
+        given.setdefault("languages", ())
+        corpus = Corpus(**given)
+        for check in (self._check_words, self._check_place, self._check_hub):
+            check(corpus)
+        return corpus
+
+    def _check_words(self, corpus: Corpus) -> None:
+        if corpus.name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", corpus.name):
+            self.wrong("name", "must be letters, digits, dots, dashes and underscores", corpus.name)
+        if corpus.kind and corpus.kind not in FILES_OF_KIND:
+            self.wrong("kind", f"must be one of {', '.join(FILES_OF_KIND)}", corpus.kind)
+        if corpus.split not in SPLITS:
+            self.wrong("split", f"must be one of {', '.join(SPLITS)}", corpus.split)
+        wanted = 1 if corpus.kind == "text" else 2
+        if len(corpus.languages) != wanted or len(set(corpus.languages)) != wanted:
+            self.wrong("languages", f"must be {wanted} codes" if wanted > 1 else "must be 1 code", corpus.languages)
+        for lang in corpus.languages:
+            if not LANGUAGE.fullmatch(lang):
+                self.wrong("languages", "must be codes like ro, fil or pt_BR", lang)
+        for digest in corpus.sha256:
+            if not re.fullmatch(r"[0-9a-f]{64}", digest):
+                self.wrong("sha256", "must be 64 hexadecimal digits (lower case)", digest)
+
+    def _check_place(self, corpus: Corpus) -> None:
+        places = [field for field in ("path", "url", "hub") if getattr(corpus, field)]
+        if len(places) != 1:
+            self.wrong("path, url and hub:", f"one of them must be given, but {len(places)} are")
+            return
+        files = corpus.path or corpus.url or (corpus.hub,)
+        wanted = FILES_OF_KIND.get(corpus.kind)
+        have = corpus.members or files
+        if wanted and len(have) != wanted:
+            field = "members" if corpus.members else places[0]
+            self.wrong(field, f"must be {wanted} for kind {corpus.kind}, but are {len(have)}")
+        if corpus.members and len(files) != 1:
+            self.wrong("members", f"must be of one archive, but {places[0]} names {len(files)} files")
+        if corpus.sha256 and len(corpus.sha256) != len(files):
+            self.wrong("sha256", f"must be one for each file, but are {len(corpus.sha256)} for {len(files)}")
+        for member in corpus.members:
+            try:
+                check_member_name(member)
+            except InputError as error:
+                self.wrong("members", str(error))
+        if not corpus.members and corpus.kind != "moses-zip" and any(map(is_archive, corpus.path + corpus.url)):
+            self.wrong("members", "must name the files that are wanted of the archive", files)
+        for url in corpus.url:
+            if not _is_url(url):
+                self.wrong("url", "must be http://, https:// or file://, percent-encoded, and name a file", url)
+
+    def _check_hub(self, corpus: Corpus) -> None:
+        if (corpus.kind == "hub") != bool(corpus.hub):
+            self.wrong("hub", "must be given for kind hub, and only there")
+        for field in ("config", "hub_split", "revision", "first"):
+            if field in self.item and corpus.kind != "hub":
+                self.wrong(field, "must be given for kind hub only")
+        if corpus.hub and corpus.members:
+            self.wrong("members", "must be given for path and url only")
+        if len(corpus.config) > 2:
+            self.wrong("config", "must be one name, or two to join", corpus.config)
+        if corpus.columns and (len(corpus.columns) != 2 or corpus.kind not in ("hub", "parquet", "json", "csv")):
+            self.wrong("columns", "must be two names, for kind hub, parquet, json or csv only", corpus.columns)
+
+
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and " " not in url
+    return plain and parts.scheme in ("http", "https", "file") and bool(parts.path.rpartition("/")[2].strip("."))
+
+
+def _contradictions(corpora: Sequence[Corpus]) -> list[str]:
+    """What only shows between entries."""
+    names = [corpus.name for corpus in corpora if corpus.name]
+    problems = [f"name {_short(name)} must stand once" for name in sorted(set(names)) if names.count(name) > 1]
+    for pair in sorted({corpus.languages for corpus in corpora if len(corpus.languages) == 2}):
+        splits = {corpus.split for corpus in corpora if corpus.languages == pair}
+        if "all" in splits and len(splits) > 1:
+            problems.append(f"split must be given for every corpus of {'-'.join(pair)} or for none, but some have none")
+    return problems
+
+
+def _short(value: Any) -> str:
+    """The value in at most 80 characters."""
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def here(corpus: Corpus, paths: Sequence[Path], base: Path, **found: Any) -> Corpus:
+    """The entry of a fetched corpus: its files, as seen from the folder ``base``, instead of where they came from."""
+    gone = ("url", "hub", "config", "hub_split", "revision", "first", "members")
+    kept = {name: value for name, value in asdict(corpus).items() if name not in gone}
+    origin = corpus.origin or " ".join((*corpus.url, corpus.hub, *corpus.config, corpus.revision)).strip()
+    inside = tuple(os.path.relpath(path, base) if path.is_relative_to(base) else str(path) for path in paths)
+    return Corpus(**kept | {"path": inside, "origin": origin} | found)

@@ -1,0 +1,187 @@
+"""Readers of parallel text, one for each kind of file: strict UTF-8, in batches, and errors that name file and line.
+
+Memory does not grow with the corpus, and every line is accounted for: kept + dropped = read (``Tally``). A line ends
+with LF or CRLF and with nothing else.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+
+from data_prep.base.errors import InputError
+from data_prep.base.text_files import BATCH, column_blocks, iter_blocks, line_blocks, open_bytes
+from data_prep.corpora import hub, tmx
+from data_prep.corpora.archives import member_ending, open_zip
+
+FLAT = str.maketrans("\t\n\r", "   ")  # what a line of a TSV file cannot hold
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Line-aligned text. ``ids`` is empty where the layout has none; else one id a line."""
+
+    source: list[str]
+    english: list[str]
+    ids: list[str]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def take(self, rows: Sequence[int]) -> "Parallel":
+        """The given rows (0-based), in the given order."""
+        ids = [self.ids[row] for row in rows] if self.ids else []
+        return Parallel([self.source[row] for row in rows], [self.english[row] for row in rows], ids)
+
+
+@dataclass
+class Tally:
+    """What a reader did with the lines of its source side: kept + dropped (by reason) = read, always."""
+
+    read: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files that are read together: ``kind`` is a key of READERS, ``langs`` the source language and English."""
+
+    kind: str
+    paths: tuple[Path, ...]
+    langs: tuple[str, str]
+    columns: tuple[str, ...] = ()  # of parquet, JSON and CSV, where they are not called as usual
+
+
+def iter_tsv(part: Part, tally: Tally) -> Iterator[Parallel]:
+    """X, tab, English."""
+    (path,) = part.paths
+    for rows in column_blocks(path):
+        tally.read += len(rows)
+        yield Parallel([row[0] for row in rows], [row[1] for row in rows], [])
+
+
+def iter_by_id(part: Part, tally: Tally) -> Iterator[Parallel]:
+    """Two files of id, tab, text, joined on the id, in the order of the first; the second is held in memory.
+
+    Lines whose id the second has not are dropped; InputError names the line of a repeated id.
+    """
+    path, other = part.paths
+    english, seen = read_by_id(other), set()
+    for rows in column_blocks(path):
+        for row, (key, _) in enumerate(rows, start=tally.read + 1):
+            if key in seen:
+                raise InputError(f"{path}, line {row}: ids must differ, but {key!r} stands twice")
+            seen.add(key)
+        tally.read += len(rows)
+        joined = [(text, english[key], key) for key, text in rows if key in english]
+        tally.dropped["no-partner"] += len(rows) - len(joined)
+        yield Parallel(*([row[column] for row in joined] for column in range(3)))
+    if not seen & english.keys():
+        raise InputError(f"{path}: must share ids with {other.name}, but has none")
+
+
+def read_by_id(path: Path) -> dict[str, str]:
+    """id -> text of an ``id<TAB>text`` file; InputError names the line of a repeated id."""
+    texts: dict[str, str] = {}
+    for number, (key, text) in enumerate(chain.from_iterable(column_blocks(path)), start=1):
+        if key in texts:
+            raise InputError(f"{path}, line {number}: ids must differ, but {key!r} stands twice")
+        texts[key] = text
+    return texts
+
+
+def iter_lines(part: Part, tally: Tally) -> Iterator[Parallel]:
+    """Two line-aligned files; InputError if their line counts differ."""
+    source, english = part.paths
+    yield from align(line_blocks(source), line_blocks(english), (str(source), english.name), tally)
+
+
+def align(
+    sources: Iterator[list[str]], english: Iterator[list[str]], names: tuple[str, str], tally: Tally
+) -> Iterator[Parallel]:
+    """Line-aligned blocks as pairs; InputError, with both ``names``, if the line counts differ."""
+    others = chain.from_iterable(english)
+    for block in sources:
+        tally.read += len(block)
+        side = list(islice(others, len(block)))
+        if len(side) < len(block):
+            raise _unequal(names, tally.read + sum(map(len, sources)), tally.read - len(block) + len(side))
+        yield Parallel(block, side, [])
+    more = sum(1 for _ in others)
+    if more:
+        raise _unequal(names, tally.read, tally.read + more)
+
+
+def _unequal(names: tuple[str, str], lines: int, others: int) -> InputError:
+    return InputError(f"{names[0]} and {names[1]}: must have equally many lines, but have {lines} and {others}")
+
+
+def read_pair(source: Path, english: Path) -> Parallel:
+    """Two line-aligned files; InputError if their line counts differ."""
+    return concatenate(iter_lines(Part("lines", (source, english), ("", "")), Tally()))
+
+
+def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
+    """A translation memory; units without a text in both languages are dropped."""
+    (path,) = part.paths
+
+    def rows() -> Iterator[hub.Row]:
+        with open_bytes(path) as stream:
+            for unit in tmx.iter_units(stream, str(path)):
+                yield tmx.text_of(unit, part.langs[0]), tmx.text_of(unit, part.langs[1])
+
+    units = rows()
+    yield from pairs_of(iter(lambda: list(islice(units, BATCH)), []), str(path), part.langs, tally)
+
+
+def iter_dataset(part: Part, tally: Tally) -> Iterator[Parallel]:
+    """A local parquet, JSON or CSV file; rows without a text in both languages are dropped."""
+    (path,) = part.paths
+    yield from pairs_of(hub.local_rows(part.kind, path, part.langs, part.columns), str(path), part.langs, tally)
+
+
+def pairs_of(batches: Iterator[list[hub.Row]], name: str, langs: Sequence[str], tally: Tally) -> Iterator[Parallel]:
+    """Rows that have both texts, each made one line; InputError, with ``name``, if there is none."""
+    kept = 0
+    for rows in batches:
+        sides = [(own, other) for own, other in rows if own is not None and other is not None]
+        tally.read += len(rows)
+        tally.dropped["no-text"] += len(rows) - len(sides)
+        kept += len(sides)
+        yield Parallel([own.translate(FLAT) for own, _ in sides], [other.translate(FLAT) for _, other in sides], [])
+    if not kept:
+        raise InputError(f"{name}: must hold text in {langs[0]} and {langs[1]}, but none of {tally.read} rows has both")
+
+
+def iter_zip(part: Part, tally: Tally) -> Iterator[Parallel]:
+    """A zip file with two line-aligned members, *.xx and *.en, as OPUS gives them out."""
+    (path,) = part.paths
+    with open_zip(path) as archive:
+        own, other = (member_ending(archive, f".{lang}", str(path)) for lang in part.langs)
+        names = (f"{path}: {own.filename}", other.filename)
+        with archive.open(own) as source, archive.open(other) as english:
+            yield from align(
+                iter_blocks(source, names[0]), iter_blocks(english, f"{path}: {other.filename}"), names, tally
+            )
+
+
+def concatenate(batches: Iterable[Parallel]) -> Parallel:
+    """All batches as one."""
+    whole = Parallel([], [], [])
+    for text in batches:
+        whole.source.extend(text.source)
+        whole.english.extend(text.english)
+        whole.ids.extend(text.ids)
+    return whole
+
+
+READERS: dict[str, Callable[[Part, Tally], Iterator[Parallel]]] = {
+    "tsv": iter_tsv,
+    "id-tsv": iter_by_id,
+    "lines": iter_lines,
+    "tmx": iter_tmx,
+    "moses-zip": iter_zip,
+    **dict.fromkeys(("parquet", "json", "csv"), iter_dataset),
+}

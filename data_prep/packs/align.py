@@ -1,0 +1,304 @@
+"""Alignment of a language's vectors to English: Procrustes on anchors, sentences in common, then the lexicon.
+
+Procrustes on anchors (anchors.py) (Schoenemann 1966): W = argmin_{W'W = I} sum_i w_i |W x_i - y_i|^2 = U V', where
+U S V' = svd(sum_i w_i y_i x_i'). Refinement: Conneau et al., ICLR 2018 (arXiv 1710.04087), sections 2.2 and 2.3.
+
+Parallel text says more than its mutual best pairs: pieces of both languages that stand in the same sentence pairs mean
+the same (sentence ids; Levy, Soegaard and Goldberg, EACL 2017). ``sentence_queries`` gives every piece that stands in
+parallel text a place in the English space by that alone, without anchors; it is also what holds where anchors fail.
+
+Our addition, as in retrofitting (Faruqui et al., NAACL 2015): a piece that the anchors translate is moved towards its
+translations. Low-resource vectors are noisy, and the softmax over the universal tokens reads a query by its nearest
+key: the lexicon says that key where it is known. In all, for a piece x that stands in n sentence pairs,
+
+    q = unit(unit(W x) + strength_s * n / (n + n_0) * sentence query + strength_l * mean of its translations)
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.files import sha256, write_array, write_json
+from data_prep.packs.anchors import Anchor, Pack, Rows, Sources, collect_anchors, cut_parallel, hold_out, read_pack
+from data_prep.packs.lexicon import incidence
+from data_prep.packs.ulr_tables import unit
+from data_prep.packs.vectors import positive_pmi
+
+REFINEMENTS = 3  # rounds
+ENOUGH_ANCHORS = 2000  # with so many, refinement only adds noise (measured on ro and hu)
+NEIGHBOURS = 10  # of CSLS
+FREQUENT = 5000  # pieces that may become anchors in a refinement round
+MUTUAL_WEIGHT = 0.5  # of an anchor found by refinement
+TRUSTED_COUNT = 5  # occurrences at which an anchor, and a sentence query, has half of its weight
+FRIENDS_COSINE = 0.1  # identical words enter the lexicon only if the alignment finds them at least this alike
+SENTENCE_STRENGTH = 2.0
+SENTENCE_RIDGE = 0.1
+LEXICON_STRENGTH = 1.0
+POOR_PRECISION = 0.1  # precision@1 below which the alignment is called poor
+FEWEST_WORDS = 5  # as is one that fewer held-out words measure
+SHOWN = 10  # pieces whose nearest English pieces the card shows
+BLOCK = 1000  # rows whose cosines are in memory at once
+
+
+def anchor_rows(anchors: Sequence[Anchor], source: Pack, english: Pack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """X (n, Q), Y (n, Q) and weights (n,): common words of few pieces weigh most."""
+    weights = []
+    for anchor in anchors:
+        rarest = min(source.rarest(anchor.source), english.rarest(anchor.english))
+        weights.append(rarest / (rarest + TRUSTED_COUNT) / (len(anchor.source) * len(anchor.english)))
+    x = np.array([source.compose(anchor.source) for anchor in anchors])
+    y = np.array([english.compose(anchor.english) for anchor in anchors])
+    return x, y, np.array(weights)
+
+
+def procrustes(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """The orthogonal W (Q, Q) that brings the rows of x (n, Q) nearest to those of y (n, Q): use as ``x @ W.T``."""
+    weighted = x if weights is None else x * weights[:, None]
+    u, _, vt = np.linalg.svd(y.T @ weighted)
+    return u @ vt
+
+
+def csls(x: np.ndarray, y: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
+    """Cross-domain similarity local scaling (n, m) of unit rows: 2 cos(x, y) - r(x) - r(y)."""
+    cosines = x.astype(np.float32) @ y.astype(np.float32).T
+    r_x, r_y = _mean_of_best(cosines, neighbours), _mean_of_best(np.ascontiguousarray(cosines.T), neighbours)
+    cosines *= 2
+    cosines -= r_x[:, None]
+    cosines -= r_y[None, :]
+    return cosines
+
+
+def _mean_of_best(rows: np.ndarray, neighbours: int) -> np.ndarray:
+    best = min(neighbours, rows.shape[1])
+    return np.partition(rows, -best, axis=1)[:, -best:].mean(axis=1)
+
+
+def nearest(
+    rows: np.ndarray, pieces: Sequence[int], english: np.ndarray, best: int = 5, neighbours: int = NEIGHBOURS
+) -> np.ndarray:
+    """(len(pieces), best) English indices, nearest first by CSLS of the unit ``rows`` (V, Q) of these pieces.
+
+    Candidates are all English pieces that have a vector; their r(y) is taken over all rows that are not zero.
+    """
+    candidates, filled = np.flatnonzero(english.any(axis=1)), np.flatnonzero(rows.any(axis=1))
+    x, y = rows[filled].astype(np.float32), english[candidates].astype(np.float32)
+    crowded = np.concatenate([_mean_of_best(y[i : i + BLOCK] @ x.T, neighbours) for i in range(0, len(y), BLOCK)])
+    asked = rows[list(pieces)].astype(np.float32)
+    scores = 2 * asked @ y.T - crowded  # r(x) is the same for all candidates of x
+    found: np.ndarray = candidates[np.argsort(-scores, axis=1, kind="stable")[:, :best]]
+    return found
+
+
+def fit_map(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarray:
+    """W (Q, Q) by Procrustes; where anchors are few, refined on frequent pieces that are mutual best by CSLS."""
+    if not anchors:
+        return np.eye(source.vectors.shape[1])
+    x, y, weights = anchor_rows(anchors, source, english)
+    w = procrustes(x, y, weights)
+    own, other = _frequent(source), _frequent(english)
+    if len(anchors) >= ENOUGH_ANCHORS or not len(own) or not len(other):
+        return w
+    for _ in range(REFINEMENTS):
+        scores = csls(source.vectors[own] @ w.T, english.vectors[other])
+        best = scores.argmax(axis=1)
+        mutual = np.flatnonzero(scores.argmax(axis=0)[best] == np.arange(len(own)))
+        more = source.vectors[own[mutual]], english.vectors[other[best[mutual]]]
+        everything = np.concatenate([weights, np.full(len(mutual), MUTUAL_WEIGHT)])
+        w = procrustes(np.concatenate([x, more[0]]), np.concatenate([y, more[1]]), everything)
+    return w
+
+
+def _frequent(pack: Pack) -> np.ndarray:
+    usable = pack.vectors.any(axis=1) & (pack.counts >= TRUSTED_COUNT)
+    return np.flatnonzero(usable)[:FREQUENT]  # dictionaries are in order of frequency
+
+
+def sentence_queries(text: tuple[Rows, Rows], source: Pack, english: Pack) -> np.ndarray:
+    """(V, Q) queries of the pieces of parallel text by the sentence pairs that they stand in; zero rows for others.
+
+    With the positive mutual information P of pieces and sentences, S = P_en' E is what each sentence is about, and
+    P_xx S, P_en S are what the pieces of both languages are about. The ridge regression of E on P_en S, English alone,
+    takes that back to the space E, and is used for both. A row is n / (n + TRUSTED_COUNT) long for a piece of n lines.
+    """
+    lines = [incidence(rows, len(pack.counts)) for rows, pack in zip(text, (source, english), strict=True)]
+    own, other = (_per_sentence(part) for part in lines)
+    sentences = other.T @ english.vectors.astype(np.float32)
+    seen, about_own, about = lines[1].sum(axis=0), unit(own @ sentences), unit(other @ sentences)
+    trust = seen / (seen + TRUSTED_COUNT)
+    mean = np.average(about, axis=0, weights=trust) if trust.any() else 0
+    about_own, about = (unit(np.where(rows.any(axis=1, keepdims=True), rows - mean, 0)) for rows in (about_own, about))
+    weighted = about * trust[:, None]
+    gram = weighted.T @ about + SENTENCE_RIDGE * np.eye(about.shape[1])
+    queries = unit(about_own @ np.linalg.solve(gram, weighted.T @ english.vectors))
+    seen = lines[0].sum(axis=0)
+    return queries * (seen / (seen + TRUSTED_COUNT))[:, None]
+
+
+def _per_sentence(lines: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Positive mutual information (pieces, sentences) of an incidence (sentences, pieces)."""
+    return positive_pmi(scipy.sparse.csr_array(lines.T))
+
+
+def add_lexicon(
+    aligned: np.ndarray, anchors: Sequence[Anchor], english: Pack, strength: float = LEXICON_STRENGTH
+) -> np.ndarray:
+    """(V, Q) unit rows: ``aligned`` moved towards the mean of each piece's translations.
+
+    Anchors of one piece speak for it. A piece that has none of them takes its share of the longer words that it is in:
+    a stem is pulled to what its words mean, while a suffix, being in words of all meanings, hardly moves. Identical
+    strings count for pieces without a translation, if their vectors agree (they may be false friends).
+    """
+    total, weight = np.zeros_like(aligned), np.zeros(len(aligned))
+    translated = [anchor for anchor in anchors if anchor.kind != "identical"]
+    alike = [
+        anchor
+        for anchor in anchors
+        if anchor.kind == "identical"
+        and (not any(map(str.isalpha, anchor.word)) or _cosine(aligned, anchor, english) >= FRIENDS_COSINE)
+    ]
+    one = [anchor for anchor in translated if len(anchor.source) == 1]
+    many = [anchor for anchor in translated if len(anchor.source) > 1]
+    for group in (one, alike, many):  # each speaks for pieces that those before it left out
+        free = weight == 0
+        for anchor in group:
+            vector, share = english.compose(anchor.english), 1 / len(anchor.source)
+            for row in anchor.source:
+                if free[row]:
+                    total[row] += share * vector
+                    weight[row] += share
+    mean = total / np.where(weight > 0, weight, 1)[:, None]
+    return unit(unit(aligned) + strength * mean)
+
+
+def _cosine(aligned: np.ndarray, anchor: Anchor, english: Pack) -> float:
+    return float(unit(aligned[anchor.source[0]]) @ english.vectors[anchor.english[0]])
+
+
+def queries(
+    anchors: Sequence[Anchor], sentences: np.ndarray | None, source: Pack, english: Pack
+) -> tuple[np.ndarray, np.ndarray]:
+    """(V, Q) query vectors of the source pack by Procrustes alone, and with sentences in common and the lexicon.
+
+    ``sentences``: what sentence_queries gives, or None without parallel text.
+    """
+    mapped = unit(source.vectors @ fit_map(anchors, source, english).T)
+    known = mapped if sentences is None else unit(mapped + SENTENCE_STRENGTH * sentences)
+    return mapped, add_lexicon(known, anchors, english)
+
+
+def precision(rows: np.ndarray, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
+    """Precision@1 and @5 of query vectors (V, Q) by CSLS among all English pieces, over words that are one piece.
+
+    A word counts as right if one of its translations (one piece, too) is among the first 1 or 5.
+    """
+    gold: dict[int, set[int]] = {}
+    for anchor in held:
+        if len(anchor.source) == len(anchor.english) == 1:
+            gold.setdefault(anchor.source[0], set()).add(anchor.english[0])
+    if not gold:
+        return {"precision_at_1": None, "precision_at_5": None, "words": 0}
+    best = nearest(unit(rows), list(gold), english.vectors)
+    hits = np.array([[row in gold[piece] for row in found] for piece, found in zip(gold, best, strict=True)])
+    shares = {"precision_at_1": hits[:, 0].mean(), "precision_at_5": hits.any(axis=1).mean()}
+    return {name: round(float(share), 4) for name, share in shares.items()} | {"words": len(gold)}
+
+
+def neighbours_of_samples(rows: np.ndarray, source: Pack, english: Pack) -> dict[str, list[str]]:
+    """Piece -> its 5 nearest English pieces, for SHOWN of the more frequent whole words, evenly spaced."""
+    names, english_names = ({row: piece for piece, row in pack.index.items()} for pack in (source, english))
+    filled = np.asarray(rows.any(axis=1))
+    words = [row for row, piece in names.items() if filled[row] and piece[0] == "\u2581" and piece[1:].isalpha()]
+    words = words[: len(words) // 4 + SHOWN]  # dictionaries are in order of frequency
+    shown = words[:: max(1, len(words) // SHOWN)][:SHOWN]
+    if not shown or not english.vectors.any():
+        return {}
+    found = nearest(rows, shown, english.vectors)
+    return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, found, strict=True)}
+
+
+def align_pack(pack: Path, raw: Path, english_pack: Path, sources: Sources) -> dict[str, Any]:
+    """Write the pack's vectors.npy and return the alignment's part of its card.
+
+    The quality is measured on held-out words with a fit that has not seen them as anchors; the vectors written have
+    seen all. ``procrustes_alone`` knows nothing of these words; the rest has read the sentences they stand in.
+    """
+    source, english = read_both(pack, raw, english_pack)
+    text = cut_parallel(sources, source, english)
+    anchors = collect_anchors(sources, text, source, english)
+    sentences = sentence_queries(text, source, english) if text else None
+    fit, held = hold_out(anchors)
+    alone, final = (precision(rows, held, english) for rows in queries(fit, sentences, source, english))
+    rows = queries(anchors, sentences, source, english)[1]
+    write_array(pack / "vectors.npy", rows.astype(np.float32))
+    kinds = [anchor.kind for anchor in anchors]
+    counts = {kind: kinds.count(kind) for kind in ("dictionary", "identical", "parallel")}
+    poor = final["words"] < FEWEST_WORDS or final["precision_at_1"] < POOR_PRECISION
+    files = [*sources.dictionaries, *sources.parallel]
+    return {
+        "alignment": final
+        | {
+            "procrustes_alone": alone,
+            "anchors": len(anchors),
+            "anchors_by_kind": counts,
+            "pieces_with_vector": int(rows.any(axis=1).sum()),
+            "poor": bool(poor),
+        },
+        "nearest": neighbours_of_samples(rows, source, english),
+        "anchor_files": [{"name": path.name, "sha256": sha256(path)} for path in files],
+    }
+
+
+def read_both(pack: Path, raw: Path, english_pack: Path) -> tuple[Pack, Pack]:
+    """A pack with its raw vectors and the English pack with its own; InputError if their sizes differ."""
+    source, english = read_pack(pack, raw), read_pack(english_pack, english_pack / "vectors.npy")
+    sizes = [side.vectors.shape[1] for side in (source, english)]
+    if sizes[0] != sizes[1]:
+        raise InputError(f"{raw}: must have vectors of {sizes[1]} numbers as {english_pack} has, but has {sizes[0]}")
+    return source, english
+
+
+def poor_warning(lang: str, english: str, quality: Mapping[str, Any], advice: str | None = None) -> str | None:
+    """What to say of a poor alignment and what to do about it; None of a good one. ``quality``: the card's part;
+    ``advice``: what to give, where that is not the flags of meta-nmt-preprocess and meta-nmt-add-language."""
+    if not quality["poor"]:
+        return None
+    if advice is None:
+        advice = (
+            f"a word list (--dictionaries DIR with {lang}-{english}.txt), more parallel or more monolingual text "
+            "(--mono), or word vectors (--vec-files)"
+        )
+    return (
+        f"warning: {lang}: the alignment to {english} is poor: held-out precision@1 is {quality['precision_at_1']} on "
+        f"{quality['words']} words with {quality['anchors']} anchors, and must be at least {POOR_PRECISION} on "
+        f"{FEWEST_WORDS}. Translation from {lang} will suffer. Give {advice}; `nearest` in lang/{lang}/card.json shows "
+        "samples"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Align a language pack's vectors to English; writes vectors.npy and card.json of the pack."""
+    parser = OneLineParser(prog="python -m data_prep align", description=main.__doc__)
+    pack_help = "language pack with spm.model and dict.txt"
+    parser.add_argument("--pack", type=Path, required=True, metavar="DIR", help=pack_help)
+    parser.add_argument("--raw", type=Path, required=True, metavar="FILE.npy", help="its monolingual vectors")
+    english_help = "the English pack, with vectors.npy"
+    parser.add_argument("--english-pack", type=Path, required=True, metavar="DIR", help=english_help)
+    list_help = "word list: word, tab or space, English word; may be given several times"
+    parser.add_argument("--dictionary", type=Path, action="append", default=[], metavar="FILE", help=list_help)
+    parallel_help = "line-aligned text to mine pairs from"
+    parser.add_argument("--parallel", type=Path, nargs=2, default=[], metavar="FILE", help=parallel_help)
+    args = parser.parse_args(argv)
+    sources = Sources(tuple(args.dictionary), tuple(args.parallel))
+    card = align_pack(args.pack, args.raw, args.english_pack, sources)
+    write_json(args.pack / "card.json", card)
+    print(card["alignment"])
+    warning = poor_warning(args.pack.name, args.english_pack.name, card["alignment"])
+    if warning:
+        print(warning, file=sys.stderr)
+    return 0

@@ -1,0 +1,172 @@
+"""Anchors: pairs of a language's pieces and English ones that mean the same, which an alignment is fitted on.
+
+They come from several sources at once: a MUSE dictionary, identical strings, and pairs mined from parallel text.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from data_prep.base.errors import InputError
+from data_prep.base.text_files import plain_or_gz, read_lines
+from data_prep.packs.lexicon import MOST_LINES, evenly, mine_pairs
+from data_prep.packs.subwords import load, read_dictionary
+from data_prep.packs.ulr_tables import counts_of, load_table, normalised, unit
+from data_prep.packs.vectors import FAIRSEQ_SPECIALS
+
+MOST_PIECES = 3  # a dictionary word of more pieces is no anchor: the mean of its pieces says little
+SHARED_LETTERS = 4  # identical strings of fewer letters are mostly false friends, unless they hold no letter
+HELD_OUT_SHARE = 10  # every 10th word measures the alignment
+
+Rows = list[list[int]]  # fairseq indices of the pieces of text, a list a line
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A language pack in memory, with its pieces' normalised vectors (V, Q), float64, by fairseq index."""
+
+    model: sentencepiece.SentencePieceProcessor
+    index: dict[str, int]
+    counts: np.ndarray
+    vectors: np.ndarray
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        """fairseq indices of the pieces of a text."""
+        return tuple(self.index[piece] for piece in self.model.encode(text, out_type=str))
+
+    def usable(self, pieces: tuple[int, ...]) -> bool:
+        """Whether a word of these pieces is short enough for an anchor and all of them have a vector."""
+        return 0 < len(pieces) <= MOST_PIECES and bool(self.vectors[list(pieces)].any(axis=1).all())
+
+    def compose(self, pieces: tuple[int, ...]) -> np.ndarray:
+        """(Q,) unit mean of the pieces' vectors."""
+        return unit(self.vectors[list(pieces)].mean(axis=0))
+
+    def rarest(self, pieces: tuple[int, ...]) -> int:
+        """Occurrences of the rarest piece."""
+        return int(self.counts[list(pieces)].min())
+
+    def best_form(self, word: str) -> str:
+        """The word as written or capitalised (German nouns, names): fewer pieces, then more frequent."""
+        forms = dict.fromkeys((word, word.capitalize()))
+        return min(forms, key=lambda form: (len(self.cut(form)), -self.rarest(self.cut(form))))
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One pair that means the same: fairseq indices of the pieces of both sides, the word and where it comes from."""
+
+    source: tuple[int, ...]
+    english: tuple[int, ...]
+    word: str
+    kind: str  # "dictionary", "identical", "parallel"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files that anchors come from: word lists, and line-aligned text (source, English), ``most_lines`` of it."""
+
+    dictionaries: tuple[Path, ...] = ()
+    parallel: tuple[Path, ...] = ()
+    most_lines: int = MOST_LINES
+
+
+def read_pack(folder: Path, table: Path) -> Pack:
+    """The pack in ``folder`` with the vectors of ``table``, normalised."""
+    pieces = [piece for piece, _ in read_dictionary(folder / "dict.txt")]
+    index = {piece: row for row, piece in enumerate(pieces, start=FAIRSEQ_SPECIALS)}
+    counts = counts_of(folder)
+    return Pack(load(folder / "spm.model"), index, counts, normalised(load_table(table, folder), counts))
+
+
+def find_dictionaries(folder: Path | None, lang: str, english: str) -> tuple[Path, ...]:
+    """The word lists of a language: MUSE's train and test list (both are anchors here), or a list without a part."""
+    if folder is None:
+        return ()
+    names = [f"{lang}-{english}{part}.{suffix}" for part in ("", ".train", ".test") for suffix in ("tsv", "txt")]
+    return tuple(path for path in (plain_or_gz(folder / name) for name in names) if path)
+
+
+def read_word_list(path: Path) -> list[tuple[str, str]]:
+    """(word, English word) of a MUSE list, one pair a line, between them a tab or a space."""
+    pairs = []
+    for number, line in enumerate(read_lines(path), start=1):
+        words = line.split("\t") if "\t" in line else line.split()
+        if len(words) != 2 or not all(word.strip() for word in words):
+            raise InputError(f"{path}, line {number}: must be a word and its translation, but is {line!r}")
+        pairs.append((words[0].strip(), words[1].strip()))
+    return pairs
+
+
+def dictionary_anchors(pairs: Iterable[tuple[str, str]], source: Pack, english: Pack) -> list[Anchor]:
+    """Dictionary pairs that both packs can write in few pieces, and the same capitalised, as at a sentence's start."""
+    found: dict[Anchor, None] = {}
+
+    def add(word: str, form: str, translation: str) -> None:
+        anchor = Anchor(source.cut(form), english.cut(translation), word, "dictionary")
+        if source.usable(anchor.source) and english.usable(anchor.english):
+            found[anchor] = None
+
+    for word, translation in pairs:
+        form, other = source.best_form(word), english.best_form(translation)
+        add(word, form, other)
+        capital = word.capitalize()
+        if form != capital and len(source.cut(capital)) == 1:
+            start = translation.capitalize()
+            add(word, capital, start if len(english.cut(start)) == 1 else other)
+    return list(found)
+
+
+def identical_anchors(source: Pack, english: Pack) -> list[Anchor]:
+    """Pieces that both languages write alike: numbers, signs, and strings of at least 4 letters (names, loans)."""
+    found = []
+    for piece, row in source.index.items():
+        letters = sum(map(str.isalpha, piece))
+        is_byte = source.model.is_byte(source.model.piece_to_id(piece))
+        if piece not in english.index or is_byte or 0 < letters < SHARED_LETTERS:
+            continue
+        anchor = Anchor((row,), (english.index[piece],), piece, "identical")
+        if source.usable(anchor.source) and english.usable(anchor.english):
+            found.append(anchor)
+    return found
+
+
+def cut_parallel(sources: Sources, source: Pack, english: Pack) -> tuple[Rows, Rows] | None:
+    """Parallel text as fairseq indices, a list a line, evenly spaced lines of it; None where there is none."""
+    if not sources.parallel:
+        return None
+    own, other = map(read_lines, sources.parallel)
+    if len(own) != len(other):
+        raise InputError(
+            f"{sources.parallel[0]} and {sources.parallel[1].name}: must have equally many lines, but have "
+            f"{len(own)} and {len(other)}"
+        )
+    rows = evenly(len(own), sources.most_lines)
+    return [list(source.cut(own[row])) for row in rows], [list(english.cut(other[row])) for row in rows]
+
+
+def parallel_anchors(text: tuple[Rows, Rows], source: Pack, english: Pack) -> list[Anchor]:
+    """Pairs of pieces mined from line-aligned text, the best first."""
+    anchors = [Anchor((x,), (y,), str(x), "parallel") for x, y, _ in mine_pairs(*text)]
+    return [anchor for anchor in anchors if source.usable(anchor.source) and english.usable(anchor.english)]
+
+
+def collect_anchors(sources: Sources, text: tuple[Rows, Rows] | None, source: Pack, english: Pack) -> list[Anchor]:
+    """All anchors of the files, and the identical strings; ``text``: what cut_parallel gives."""
+    pairs = [pair for path in sources.dictionaries for pair in read_word_list(path)]
+    anchors = dictionary_anchors(pairs, source, english)
+    if text:
+        anchors += parallel_anchors(text, source, english)
+    return anchors + identical_anchors(source, english)
+
+
+def hold_out(anchors: Sequence[Anchor]) -> tuple[list[Anchor], list[Anchor]]:
+    """Anchors to fit on, and those of every 10th word; no piece sequence held out is among the first."""
+    words = list(dict.fromkeys(anchor.word for anchor in anchors if anchor.kind != "identical"))
+    chosen = set(words[::HELD_OUT_SHARE])
+    held = [anchor for anchor in anchors if anchor.word in chosen and anchor.kind != "identical"]
+    pieces = {anchor.source for anchor in held}
+    return [anchor for anchor in anchors if anchor.source not in pieces], held

@@ -1,0 +1,86 @@
+"""Binarised data: fairseq's own binariser over SentencePiece-cut text, in fairseq's mmap format."""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import sentencepiece
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.files import PARTIAL
+from data_prep.packs.subwords import load
+
+
+def binarise(text: Path, pack: Path, prefix: Path) -> int:
+    """Write ``prefix``.bin and .idx from a text file, cut by the pack's SentencePiece model; returns the sentences.
+
+    Atomic: made in a temporary folder beside the target, then moved.
+    """
+    with _logging_left_alone():
+        from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
+        from fairseq.data import Dictionary
+
+    model = load(pack / "spm.model")
+    dictionary = Dictionary.load(str(pack / "dict.txt"))
+    _check_match(model, dictionary, pack)
+    binariser = VocabularyDatasetBinarizer(
+        dictionary, tokenize=lambda line: model.encode(line.rstrip("\n"), out_type=str)
+    )
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(PARTIAL, f".{prefix.name}.", prefix.parent) as folder:
+        made = Path(folder) / prefix.name
+        summary = FileBinarizer.multiprocess_dataset(
+            str(text), "mmap", binariser, str(made), vocab_size=len(dictionary), num_workers=1
+        )
+        for suffix in (".bin", ".idx"):
+            Path(f"{made}{suffix}").replace(f"{prefix}{suffix}")
+    return summary.num_seq
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    """Loading fairseq sets the root logger to DEBUG, and recommends packages that have nothing to do with text."""
+    root = logging.getLogger()
+    handlers, level, disabled = root.handlers[:], root.level, root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def _check_match(model: sentencepiece.SentencePieceProcessor, dictionary: object, pack: Path) -> None:
+    absent = [
+        model.id_to_piece(index)
+        for index in range(model.get_piece_size())
+        if not (model.is_control(index) or model.is_unknown(index)) and model.id_to_piece(index) not in dictionary  # type: ignore[operator]
+    ]
+    if absent:
+        raise InputError(f"{pack / 'dict.txt'}: must hold every piece of spm.model, but {absent[0]!r} is absent")
+
+
+def binary_paths(folder: Path, split: str, lang: str, english: str) -> list[Path]:
+    """The four files of one split, as fairseq names them."""
+    return [
+        folder / f"{split}.{lang}-{english}.{side}.{suffix}" for side in (lang, english) for suffix in ("bin", "idx")
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Binarise one text file with a language pack."""
+    parser = OneLineParser(prog="python -m data_prep binarise", description=main.__doc__)
+    parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="clean plain text, a sentence a line")
+    parser.add_argument(
+        "--pack", type=Path, required=True, metavar="DIR", help="language pack with spm.model and dict.txt"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="PREFIX", help="e.g. DATA/bin/train.ro-en.ro")
+    args = parser.parse_args(argv)
+    if not args.text.is_file():
+        raise InputError(f"{args.text}: file is missing")
+    print(f"{args.out}: {binarise(args.text, args.pack, args.out)} sentences")
+    return 0

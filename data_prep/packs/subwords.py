@@ -1,0 +1,172 @@
+"""SentencePiece, one unigram model per language, and its pieces as a fairseq dictionary.
+
+Byte fallback is on: no text becomes <unk>, so a language pack reads any input.
+"""
+
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.files import atomic, write_lines
+from data_prep.base.text_files import read_lines
+from data_prep.packs.lexicon import evenly
+
+BYTE_PIECES = 256  # byte fallback's; they come on top of --vocab-size
+SPECIALS = 3  # <unk>, <s>, </s>: SentencePiece's, not in the dictionary (fairseq has its own)
+TOKENS_PER_PIECE = 10  # a smaller corpus gets a smaller vocabulary
+PIECES_PER_ROOT = 8  # pieces for the square root of the tokens, as vocabularies grow (Heaps' law)
+MOST_PIECES = 32_000
+CHARACTERS_PER_TOKEN = 6  # of text that puts no spaces between words
+ALPHABET = 500  # more different characters are no alphabet, but Hangul, Han or kana, or strays of many scripts
+LARGE_SCRIPT_COVERAGE = 0.9995
+MOST_LINES = 1_000_000  # SentencePiece needs 20 bytes a character
+
+
+def count_tokens(lines: Iterable[str]) -> int:
+    """White-space tokens, or one for 6 characters of a line where that is more (text without spaces)."""
+    return sum(max(len(line.split()), len(line) // CHARACTERS_PER_TOKEN) for line in lines)
+
+
+def fitting_vocab_size(wanted: int | None, lines: Sequence[str]) -> int:
+    """The vocabulary size: 8 sqrt(tokens), at most 32,000, unless ``wanted`` is given.
+
+    In both cases no more than the text can feed, a piece for 10 tokens, but room for all characters twice.
+    """
+    tokens = count_tokens(lines)
+    characters = len(set().union(*lines)) if lines else 0
+    size = min(MOST_PIECES, round(PIECES_PER_ROOT * math.sqrt(tokens))) if wanted is None else wanted
+    return min(size, max(2 * characters + 2, tokens // TOKENS_PER_PIECE))
+
+
+def character_coverage(lines: Iterable[str]) -> float:
+    """The share of the text whose characters become pieces; the bytes of the rest do.
+
+    All of it for alphabets; 0.9995 where the text has more than 500 different characters, as Hangul and Han have.
+    """
+    characters: set[str] = set()
+    for line in lines:
+        characters.update(line)
+    return 1.0 if len(characters) <= ALPHABET else LARGE_SCRIPT_COVERAGE
+
+
+def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] | None = None) -> bytes:
+    """A SentencePiece model (serialised) of at most ``vocab_size`` pieces and the 256 byte pieces.
+
+    None lets the text decide (``fitting_vocab_size``). ``weights`` counts a line several times; of longer text than
+    MOST_LINES so many lines are read. Deterministic: one thread, and the text itself is the whole input. InputError if
+    SentencePiece cannot make a model of the text.
+    """
+    repeats = weights or [1] * len(lines)
+    rows = evenly(len(lines), MOST_LINES)
+    sentences = [lines[row] for row in rows for _ in range(repeats[row])]
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=fitting_vocab_size(vocab_size, sentences) + BYTE_PIECES + SPECIALS,
+            hard_vocab_limit=False,  # a tiny text may hold fewer pieces
+            byte_fallback=True,
+            character_coverage=character_coverage(sentences),
+            normalization_rule_name="identity",  # clean_form.normalise has done NFC; references stay as they are
+            num_threads=1,
+            max_sentence_length=1 << 20,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise InputError(f"SentencePiece cannot make a model of {len(sentences)} lines: {error}") from error
+    return model.getvalue()
+
+
+def load(path: Path) -> sentencepiece.SentencePieceProcessor:
+    """A SentencePiece model; InputError if the file is missing or damaged."""
+    try:
+        proto = path.read_bytes()
+        if not proto:  # would be taken for no model at all
+            raise InputError(f"{path}: must be a SentencePiece model, but is empty")
+        return sentencepiece.SentencePieceProcessor(model_proto=proto)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: file is missing") from error
+    except RuntimeError as error:
+        raise InputError(f"{path}: must be a SentencePiece model: {error}") from error
+
+
+def pieces_of(model: sentencepiece.SentencePieceProcessor) -> list[str]:
+    """All pieces but the control symbols and <unk>; the byte pieces are in."""
+    size = model.get_piece_size()
+    return [model.id_to_piece(i) for i in range(size) if not model.is_control(i) and not model.is_unknown(i)]
+
+
+def dictionary_lines(model: sentencepiece.SentencePieceProcessor, lines: Iterable[str]) -> list[str]:
+    """``piece count`` lines as fairseq's Dictionary.load reads them, most frequent first, every piece once."""
+    counts: Counter[str] = Counter({piece: 0 for piece in pieces_of(model)})
+    for line in lines:
+        counts.update(model.encode(line, out_type=str))
+    return [f"{piece} {count}" for piece, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def read_dictionary(path: Path) -> list[tuple[str, int]]:
+    """(piece, count) in dictionary order, without fairseq's special symbols."""
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        piece, space, count = line.rpartition(" ")
+        if not space or not count.isdecimal():
+            raise InputError(f"{path}, line {number}: must be `piece count`, but is {line!r}")
+        rows.append((piece, int(count)))
+    return rows
+
+
+def domain_weight(domain: Sequence[str], extra: Sequence[str], most: int = 10) -> int:
+    """How often domain lines count beside extra monolingual text: about as many tokens in all, at most 10 times."""
+    tokens = [sum(len(line.split()) for line in lines) for lines in (domain, extra)]
+    return max(1, min(most, math.ceil(tokens[1] / max(1, tokens[0]))))
+
+
+def write_pack(pack: Path, domain: Sequence[str], extra: Sequence[str], vocab_size: int | None) -> None:
+    """Write spm.model and dict.txt of a language pack, made from its domain text and extra monolingual text."""
+    if not domain and not extra:
+        raise InputError(f"{pack.name}: must have at least one line of text for its SentencePiece model, but has none")
+    weights = [domain_weight(domain, extra)] * len(domain) + [1] * len(extra)
+    lines = [*domain, *extra]
+    model = train(lines, vocab_size, weights)
+    with atomic(pack / "spm.model") as temporary:
+        temporary.write_bytes(model)
+    write_lines(pack / "dict.txt", dictionary_lines(load(pack / "spm.model"), lines))
+
+
+def add_vocab_argument(parser: OneLineParser) -> None:
+    """The flag of the vocabulary size."""
+    parser.add_argument(
+        "--vocab-size", type=int, metavar="N",
+        help="most SentencePiece pieces a language, not counting the 256 byte pieces; if not given, 8 times the square "
+        "root of its tokens, at most 32,000; in both cases at most a piece for 10 tokens",
+    )  # fmt: skip
+
+
+def check_vocab_size(vocab_size: int | None) -> None:
+    """InputError unless it is a size that can hold an alphabet, or None."""
+    if vocab_size is not None and vocab_size < 30:
+        raise InputError(f"--vocab-size must be at least 30 (pieces), but is {vocab_size}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make a language pack's spm.model and dict.txt from clean text."""
+    parser = OneLineParser(prog="python -m data_prep subwords", description=main.__doc__)
+    parser.add_argument(
+        "--text", type=Path, required=True, metavar="FILE", help="clean text of the domain, a line each"
+    )
+    parser.add_argument("--extra", type=Path, metavar="FILE", help="more monolingual text; weighs as much in all")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="language pack to write to")
+    add_vocab_argument(parser)
+    args = parser.parse_args(argv)
+    check_vocab_size(args.vocab_size)
+    write_pack(args.out, read_lines(args.text), read_lines(args.extra) if args.extra else [], args.vocab_size)
+    print(f"{args.out}: {len(read_dictionary(args.out / 'dict.txt'))} pieces")
+    return 0

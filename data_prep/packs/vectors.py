@@ -1,0 +1,315 @@
+"""Monolingual vectors of a language's SentencePiece pieces, from its own text alone or from given vectors of words.
+
+Row i of every table here belongs to index i of the language's fairseq dictionary: 4 special rows come first.
+
+Three methods make them from text. "svd", the default: positive pointwise mutual information of the pieces with the
+pieces around them (Levy, Goldberg and Dagan, TACL 2015, with their context smoothing 0.75) and with the sentences that
+they stand in (Levy, Soegaard and Goldberg, EACL 2017), both scaled to the same norm, side by side in one matrix, which
+its singular values cut to Q dimensions (eigenvalue exponent 1). Either half alone aligns less well. "word2vec" and
+"fasttext": gensim's skip-gram with negative sampling, without and with character n-grams of the pieces. On
+low-resource text, a million tokens or fewer, the first is better aligned afterwards and takes a tenth of the time; the
+others are for many millions of tokens. All are deterministic: one thread a language.
+
+Given vectors of words (``XX.vec``, the text format of word2vec and fastText) are composed to pieces: a piece's vector
+is the mean of the words whose segmentation contains it, weighted by their occurrences in the text over their pieces.
+"""
+
+import gzip
+import math
+import re
+import tempfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import scipy.sparse
+import sentencepiece
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.files import write_array
+from data_prep.base.text_files import plain_or_gz, read_lines
+from data_prep.packs.lexicon import evenly, incidence
+from data_prep.packs.subwords import domain_weight, load, read_dictionary
+
+FAIRSEQ_SPECIALS = 4  # bos, pad, eos, unk
+METHODS = ("svd", "word2vec", "fasttext")
+WINDOW = 10  # pieces on each side; nearer ones weigh more
+CONTEXT_SMOOTHING = 0.75
+POWER_ITERATIONS = 7  # of the singular value decomposition; 2 and 4 align less well (docs/results/alignment.md)
+MOST_LINES = 1_000_000  # longer text is read on so many lines of it, evenly spaced
+MOST_SENTENCES = 100_000  # columns of sentences; longer text gives so many, evenly spaced
+GENSIM_WINDOW = 5
+TOKENS_TO_SEE = 12_000_000  # gensim: small texts are read more often, but at most MOST_EPOCHS times
+MOST_EPOCHS = 30
+FEWEST_EPOCHS = 5
+BUCKETS = 200_000  # fastText's n-grams share so many vectors; gensim's default takes 2.4 GB at 300 dimensions
+WORD = re.compile(r"\w+|[^\w\s]")  # a word of a .vec file as it stands in text
+
+
+def cooccurrence(sentences: Sequence[Sequence[int]], size: int, weights: Sequence[int]) -> scipy.sparse.csr_array:
+    """(size, size) symmetric weighted counts of pieces within WINDOW of each other, in the same sentence.
+
+    ``sentences`` hold piece numbers; ``weights`` counts a sentence several times.
+    """
+    gap = np.full(WINDOW, -1)  # so that windows do not reach into the next sentence
+    flat = np.concatenate([part for sentence in sentences for part in (np.asarray(sentence, dtype=np.int64), gap)])
+    times = np.repeat(np.asarray(weights, dtype=np.float32), [len(sentence) + WINDOW for sentence in sentences])
+    total = scipy.sparse.csr_array((size, size), dtype=np.float32)
+    for distance in range(1, WINDOW + 1):
+        left, right = flat[:-distance], flat[distance:]
+        both = (left >= 0) & (right >= 0)
+        values = times[:-distance][both] * np.float32((WINDOW + 1 - distance) / WINDOW)
+        total += scipy.sparse.coo_array((values, (left[both], right[both])), shape=(size, size)).tocsr()
+    return (total + total.T).tocsr()
+
+
+def positive_pmi(counts: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """max(0, log p(x, c) / (p(x) p(c)^0.75 normalised)) of counts (pieces, contexts), float32."""
+    cells = counts.tocoo()
+    row_sums, contexts = counts.sum(axis=1), counts.sum(axis=0) ** CONTEXT_SMOOTHING
+    contexts = contexts / contexts.sum()
+    row, column = cells.coords
+    pmi = np.log(cells.data / (row_sums[row] * contexts[column]))
+    positive = pmi > 0
+    values = pmi[positive].astype(np.float32)
+    return scipy.sparse.csr_array((values, (row[positive], column[positive])), shape=counts.shape)
+
+
+def reduce_rank(matrix: scipy.sparse.csr_array, dim: int, seed: int) -> np.ndarray:
+    """(n, dim) float32: U S of the truncated singular value decomposition; zero columns where the rank is smaller."""
+    from sklearn.utils.extmath import randomized_svd  # slow to import: only where used
+
+    rank = min(dim, *matrix.shape)
+    u, values, _ = randomized_svd(
+        scipy.sparse.csr_matrix(matrix), rank, n_iter=POWER_ITERATIONS, random_state=seed, flip_sign=True
+    )
+    reduced = np.zeros((matrix.shape[0], dim), dtype=np.float32)
+    reduced[:, :rank] = u * values
+    return reduced
+
+
+def context_matrix(numbers: Sequence[Sequence[int]], size: int, weights: Sequence[int]) -> scipy.sparse.csr_array:
+    """(size, size + sentences): mutual information with near pieces and with sentences, each of Frobenius norm 1."""
+    chosen = evenly(len(numbers), MOST_SENTENCES)
+    sentences = incidence([numbers[row] for row in chosen], size)
+    sentences = sentences[np.flatnonzero(sentences.sum(axis=1))]
+    halves = [positive_pmi(cooccurrence(numbers, size, weights)), positive_pmi(scipy.sparse.csr_array(sentences.T))]
+    norms = [max(float(np.sqrt((half.data.astype(np.float64) ** 2).sum())), 1e-9) for half in halves]
+    return scipy.sparse.hstack([half / np.float32(norm) for half, norm in zip(halves, norms, strict=True)], "csr")
+
+
+def train_svd(
+    pieces: Sequence[Sequence[str]], weights: Sequence[int], dim: int, seed: int = 1
+) -> dict[str, np.ndarray]:
+    """piece -> vector (dim,). ``pieces``: sentences as lists of pieces; ``weights`` counts a sentence several times."""
+    index = {piece: row for row, piece in enumerate(dict.fromkeys(p for sentence in pieces for p in sentence))}
+    numbers = [[index[piece] for piece in sentence] for sentence in pieces]
+    rows = reduce_rank(context_matrix(numbers, len(index), weights), dim, seed)
+    return {piece: rows[row] for piece, row in index.items()}
+
+
+def epochs_for(tokens: int) -> int:
+    """gensim's passes over a text of so many pieces."""
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(TOKENS_TO_SEE / max(1, tokens))))
+
+
+def train_word2vec(
+    pieces: Sequence[Sequence[str]], weights: Sequence[int], dim: int, seed: int = 1
+) -> dict[str, np.ndarray]:
+    """The same by gensim's word2vec."""
+    from gensim.models import Word2Vec  # slow to import: only where used
+
+    return _train_gensim(Word2Vec, pieces, weights, dim, seed)
+
+
+def train_fasttext(
+    pieces: Sequence[Sequence[str]], weights: Sequence[int], dim: int, seed: int = 1
+) -> dict[str, np.ndarray]:
+    """The same by gensim's fastText."""
+    from gensim.models import FastText  # slow to import: only where used
+
+    return _train_gensim(FastText, pieces, weights, dim, seed, bucket=BUCKETS)
+
+
+def _train_gensim(
+    kind: Any, pieces: Sequence[Sequence[str]], weights: Sequence[int], dim: int, seed: int, **options: int
+) -> dict[str, np.ndarray]:
+    tokens = sum(len(sentence) * weight for sentence, weight in zip(pieces, weights, strict=True))
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".pieces") as file:
+        for sentence, weight in zip(pieces, weights, strict=True):
+            file.write((" ".join(sentence) + "\n") * weight)
+        file.flush()
+        model = kind(
+            corpus_file=file.name,
+            sg=1,
+            vector_size=dim,
+            window=GENSIM_WINDOW,
+            negative=5,
+            sample=1e-4 if tokens > 1_000_000 else 1e-3,
+            min_count=1,  # rare pieces get a vector too; the alignment weighs anchors by their counts
+            epochs=epochs_for(tokens),
+            workers=1,
+            seed=seed,
+            **options,
+        )
+    return {piece: model.wv[piece] for piece in model.wv.index_to_key}
+
+
+TRAINERS = {"svd": train_svd, "word2vec": train_word2vec, "fasttext": train_fasttext}
+
+
+def find_vec(folder: Path | None, lang: str) -> Path | None:
+    """``XX.vec`` or ``XX.vec.gz``; None where a language has none and its vectors are made from its text."""
+    return plain_or_gz(folder / f"{lang}.vec") if folder else None
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number, line) of a plain or gzip UTF-8 file, streamed; InputError names a bad line."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            lines: IO[bytes] | gzip.GzipFile = file
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield number, line.decode("utf-8").rstrip("\r\n ")
+                except UnicodeDecodeError as error:
+                    raise InputError(f"{path}, line {number}: must be UTF-8, but is not: {error.reason}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: must be a whole gzip file: {error}") from error
+
+
+def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarray]:
+    """word -> vector (dim,) of those of the ``wanted`` words that the file has, the first where a word stands twice.
+
+    The format: a word and ``dim`` numbers a line, spaces between; the first line may be ``words dim``. The file is
+    streamed, and only wanted words are kept. InputError names the line of another length or of no numbers.
+    """
+    found: dict[str, np.ndarray] = {}
+    words = set(wanted)
+    for number, line in _text_lines(path):
+        fields = line.split(" ")
+        if number == 1 and len(fields) == 2 and all(map(str.isdecimal, fields)):
+            if int(fields[1]) != dim:
+                raise InputError(f"{path}: --vector-dim must be that of the file ({fields[1]}), but is {dim}")
+            continue
+        word = fields[0]
+        if word not in words or word in found:
+            continue
+        try:
+            vector = np.array(fields[1:], dtype=np.float32)
+        except ValueError:
+            vector = np.zeros(0, dtype=np.float32)
+        if len(vector) != dim or not np.isfinite(vector).all():
+            raise InputError(
+                f"{path}, line {number}: must be a word and --vector-dim ({dim}) numbers, but has {len(fields) - 1} "
+                f"fields after {word!r}"
+            )
+        found[word] = vector
+    if not found:
+        raise InputError(f"{path}: must hold words of the text, but has none of its {len(words)}")
+    return found
+
+
+def compose(
+    counts: Mapping[str, int], vectors: Mapping[str, np.ndarray], model: sentencepiece.SentencePieceProcessor
+) -> dict[str, np.ndarray]:
+    """piece -> weighted mean of the unit vectors of the words that it is a piece of; ``counts``: word -> occurrences.
+
+    A word that has no vector as written is looked up in lower case, as the lists of words are.
+    """
+    total: dict[str, np.ndarray] = {}
+    for word, count in counts.items():
+        vector = vectors.get(word, vectors.get(word.lower()))
+        if vector is None or not vector.any():
+            continue
+        pieces = [piece for piece in model.encode(word, out_type=str) if piece != "\u2581"]
+        for piece in pieces:
+            share = vector * (count / len(pieces) / np.linalg.norm(vector))
+            total[piece] = total[piece] + share if piece in total else share
+    return total  # of any length: only directions are used
+
+
+def word_counts(lines: Sequence[str], weights: Sequence[int]) -> Counter[str]:
+    """Occurrences of the words and signs of a text."""
+    counts: Counter[str] = Counter()
+    for line, weight in zip(lines, weights, strict=True):
+        for word in WORD.findall(line):
+            counts[word] += weight
+    return counts
+
+
+def table(vectors: dict[str, np.ndarray], pieces: Sequence[str], dim: int) -> np.ndarray:
+    """(4 + len(pieces), dim) float32 in dictionary order; zero rows for specials and pieces without a vector."""
+    rows = np.zeros((FAIRSEQ_SPECIALS + len(pieces), dim), dtype=np.float32)
+    for index, piece in enumerate(pieces, start=FAIRSEQ_SPECIALS):
+        if piece in vectors:
+            rows[index] = vectors[piece]
+    return rows
+
+
+def write_vectors(
+    pack: Path,
+    domain: Sequence[str],
+    extra: Sequence[str],
+    dim: int,
+    out: Path,
+    method: str = "svd",
+    seed: int = 1,
+    vec: Path | None = None,
+) -> None:
+    """Make the vectors of a pack's pieces from its text and write the table; domain text weighs as in subwords.
+
+    ``vec`` is a file of word vectors to take in place of ``method``.
+    """
+    model, lines = load(pack / "spm.model"), [*domain, *extra]
+    weights = [domain_weight(domain, extra)] * len(domain) + [1] * len(extra)
+    rows = evenly(len(lines), MOST_LINES)
+    lines, weights = [lines[row] for row in rows], [weights[row] for row in rows]
+    if vec is None:
+        vectors = TRAINERS[method](model.encode(lines, out_type=str), weights, dim, seed)
+    else:
+        counts = word_counts(lines, weights)
+        vectors = compose(counts, read_vec(vec, {*counts, *map(str.lower, counts)}, dim), model)
+    write_array(out, table(vectors, [piece for piece, _ in read_dictionary(pack / "dict.txt")], dim))
+
+
+def add_vector_arguments(parser: OneLineParser) -> None:
+    """The flags of the vectors."""
+    parser.add_argument("--vector-dim", type=int, default=300, metavar="Q", help="size of the monolingual vectors")
+    parser.add_argument(
+        "--vector-method",
+        choices=METHODS,
+        default="svd",
+        help="svd: mutual information with near pieces and sentences, cut to Q dimensions, best for little text; "
+        "word2vec, fasttext: gensim's skip-gram, for tens of millions of tokens",
+    )
+
+
+def check_vector_dim(dim: int) -> None:
+    """InputError unless positive."""
+    if dim < 1:
+        raise InputError(f"--vector-dim must be at least 1, but is {dim}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make monolingual vectors of a language pack's pieces."""
+    parser = OneLineParser(prog="python -m data_prep vectors", description=main.__doc__)
+    pack_help = "language pack with spm.model and dict.txt"
+    parser.add_argument("--pack", type=Path, required=True, metavar="DIR", help=pack_help)
+    parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="clean text of the domain")
+    parser.add_argument("--extra", type=Path, metavar="FILE", help="more monolingual text; weighs as much in all")
+    out_help = "table to write, a row per dictionary index"
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npy", help=out_help)
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the start")
+    vec_help = "vectors of words to compose those of the pieces from, in place of --vector-method"
+    parser.add_argument("--vec-file", type=Path, metavar="XX.vec", help=vec_help)
+    add_vector_arguments(parser)
+    args = parser.parse_args(argv)
+    check_vector_dim(args.vector_dim)
+    text, extra = read_lines(args.text), read_lines(args.extra) if args.extra else []
+    write_vectors(args.pack, text, extra, args.vector_dim, args.out, args.vector_method, args.seed, args.vec_file)
+    print(f"{args.out}: {np.load(args.out).shape}")
+    return 0

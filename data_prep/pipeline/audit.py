@@ -1,0 +1,129 @@
+"""Leakage audit of a finished data folder: no training line says what a dev or test line says.
+
+Reads again the text that was binarised, and the monolingual text that vectors were made of, and compares match keys as
+they are, not the hashes that cleaning compares. The English of a dev or test line of any target or meta-validation pair
+may be in the training text of no pair, and not in monolingual English; its other side not in the training text and the
+monolingual text of its own language.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json, sha256
+from data_prep.base.text_files import line_blocks
+from data_prep.cleaning.clean_form import match_key
+from data_prep.cleaning.split import HELD_OUT, SPLITS_OF_ROLE
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A language (``english`` too) of the data folder ``data``, whose languages have ``roles``."""
+
+    data: Path
+    lang: str
+    english: str
+    roles: Mapping[str, str]
+
+    @property
+    def report_file(self) -> Path:
+        """What the audit of this language found."""
+        return self.data / "work" / "audit" / f"{self.lang}.json"
+
+    def held_out(self, side: str) -> list[Path]:
+        """Dev and test text of a side: the language's own, or the English of all languages."""
+        owners = self.roles if side == self.english else {self.lang: self.roles[self.lang]}
+        return [
+            self._text(owner) / f"{split}.{side}"
+            for owner, role in owners.items()
+            for split in SPLITS_OF_ROLE[role]
+            if split in HELD_OUT
+        ]
+
+    def trained_on(self, side: str) -> list[Path]:
+        """Text of a side that may hold nothing of it."""
+        mono = sorted((self.data / "work" / "mono").glob(f"{side}.*.txt"))
+        if self.lang == self.english:
+            return mono
+        return sorted(self._text(self.lang).glob(f"train*.{side}")) + (mono if side == self.lang else [])
+
+    def sides(self) -> list[str]:
+        """Its own side and English."""
+        return [self.english] if self.lang == self.english else [self.lang, self.english]
+
+    def files(self) -> list[Path]:
+        """All that is read."""
+        found = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
+        return found if self.lang == self.english else [*found, self.binarised()]
+
+    def binarised(self) -> Path:
+        """The record that says which text was binarised."""
+        return self.data / "bin" / f"{self.lang}-{self.english}.stage.json"
+
+    def _text(self, lang: str) -> Path:
+        return self.data / "text" / f"{lang}-{self.english}"
+
+
+def audit(of: Audited) -> dict[str, Any]:
+    """Training lines read, different dev and test lines, and training lines that are one of them.
+
+    ``first`` says where the first of these stands. InputError if the text is not what was binarised.
+    """
+    if of.lang != of.english:
+        check_binarised(of)
+    report: dict[str, Any] = {"lines": 0, "held_out": 0, "overlaps": 0}
+    for side in of.sides():
+        keys = {match_key(line) for path in of.held_out(side) for _, line in numbered_lines(path)}
+        report["held_out"] += len(keys)
+        for path in of.trained_on(side):
+            for number, line in numbered_lines(path):
+                report["lines"] += 1
+                if match_key(line) in keys:
+                    report["overlaps"] += 1
+                    report.setdefault("first", f"{path}, line {number}")
+    return report
+
+
+def must_be_clean(found: Sequence[dict[str, Any]]) -> None:
+    """InputError if an audit found an overlap."""
+    for report in found:
+        if report["overlaps"]:
+            raise InputError(f"{report['first']}: training text must not say what a dev or test line says, but does")
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number, line) of a clean file, which may be empty."""
+    return enumerate(chain.from_iterable(line_blocks(path)) if path.stat().st_size else (), start=1)
+
+
+def check_binarised(of: Audited) -> None:
+    """InputError unless the training text is what the record of the binarised data names, with its hashes."""
+    named = dict(read_json(of.binarised())["inputs"])
+    for side in of.sides():
+        for path in of.trained_on(side):
+            if path.parent.name != "mono" and named.pop(path.name, None) != sha256(path):
+                raise InputError(f"{path}: must be the text that was binarised ({of.binarised().name}), but differs")
+    left = [name for name in named if name.startswith("train")]
+    if left:
+        raise InputError(f"{of.binarised()}: names {left[0]}, which is missing")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check that no training line of a data folder is a dev or test line; exit status 2 if one is."""
+    parser = OneLineParser(prog="python -m data_prep audit", description=main.__doc__)
+    parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
+    args = parser.parse_args(argv)
+    record = read_json(args.data / "data.json")
+    english = record["target_lang"]
+    roles = {lang: entry["role"] for lang, entry in record["languages"].items()}
+    reports = []
+    for lang in [*roles, english]:
+        found = audit(Audited(args.data, lang, english, roles))
+        reports.append(found)
+        print(f"{lang}\t{found['lines']:,} training lines, {found['overlaps']} of {found['held_out']:,} held-out lines")
+    must_be_clean(reports)
+    return 0

@@ -1,0 +1,163 @@
+"""What meta-nmt-preprocess was asked for, checked, and where every file of a data folder lies."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_prep.base.errors import InputError, raise_all
+from data_prep.base.languages import check_language
+from data_prep.base.workers import check_workers
+from data_prep.cleaning.clean import CleanOptions
+from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions
+from data_prep.cleaning.subsample import BUDGETS, SEEDS, check_budgets, sample_name
+from data_prep.corpora.corpus import CorpusFiles, find_corpus, find_mono
+from data_prep.packs import subwords, ulr_tables, vectors
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that meta-nmt-preprocess takes. Contradictions are refused here, all at once, before any work."""
+
+    out: Path
+    corpus: Path
+    source_langs: tuple[str, ...] = ()
+    valid_langs: tuple[str, ...] = ()
+    target_langs: tuple[str, ...] = ()
+    target_lang: str = "en"
+    english_tokens: tuple[int, ...] | None = None  # None: those of BUDGETS that the text can fill
+    english_tokens_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sample_seeds: tuple[int, ...] = SEEDS
+    mono: tuple[Path, ...] = ()
+    dictionaries: Path | None = None
+    vocab_size: int | None = None  # None: from the size of the text
+    universal_tokens: int = 20_000
+    vector_dim: int = 300
+    vector_method: str = "svd"
+    vec_files: Path | None = None
+    align_as_targets: bool = False
+    split: SplitOptions = field(default_factory=SplitOptions)
+    clean: CleanOptions = field(default_factory=CleanOptions)
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        checks: list[Callable[[], None]] = [
+            *(
+                lambda sizes=sizes: check_budgets(sizes, self.sample_seeds)
+                for sizes in (self.english_tokens or (), *self.english_tokens_of.values())
+            ),
+            lambda: check_workers(self.workers),
+            lambda: subwords.check_vocab_size(self.vocab_size),
+            lambda: ulr_tables.check_universal_tokens(self.universal_tokens),
+            lambda: vectors.check_vector_dim(self.vector_dim),
+            self._check_languages,
+            self._check_rest,
+        ]
+        raise_all(checks)
+
+    def _check_languages(self) -> None:
+        listed = [*self.source_langs, *self.valid_langs, *self.target_langs]
+        for lang in [*listed, self.target_lang]:
+            check_language(lang)
+        repeated = [lang for lang, count in Counter([*listed, self.target_lang]).items() if count > 1]
+        if repeated:
+            raise InputError(
+                f"--source-langs, --valid-langs, --target-langs and --target-lang must not share a language, "
+                f"but {repeated[0]!r} stands twice"
+            )
+        if not listed:
+            raise InputError("--source-langs, --valid-langs or --target-langs must name at least one language")
+
+    def _check_rest(self) -> None:
+        strangers = sorted(set(self.english_tokens_of) - set(self.target_langs))
+        if strangers:
+            raise InputError(f"--english-tokens-of must name target languages, but names {', '.join(strangers)}")
+        for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):
+            if folder is not None and not folder.is_dir():
+                raise InputError(f"{flag} {folder}: must be a folder")
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Language -> role, in the order given."""
+        named = (("source", self.source_langs), ("valid", self.valid_langs), ("target", self.target_langs))
+        return {lang: role for role, langs in named for lang in langs}
+
+    def budgets(self, lang: str) -> tuple[int, ...] | None:
+        """English tokens of the low-resource samples that were asked for: none but for targets; None: the default."""
+        if self.roles[lang] != "target":
+            return ()
+        return self.english_tokens_of.get(lang, self.english_tokens)
+
+    def splits_of(self, lang: str) -> list[str]:
+        """All splits that a language may have, samples included."""
+        asked = self.budgets(lang)
+        sizes = [size for size in (BUDGETS if asked is None else asked) if size]
+        return [
+            *SPLITS_OF_ROLE[self.roles[lang]],
+            *(sample_name(size, seed) for size in sizes for seed in self.sample_seeds),
+        ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options and where every language's raw text lies: what a worker process needs."""
+
+    options: Options
+    corpora: Mapping[str, CorpusFiles]
+    mono: Mapping[str, Sequence[Path]]
+
+    @property
+    def out(self) -> Path:
+        return self.options.out
+
+    @property
+    def english(self) -> str:
+        return self.options.target_lang
+
+    @property
+    def held_out(self) -> Path:
+        """Match keys of all dev and test English, one a line."""
+        return self.out / "work" / f"held-out.{self.english}"
+
+    def text(self, lang: str) -> Path:
+        return self.out / "text" / f"{lang}-{self.english}"
+
+    def pack(self, lang: str) -> Path:
+        return self.out / "lang" / lang
+
+    def mono_files(self, lang: str) -> tuple[Path, Path]:
+        """Clean monolingual text: of the domain (a side of the training text), and extra."""
+        return (
+            self.out / "work" / "mono" / f"{lang}.domain.txt",
+            self.out / "work" / "mono" / f"{lang}.extra.txt",
+        )
+
+    def mono_counts(self, lang: str) -> Path:
+        """What became of the lines of the monolingual text."""
+        return self.out / "work" / "mono" / f"{lang}.counts.json"
+
+    def raw_vectors(self, lang: str) -> Path:
+        return self.out / "work" / "vectors" / f"{lang}.npy"
+
+    @property
+    def record(self) -> Path:
+        """The record of a finished folder."""
+        return self.out / "data.json"
+
+    def sides(self, lang: str, split: str) -> tuple[Path, Path]:
+        """The source and English text files of a split."""
+        return self.text(lang) / f"{split}.{lang}", self.text(lang) / f"{split}.{self.english}"
+
+
+def make_plan(options: Options) -> Plan:
+    """Find all files; InputError reports everything that is missing at once. Writes nothing."""
+    corpora: dict[str, CorpusFiles] = {}
+    mono: dict[str, list[Path]] = {}
+
+    def look(lang: str) -> None:
+        if lang != options.target_lang:
+            corpora[lang] = find_corpus(options.corpus, lang, options.target_lang)
+        mono[lang] = find_mono(options.mono, lang, options.target_lang)
+
+    raise_all([lambda lang=lang: look(lang) for lang in [*options.roles, options.target_lang]])  # type: ignore[misc]
+    return Plan(options, corpora, mono)

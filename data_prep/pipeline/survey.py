@@ -1,0 +1,109 @@
+"""The first reading of all raw text, before anything is written: bad files, dev and test lines, how much there is."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.base.errors import raise_all
+from data_prep.cleaning.clean_form import match_key, normalise
+from data_prep.cleaning.duplicates import hash_keys, hash_sorted
+from data_prep.cleaning.split import HELD_OUT, check_splits, read_splits
+from data_prep.cleaning.subsample import affordable
+from data_prep.corpora.corpus import iter_mono
+from data_prep.packs import anchors
+from data_prep.pipeline.plan import Plan
+
+SAMPLING = 16  # one of so many different English lines is remembered, to tell how many there are
+
+
+@dataclass
+class Size:
+    """How much text there is."""
+
+    lines: int = 0
+    characters: int = 0
+
+    def add(self, lines: Iterable[str]) -> None:
+        lengths = [*map(len, lines)]
+        self.lines += len(lengths)
+        self.characters += sum(lengths)
+
+
+@dataclass
+class LanguageSurvey:
+    """Of one language: its side of the parallel text, the English side, and monolingual text.
+
+    ``held_out`` has the sorted hashes of the match keys of its dev and test lines (its side).
+    """
+
+    source: Size = field(default_factory=Size)
+    english: Size = field(default_factory=Size)
+    mono: Size = field(default_factory=Size)
+    held_out: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Languages (English too) by code, and the match keys of all dev and test English, sorted.
+
+    ``distinct_english``: about how many characters the English lines have, each line counted once.
+    """
+
+    languages: dict[str, LanguageSurvey]
+    held_out: list[str]
+    distinct_english: int
+
+
+def survey(plan: Plan) -> Survey:
+    """Read and check every input; InputError reports all bad files at once."""
+    langs = [*plan.options.roles, plan.english]
+    found: dict[str, LanguageSurvey] = {lang: LanguageSurvey() for lang in langs}
+    english: set[str] = set()
+    sample: dict[int, int] = {}
+    with tqdm(total=len(langs), desc="reading", unit="language", file=sys.stderr, leave=False, disable=None) as bar:
+
+        def read(lang: str) -> None:
+            if lang != plan.english:
+                english.update(_read_pairs(plan, lang, found[lang], sample))
+            for path in plan.mono[lang]:
+                for lines in iter_mono(path, lang, plan.english):
+                    found[lang].mono.add(lines)
+            for path in anchors.find_dictionaries(plan.options.dictionaries, lang, plan.english):
+                anchors.read_word_list(path)
+            bar.update()
+
+        raise_all([lambda lang=lang: read(lang) for lang in langs])  # type: ignore[misc]
+    return Survey(found, sorted(english), SAMPLING * sum(sample.values()))
+
+
+def _read_pairs(plan: Plan, lang: str, found: LanguageSurvey, sample: dict[int, int]) -> set[str]:
+    """Fill in what is found in the parallel text of a language; returns the match keys of its dev and test English.
+
+    ``sample`` gets the characters of some English lines by hash: 1 of SAMPLING different lines.
+    """
+    options, role = plan.options, plan.options.roles[lang]
+    lines: Counter[str | None] = Counter()
+    source: set[str] = set()
+    english: set[str] = set()
+    tokens = 0
+    budgets = options.budgets(lang)
+    for split, text in read_splits(plan.corpora[lang], role, options.split):
+        lines[split] += len(text)
+        found.source.add(text.source)
+        found.english.add(text.english)
+        hashes = hash_keys([line.encode() for line in text.english])
+        for row in np.flatnonzero(hashes % SAMPLING == 0).tolist():
+            sample[int(hashes[row])] = len(text.english[row])
+        if split in HELD_OUT:
+            source.update(match_key(normalise(line)) for line in text.source)
+            english.update(match_key(normalise(line)) for line in text.english)
+        elif split and budgets:
+            tokens += sum(len(line.split()) for line in text.english)
+    check_splits(lines, role, str(plan.corpora[lang].all_paths()[0]))
+    affordable(budgets or (), tokens, f"the training text of {lang}")
+    found.held_out = hash_sorted(source)
+    return english

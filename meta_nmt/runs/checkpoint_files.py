@@ -1,0 +1,148 @@
+"""Checkpoint files that are whole or not there: however a run ends, the last good checkpoint can be gone on from.
+
+A checkpoint is written to a temporary file beside its place, brought to the disk (fsync) and only then renamed to its
+name. Its further names (``checkpoint_best.pt``, ``checkpoint_last.pt``) are hard links to the same file, renamed into
+place: no second write, no moment at which a name is half-written, no disk space for a copy.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from data_prep.base.errors import InputError
+from data_prep.base.files import atomic, remove_partial
+
+logger = logging.getLogger(__name__)
+LAST = "checkpoint_last.pt"  # what a rerun goes on from
+DAMAGED = ".damaged"  # is appended to the name of a checkpoint that cannot be read
+
+
+class _Remembering:
+    """A file that keeps the first error of its writes: torch.save turns a full disk into a RuntimeError of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def save(state: Any, filename: str | Path, async_write: bool = False) -> None:
+    """In place of fairseq's ``torch_persistent_save``, which writes a second time behind a write that failed.
+
+    Raises:
+        OSError: it could not be written; ``filename`` is as it was.
+    """
+    try:
+        with _durable(Path(filename)) as temporary, open(temporary, "wb") as file:
+            remembering = _Remembering(file)
+            try:
+                torch.save(state, remembering)
+            except RuntimeError:
+                if remembering.error is not None:
+                    raise remembering.error from None
+                raise
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(filename)) from None
+
+
+def add_name(source: str | Path, name: str | Path) -> bool:
+    """Makes ``name`` the same file as ``source``, at once; a copy where the file system has no hard links.
+
+    In place of ``PathManager.copy``, which writes over the file that it replaces; True, as that returns.
+    """
+    with _durable(Path(name)) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+    return True
+
+
+@contextmanager
+def _durable(path: Path) -> Iterator[Path]:
+    """`atomic`, and the rename itself is on the disk at the end."""
+    with atomic(path) as temporary:
+        yield temporary
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def recover(save_dir: str | Path) -> None:
+    """Before a run: clears away what a killed one was writing; a last checkpoint that cannot be read (a failing disk, a
+    tool that cut it) gives its place to the newest that can, with a warning.
+
+    Raises:
+        InputError: it cannot be read, and nor can any other checkpoint of the folder.
+    """
+    folder = Path(save_dir)
+    if not folder.is_dir():
+        return
+    remove_partial(folder)
+    last = folder / LAST
+    if not last.exists():
+        return
+    try:
+        _updates(last)
+        return
+    except Exception as error:
+        reason = why_unreadable(error)
+    found = _newest([path for path in folder.glob("checkpoint*.pt") if path != last])
+    if found is None:
+        raise InputError(
+            f"{last}: must be a whole checkpoint, but cannot be loaded ({reason}), and there is no other one to go on "
+            "from: remove it to start afresh"
+        )
+    os.replace(last, folder / f"{LAST}{DAMAGED}")
+    add_name(found, last)
+    logger.warning(f"{last}: cannot be loaded ({reason}); going on from {found.name}, the newest that can")
+
+
+def why_unreadable(error: Exception) -> str:
+    """What torch says about a file that it cannot load, in one line and without its advice to load it unsafely."""
+    text = str(error) or type(error).__name__
+    if "WeightsUnpickler error: " in text:
+        text = "it holds more than tensors and plain values: " + text.split("WeightsUnpickler error: ")[1]
+    return text.strip().split("\n")[0].split(". This file can still be loaded")[0]
+
+
+def _newest(paths: list[Path]) -> Path | None:
+    """The readable one with the most updates."""
+    updates: dict[Path, int] = {}
+    for path in paths:
+        with suppress(Exception):  # damaged too
+            updates[path] = _updates(path)
+    return max(updates, key=updates.__getitem__, default=None)
+
+
+def _updates(path: Path) -> int:
+    """Updates that a checkpoint has seen; torch raises many types for a damaged file."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return int(state["optimizer_history"][-1]["num_updates"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise ValueError("it holds no state of a training run") from None

@@ -1,0 +1,100 @@
+"""What a run cost, one JSON line a process in ``<save dir>/cost.jsonl``, so that every result can name its price."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_prep.base.errors import InputError
+from data_prep.base.files import write_text
+
+FILE_NAME = "cost.jsonl"
+
+
+def device_name() -> str:
+    """The GPU's name, or the processor's and the number of threads."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux: the general name will do
+    return f"{model}, {torch.get_num_threads()} threads"
+
+
+def peak_memory_mib() -> float:
+    """Peak memory of this process: of the GPU where there is one, else resident."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+
+
+class CostMeter:
+    """Measures from its construction to `record`."""
+
+    def __init__(self, kind: str, command: str, run: str | Path, parent: str | None = None) -> None:
+        self.fields: dict[str, Any] = {"command": command, "kind": kind, "run": str(run), "parent": parent}
+        self.start = time.monotonic()
+
+    def record(self, train_tokens: int = 0, train_s: float = 0.0) -> dict[str, Any]:
+        """train_tokens: source and target tokens of every batch of the run that a gradient was taken on, train_s:
+        its seconds of training; processes that were interrupted included. What the run's earlier records say is
+        taken off, so that the records of a run add up to what it cost."""
+        earlier = read_records(self.fields["run"])
+        wall_s = max(time.monotonic() - self.start, train_s - sum(r["wall_s"] for r in earlier))
+        return {
+            **self.fields,
+            "train_tokens": train_tokens - sum(r["train_tokens"] for r in earlier),
+            "wall_s": round(wall_s, 1),
+            "peak_memory_mib": round(peak_memory_mib(), 1),
+            "device": device_name(),
+        }
+
+
+def append(run: str | Path, record: dict[str, Any]) -> None:
+    """Adds a line, all of it or none; a run that found itself finished and did nothing adds none."""
+    path = Path(run) / FILE_NAME
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not before or record["train_tokens"]:
+        write_text(path, before + json.dumps(record) + "\n")
+
+
+def read_records(run: str | Path) -> list[dict[str, Any]]:
+    """A run's records, oldest first; none where it has no cost file. InputError if that is malformed."""
+    path = Path(run) / FILE_NAME
+    if not path.exists():
+        return []
+    try:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [
+            record
+            | {
+                "parent": record["parent"],
+                "train_tokens": int(record["train_tokens"]),
+                "wall_s": float(record["wall_s"]),
+            }
+            for record in records
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: must hold one cost record a line, but: {error!r}") from None
+
+
+def history(checkpoint: str | Path) -> list[dict[str, Any]]:
+    """Cost records of a checkpoint's run, and of the runs it started from, oldest first."""
+    records: list[dict[str, Any]] = []
+    seen: set[Path] = set()
+    current: str | Path | None = checkpoint
+    while current and (run := Path(current).parent) not in seen:
+        seen.add(run)
+        own = read_records(run)
+        records = own + records
+        current = own[-1]["parent"] if own else None
+    return records

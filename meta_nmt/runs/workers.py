@@ -1,0 +1,121 @@
+"""Worker processes of a training run: started by torchrun, or by the run itself on a machine without GPUs.
+
+fairseq's own launcher starts a worker for each GPU of a machine and understands Slurm; it goes on doing that. What it
+lacks: it looks at torchrun's variables only where the flags ask for several workers, and it has none without a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from fairseq.distributed import utils as distributed_utils
+
+from data_prep.base.errors import InputError
+
+FAIRSEQ_CALL_MAIN = distributed_utils.call_main
+TORCHRUN = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK")
+
+
+def launched() -> bool:
+    """Whether torchrun started this process, among others."""
+    return all(name in os.environ for name in TORCHRUN) and int(os.environ["WORLD_SIZE"]) > 1
+
+
+def is_first() -> bool:
+    """Whether this process is the only one of its run so far, or the first of those that torchrun or srun started."""
+    return int(os.environ["RANK"] if launched() else os.environ.get("SLURM_PROCID", "0")) == 0
+
+
+def count() -> int:
+    """Workers of the run; 1 before they have met."""
+    return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+
+
+def unwrapped(model: Any) -> Any:
+    """The model itself, out of what adds up its gradients: its parameters have their own names."""
+    while hasattr(model, "module"):
+        model = model.module
+    return model
+
+
+def total(number: int, device: torch.device) -> int:
+    """Its sum over all workers, which must all call this together."""
+    if count() == 1:
+        return number
+    result = torch.tensor(number, device=device)
+    torch.distributed.all_reduce(result, group=distributed_utils.get_data_parallel_group())
+    return int(result)
+
+
+def broadcast(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:
+    """In place of fairseq's ``_broadcast_object_slow``, which loads a checkpoint's configuration as if a stranger had
+    sent it, and fails: worker 0 has loaded it with that care, and workers trust each other."""
+    objects = [obj]
+    torch.distributed.broadcast_object_list(objects, src_rank, group, dist_device)
+    return objects[0]
+
+
+def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
+    """In place of fairseq's: ``main(cfg, **kwargs)`` in each worker."""
+    workers = cfg.distributed_training
+    if launched() and workers.distributed_init_method is None:
+        workers.distributed_init_method = "env://"
+        workers.distributed_world_size = int(os.environ["WORLD_SIZE"])
+        workers.distributed_rank = int(os.environ["RANK"])
+        workers.device_id = int(os.environ["LOCAL_RANK"])
+        workers.distributed_no_spawn = True
+    if not (cfg.common.cpu or not torch.cuda.is_available()) or workers.distributed_world_size == 1:
+        FAIRSEQ_CALL_MAIN(cfg, main, **kwargs)
+        return
+    workers.distributed_backend = "gloo"
+    if workers.distributed_init_method is not None:
+        workers.distributed_no_spawn = True
+        FAIRSEQ_CALL_MAIN(cfg, main, **kwargs)
+        return
+    workers.distributed_init_method = f"tcp://localhost:{_free_port()}"
+    workers.distributed_rank = None  # each finds its own
+    torch.multiprocessing.spawn(
+        distributed_utils.distributed_main,
+        args=(main, cfg, {**kwargs, "start_rank": 0}),
+        nprocs=workers.distributed_world_size,
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# What ends a run by no fault of its input -> what to say about it. A worker's own message, in its own words, is {0}.
+ENDINGS = (
+    (r"process \d+ terminated with (?:signal|exit code) (\S+)", "a worker was ended from outside ({0}); run it again"),
+    (r"(Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed)", "another worker ended ({0})"),
+    (r"(gradients are Nan/Inf)", "{0}: lower `--lr`, or go on from an earlier checkpoint"),
+    (r"(The dataset is empty)", "{0}: no sentence is short enough for `--max-tokens`"),
+    (r"(DataLoader worker \(pid[^)]*\)[^.\n]*)", "{0}: a process that reads data ended; run it again"),
+    (r"(out of memory|DefaultCPUAllocator|Unable to allocate)", "more memory is needed than there is ({0})"),
+)
+
+
+# in the traceback of a worker: an error of ours, or of the system (InputError and OSError in this process are known)
+RAISED = re.compile(r"^(?:data_prep\.errors\.InputError|meta_nmt\.tasks\.faults\.StepError|OSError): (.*)", re.M)
+
+
+def explain(error: BaseException) -> str | None:
+    """One line for what ends a run: an `InputError` here or in another process, a fault of one or of the machine."""
+    text = str(error)
+    if isinstance(error, (InputError, OSError)) and not RAISED.search(text):
+        return text
+    if raised := RAISED.findall(text):
+        return str(raised[-1])
+    for pattern, sentence in ENDINGS:
+        if match := re.search(pattern, text):
+            return sentence.format(match[1])
+    return None

@@ -1,0 +1,186 @@
+"""Trajectories that go on from episode to episode: what the learner does with them, and what they read."""
+
+import numpy as np
+import pytest
+import torch
+
+from data_prep.base.errors import InputError
+from meta_nmt.data.episodes import EpisodeSizes
+from meta_nmt.data.language_pack import LanguagePack
+from meta_nmt.data.parallel_corpus import ParallelCorpus
+from meta_nmt.data.trajectories import TrajectoryDataset
+from meta_nmt.meta_learners import FOMAML, INNER_OPTIMIZERS, MetaLearnerSettings, TrajectoryShifting, Visit
+
+ALPHA = 0.1
+VISITS, SAMPLE = 5, 120
+
+
+def quadratic(params, batch):
+    """1/2 |theta - batch|^2: its gradient is theta - batch."""
+    return 0.5 * (params["theta"] - batch).square().sum()
+
+
+def start(*values):
+    return {"theta": torch.tensor(values, dtype=torch.float64, requires_grad=True)}
+
+
+def learner(theta, rule="sgd", **more):
+    return TrajectoryShifting(MetaLearnerSettings(INNER_OPTIMIZERS[rule](ALPHA), ALPHA, **more), theta, list(theta))
+
+
+def run(shifting, theta, task, trajectory, support, query, loss=quadratic):
+    shifting.visit(Visit(task, trajectory, torch.arange(len(theta["theta"])), len(theta["theta"]), VISITS))
+    return shifting.episode(loss, theta, ["theta"], support, query)
+
+
+def test_a_task_goes_on_from_its_displacement_and_shifts_with_theta():
+    one, two = start(1.0, -2.0), start(3.0, 0.5)
+    shifting = learner(one)
+    support, query = torch.tensor([5.0, 5.0]), torch.tensor([-1.0, 4.0])
+    first = run(shifting, one, "aa", 0, [support], [query])
+    delta = -ALPHA * (one["theta"] - support)
+    torch.testing.assert_close(first.gradients["theta"], one["theta"] + delta - query)
+    run(shifting, one, "bb", 0, [query], [support])  # another task's is its own
+    second = run(shifting, two, "aa", 0, [support], [query])  # theta has moved meanwhile: what was kept is the distance
+    delta = delta - ALPHA * (two["theta"] + delta - support)
+    torch.testing.assert_close(second.gradients["theta"], two["theta"] + delta - query)
+    anew = run(shifting, two, "aa", 1, [support], [query])
+    torch.testing.assert_close(anew.gradients["theta"], two["theta"] - ALPHA * (two["theta"] - support) - query)
+
+
+def test_adam_keeps_its_moments_along_the_way():
+    theta = start(1.0, -2.0)
+    shifting, points = learner(theta, "adam"), torch.randn(6, 2, dtype=torch.float64)
+    reference = torch.nn.Parameter(theta["theta"].detach().clone())
+    adam = torch.optim.Adam([reference], lr=ALPHA, betas=(0.9, 0.98), eps=1e-8)
+    for point in points:
+        quadratic({"theta": reference}, point).backward()
+        adam.step()
+        adam.zero_grad()
+        result = run(shifting, theta, "aa", 0, [point], [torch.zeros(2)])
+        torch.testing.assert_close(result.gradients["theta"], reference.detach(), msg="theta + delta, as query is 0")
+
+
+def test_without_a_visit_it_is_fomaml():
+    theta, batches = start(1.0, -2.0), [torch.randn(2) for _ in range(4)]
+    given = MetaLearnerSettings(INNER_OPTIMIZERS["adam"](ALPHA), ALPHA, support_weight=0.3)
+    shifting, fomaml = (kind(given, theta, ["theta"]) for kind in (TrajectoryShifting, FOMAML))
+    for _ in range(2):
+        ours = shifting.episode(quadratic, theta, ["theta"], batches[:3], batches[3:])
+        theirs = fomaml.episode(quadratic, theta, ["theta"], batches[:3], batches[3:])
+        torch.testing.assert_close(ours.gradients, theirs.gradients)
+        torch.testing.assert_close(ours.support_losses + ours.query_losses, theirs.support_losses + theirs.query_losses)
+
+
+def test_rows_that_an_episode_brings_are_those_of_its_task():
+    """theta has no rows of its own; an episode has rows 4 and 1 of 6, then 1 and 2."""
+    empty, weight = torch.zeros(0, 1, dtype=torch.float64), torch.ones(1, dtype=torch.float64, requires_grad=True)
+    shifting = learner({"rows": empty, "theta": weight})
+
+    def loss_fn(params, batch):
+        return (params["rows"][:, 0] * batch).sum() + 0 * params["theta"].sum()
+
+    def visit(rows, batch):
+        theta = {"rows": torch.zeros(2, 1, dtype=torch.float64, requires_grad=True), "theta": weight}
+        shifting.visit(Visit("aa", 0, torch.tensor(rows), 6, VISITS))
+        seen = []
+
+        def spy(params, batch):
+            seen.append(params["rows"].detach().clone())
+            return loss_fn(params, batch)
+
+        shifting.episode(spy, theta, ["rows", "theta"], [torch.tensor(batch)], [torch.tensor(batch)])
+        return [list(map(float, points)) for points in seen]
+
+    assert visit([4, 1], [1.0, 2.0]) == [[0, 0], pytest.approx([-0.1, -0.2])], "before and after the step"
+    assert visit([1, 2], [1.0, 1.0]) == [pytest.approx([-0.2, 0]), pytest.approx([-0.3, -0.1])], "row 1 goes on"
+
+
+def test_a_trajectory_that_is_lost_starts_anew():
+    theta, support, query = start(1.0, -2.0), torch.tensor([5.0, 5.0]), torch.tensor([0.0, 0.0])
+    shifting = learner(theta)
+    first = run(shifting, theta, "aa", 0, [support], [query])
+    run(shifting, theta, "aa", 0, [support], [query], loss=lambda params, batch: quadratic(params, batch) / 0)
+    torch.testing.assert_close(run(shifting, theta, "aa", 0, [support], [query]).gradients, first.gradients)
+
+
+def test_an_episode_that_raises_leaves_the_trajectory_where_it_was():
+    theta, support, query = start(1.0, -2.0), torch.tensor([5.0, 5.0]), torch.tensor([0.0, 0.0])
+    whole, broken = learner(theta), learner(theta)
+    for shifting in (whole, broken):
+        run(shifting, theta, "aa", 0, [support], [query])
+
+    def fails(params, batch):
+        if batch is query:
+            raise RuntimeError("out of memory")
+        return quadratic(params, batch)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run(broken, theta, "aa", 0, [support], [query], loss=fails)
+    expected = run(whole, theta, "aa", 0, [support], [query])
+    torch.testing.assert_close(run(broken, theta, "aa", 0, [support], [query]).gradients, expected.gradients)
+
+
+def dataset(data, seed=1, visits=VISITS, sample=SAMPLE, **kwargs):
+    corpora = {c: ParallelCorpus.load(data, "train", c, "en", (100, 100)) for c in ("aa", "bb")}
+    packs = {c: LanguagePack.load(data, c) for c in corpora}
+    options = {"episodes": 60, "meta_batch_size": 4, "temperature": 1.0, "query_noise": 0.5} | kwargs
+    return TrajectoryDataset(
+        corpora, packs, EpisodeSizes(40, 60, 1), seed=seed, visits=visits, sample_tokens=sample, **options
+    )
+
+
+def test_trajectories_last_as_many_visits_and_languages_begin_apart(data):
+    places = [dataset(data, seed).place(i) for seed in (1, 2) for i in range(60)]
+    first = {seed: dataset(data, seed).place(0).visit for seed in range(20)}
+    assert len(set(first.values())) > 1, "not all languages begin at the same place"
+    for seed in (0, 1):
+        for language in (0, 1):
+            own = [(p.trajectory, p.visit) for p in places[60 * seed : 60 * seed + 60] if p.language == language]
+            flat = [trajectory * VISITS + visit for trajectory, visit in own]
+            assert flat == list(range(flat[0], flat[0] + len(flat))), "one visit after the other"
+            assert flat[0] < VISITS and max(flat) >= 2 * VISITS, "the test needs several trajectories"
+
+
+def test_a_trajectory_reads_one_sample_and_is_asked_about_other_sentences(data):
+    episodes = dataset(data, visits=12)
+    read, asked, noise = {}, {}, {}
+    for index in range(60):
+        place, episode = episodes.place(index), episodes[index]
+        key = place.language, place.trajectory
+        assert episode["trajectory"] == (1, place.trajectory)
+        sample = episodes._samples[place.language]
+        corpus = episodes.corpora[episode["language"]]
+        tokens = int(corpus.target_sizes[sample.sentences].sum())
+        assert SAMPLE <= tokens <= SAMPLE + int(corpus.target_sizes.max()), tokens
+        read.setdefault(key, []).append(tuple(episode["support"][0]["id"].tolist()))
+        asked.setdefault(key, set()).update(episode["query"][0]["id"].tolist())
+        for row, vector in zip(episode["rows"].tolist(), episode["queries"], strict=True):
+            torch.testing.assert_close(noise.setdefault((key, row), vector), vector, msg="errors of a trajectory's own")
+    again = [key for key, batches in read.items() if len(batches) > len(set(batches))]
+    assert again, "a sample is read over and over"
+    assert not any(asked[key] & {i for batch in batches for i in batch} for key, batches in read.items())
+    vectors = {}
+    for ((language, _), row), vector in noise.items():
+        vectors.setdefault((language, row), set()).add(tuple(vector.tolist()))
+    assert any(len(several) > 1 for several in vectors.values()), "and not those of the next"
+
+
+def test_it_is_a_function_of_seed_epoch_and_index(data):
+    first, second = dataset(data), dataset(data)
+    for epoch in (1, 2):
+        first.set_epoch(epoch)
+        second.set_epoch(epoch)
+        for index in (0, 17, 41):
+            one, other = first[index], second[index]
+            assert one["trajectory"] == other["trajectory"] == (epoch, first.place(index).trajectory)
+            assert torch.equal(one["queries"], other["queries"])
+            assert torch.equal(one["support"][0]["id"], other["support"][0]["id"])
+    assert not np.array_equal(first[3]["support"][0]["id"], dataset(data, seed=2)[3]["support"][0]["id"])
+
+
+def test_refusals(data):
+    with pytest.raises(InputError, match="`--distributed-world-size` must be 1"):
+        dataset(data, num_shards=2)
+    with pytest.raises(InputError, match=r"`--trajectory-tokens` .* language aa.*, but is 1000100"):
+        dataset(data, sample=1_000_000)
