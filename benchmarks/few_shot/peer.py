@@ -34,6 +34,7 @@ from benchmarks.few_shot.models import ConvNet, stack
 from benchmarks.few_shot.plans import OMNIGLOT
 from benchmarks.few_shot.run import TEST_SEED, TEST_STACK, add_gradients, evaluate, make_learner, omniglot_setting
 from data_prep.base.command_line import OneLineParser, run_command
+from meta_nmt.meta_learners import Episode
 from meta_nmt.meta_learners.inner_loop import Parameters
 
 
@@ -109,7 +110,7 @@ def compare(args: argparse.Namespace, cls: Any) -> list[dict[str, Any]]:
         optimizer.zero_grad()
         for support, query in episodes:
             copies = stack(theta, plan.stacked)
-            result = learner.episode(network.loss, copies, list(copies), [support] * plan.steps, [query])
+            result = learner.episode(Episode(network.loss, copies, list(copies), [support] * plan.steps, [query]))
             add_gradients(result.gradients, theta, learner, 1 / plan.tasks)
         optimizer.step()
 

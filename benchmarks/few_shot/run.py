@@ -26,7 +26,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,7 @@ from benchmarks.few_shot.models import ConvNet, Regressor, stack
 from benchmarks.few_shot.plans import OMNIGLOT, PLANS, Plan
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
-from meta_nmt.meta_learners import META_LEARNERS, MetaLearner, MetaLearnerSettings
-from meta_nmt.meta_learners.base import META_PREFIX
+from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, Episode, MetaLearner
 from meta_nmt.meta_learners.inner_loop import SGD, Parameters, UpdateRule
 
 Tasks = Sinusoids | Characters
@@ -49,6 +48,7 @@ Network = ConvNet | Regressor
 
 
 VALIDATION_EPISODES = 72
+FINE_TUNING = "fomaml"  # what it does at meta-test is plain fine-tuning by its inner rule
 TEST_STACK = 24  # tasks
 TEST_SEED = 10_000  # plus the seed
 TRAIN_QUERIES, TEST_QUERIES = 5, 10  # drawings a class
@@ -102,8 +102,10 @@ def omniglot_setting(folder: Path, ways: int, shots: int, filters: int, jitter: 
 
 def make_learner(name: str, rule: UpdateRule, theta: Parameters) -> MetaLearner:
     """The learner NAME of the package, over all parameters of theta; the head is the last linear layer."""
-    settings = MetaLearnerSettings(rule, alpha=rule.alpha, head=r"(head|layer2)\..*")  # type: ignore[attr-defined]
-    return META_LEARNERS[name](settings, theta, list(theta))
+    kind = META_LEARNERS[name]
+    (optimizer,) = [name for name, rules in INNER_OPTIMIZERS.items() if isinstance(rule, rules)]  # type: ignore[arg-type]
+    given = {"inner_optimizer": optimizer, "inner_lr": rule.alpha, "head_params": r"(head|layer2)\..*"}  # type: ignore[attr-defined]
+    return kind(kind.settings_type.fitting(given), theta, list(theta))
 
 
 def inner_batches(support: Batch, steps: int, size: int, generator: torch.Generator) -> list[Batch]:
@@ -136,7 +138,7 @@ def meta_train(
     for _ in tqdm(range(plan.updates), desc=label, disable=not sys.stderr.isatty()):
         for _ in range(plan.tasks // plan.stacked):
             copies = stack(theta, plan.stacked)
-            result = learner.episode(network.loss, copies, list(copies), *episode())
+            result = learner.episode(Episode(network.loss, copies, list(copies), *episode()))
             add_gradients(result.gradients, theta, learner, 1 / plan.tasks)
         optimizer.step()
         optimizer.zero_grad()
@@ -159,7 +161,7 @@ def evaluate(
     for start in tqdm(range(0, episodes, stacked), desc="episodes", leave=False, disable=not sys.stderr.isatty()):
         support, query = tasks.draw(min(stacked, episodes - start), generator)
         copies = stack(theta, len(support.inputs))
-        theta_prime = learner.adapt(network.loss, copies, list(copies), [support] * steps).theta_prime
+        theta_prime = learner.adapt(Episode(network.loss, copies, list(copies), [support] * steps)).theta_prime
         for kind in statistics:
             with torch.no_grad():
                 predicted = network(theta_prime, query.normalised_by(support) if kind == "support" else query)
@@ -178,7 +180,7 @@ class Tested:
 
 
 def test(
-    learners: Sequence[MetaLearner],
+    learners: Mapping[UpdateRule, MetaLearner],
     plan: Plan,
     network: Network,
     statistics: Sequence[str],
@@ -203,10 +205,10 @@ def test(
 
     tested, best = {}, min if setting.measure == "mse" else max
     for kind in statistics:
-        choices = itertools.product(learners, plan.test_steps)
+        choices = itertools.product(learners.values(), plan.test_steps)
         choice = best(choices, key=functools.partial(valid, kind=kind))
-        rule, steps = choice[0].settings.rule, choice[1]
-        tested[kind] = Tested(score(choice, split, episodes)[kind], valid(choice, kind), rule, steps)
+        rule = next(rule for rule, learner in learners.items() if learner is choice[0])
+        tested[kind] = Tested(score(choice, split, episodes)[kind], valid(choice, kind), rule, choice[1])
     return tested
 
 
@@ -244,10 +246,10 @@ def run(
         return inner_batches(support, plan.steps, plan.minibatch, generator), [query]
 
     if plan.rules:
-        learners = [make_learner("joint", rule, theta) for rule in plan.rules]
+        learners = {rule: make_learner(FINE_TUNING, rule, theta) for rule in plan.rules}
     else:
-        learners = [make_learner(name, plan.rule, theta)]
-        meta_train(learners[0], setting.network, theta, plan, episode, name)
+        learners = {plan.rule: make_learner(name, plan.rule, theta)}
+        meta_train(learners[plan.rule], setting.network, theta, plan, episode, name)
     where = (setting, theta, split, episodes, seed)
     tested = test(learners, plan, setting.network, setting.statistics, *where)
     if jointly and plan.rules and isinstance(setting.network, ConvNet):

@@ -16,8 +16,8 @@ from data_prep.pipeline.plan import Options
 from data_prep.pipeline.prepare import prepare
 
 EPILOG = """\
---corpus is a manifest (data_prep/corpora/manifest.py), or a folder that holds one as manifest.yaml or, each plain or .gz:
-XX-en.tsv (X, tab, English); XX-en/*.tsv; XX.tsv and en.tsv (id, tab, text; joined on the id); line-aligned files,
+--corpus is a manifest (data_prep/corpora/manifest.py), or a folder that holds one as manifest.yaml or, each plain or
+.gz: XX-en.tsv (X, tab, English); XX-en/*.tsv; XX.tsv and en.tsv (id, tab, text; joined on the id); line-aligned files,
 already split: XX-en/{train,valid,test}.{XX,en}, {train,valid,test}.XX-en.{XX,en} or {train,valid,test}.{XX,en};
 XX-en.tmx; XX-en.txt.zip (OPUS); XX-en.parquet, .json, .jsonl or .csv.
 --mono may hold XX.txt (a sentence a line), XX.tsv (id, tab, text) or XX-en.tsv. --dictionaries may hold XX-en.train.tsv

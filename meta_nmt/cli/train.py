@@ -13,10 +13,9 @@ from typing import Any
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.errors import InputError
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.runs import workers
 from meta_nmt.runs.checkpoint_files import LAST
-from meta_nmt.tasks.learner import adapted_group
+from meta_nmt.tasks.learner import own_parameters
 from meta_nmt.tasks.meta_translation_config import check_config
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
@@ -46,15 +45,6 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train")
         raise SystemExit(0)
     return front.training_arguments(PROG, DEFAULTS, argv)
-
-
-def own_parameters(task: Any) -> str:
-    """What decides which parameters of its own the meta-learner of a task's configuration has, as flags."""
-    kind = META_LEARNERS.get(getattr(task, "meta_learner", ""))
-    if kind is None or not kind.learned_rule:
-        return "a learner without parameters"
-    flags = f"--meta-learner {task.meta_learner} --adapt-params {adapted_group(task)}"
-    return f"{flags} --lstm-hidden {task.lstm_hidden}" if "lstm_hidden" in kind.uses else flags
 
 
 def check_representation(args: Namespace, path: str | Path, checkpoint: dict[str, Any]) -> None:
@@ -87,7 +77,7 @@ def body(argv: Sequence[str]) -> int:
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
     front.prepare(args)
-    check_config(args)  # type: ignore[arg-type]  # the namespace has the same names
+    check_config(args)
     parent = args.finetune_from_model
     if args.restore_file != LAST:
         parent = args.restore_file

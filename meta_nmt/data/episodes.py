@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -16,11 +16,24 @@ from torch import Tensor
 
 from data_prep.base.errors import InputError
 from meta_nmt.data.language_pack import LanguagePack, check_finite
-from meta_nmt.data.parallel_corpus import ParallelCorpus
+from meta_nmt.data.parallel_corpus import Batch, ParallelCorpus
 
-# "language", "queries" (U, Q), "rows" (U,), "support": list of batches, "query": list of batches; of training, its
-# "number" too, and its "trajectory" where it has one
-Episode = dict[str, Any]
+
+class EpisodeSample(TypedDict, total=False):
+    """One task's sentences, as a data worker hands them over (fairseq moves dictionaries to the device).
+
+    language: code; rows (U,): the pack's rows of the U distinct source tokens; queries (U, Q): their vectors; support,
+    query: fairseq batches, source ids renumbered by ``rows``; number: of the episode in its epoch, in training;
+    trajectory: its name, for learners that keep trajectories.
+    """
+
+    language: str
+    rows: Tensor
+    queries: Tensor
+    support: list[Batch]
+    query: list[Batch]
+    number: int
+    trajectory: Hashable
 
 
 def language_probabilities(sizes: Sequence[int], temperature: float) -> np.ndarray:
@@ -34,7 +47,7 @@ def make_episode(
     pack: LanguagePack,
     support: Sequence[np.ndarray],
     query: Sequence[np.ndarray],
-) -> Episode:
+) -> EpisodeSample:
     """Batches of one language whose source ids are renumbered by the rows in play.
 
     Args:
@@ -192,7 +205,7 @@ class EpisodeDataset(FairseqDataset):
         parts = np.split(window, cuts)
         return parts[:-1], parts[-1:]
 
-    def __getitem__(self, index: int) -> Episode:
+    def __getitem__(self, index: int) -> EpisodeSample:
         language, support, query = self.sentences(index)
         corpus = self.corpora[language]
         episode = make_episode((corpus, corpus), self.packs[language], support, query) | {"number": index}
@@ -204,7 +217,7 @@ class EpisodeDataset(FairseqDataset):
     def __len__(self) -> int:
         return self.episodes
 
-    def collater(self, samples: list[Episode]) -> dict[str, Any]:
+    def collater(self, samples: list[EpisodeSample]) -> dict[str, Any]:
         return {"episodes": samples} if samples else {}
 
     def batch_by_size(self, indices: np.ndarray, *_: Any, **__: Any) -> list[list[int]]:
@@ -254,7 +267,7 @@ class MetaValidationDataset(FairseqDataset):
     def __len__(self) -> int:
         return len(self.languages)
 
-    def __getitem__(self, index: int) -> Episode:
+    def __getitem__(self, index: int) -> EpisodeSample:
         language = self.languages[index]
         train, valid = self.train[language], self.valid[language]
         rng = np.random.default_rng([self.seed, index])
@@ -267,7 +280,7 @@ class MetaValidationDataset(FairseqDataset):
             (train, valid), self.packs[language], support, batches_of(valid, valid.usable, self.batch_tokens)
         )
 
-    def collater(self, samples: list[Episode]) -> dict[str, Any]:
+    def collater(self, samples: list[EpisodeSample]) -> dict[str, Any]:
         return {"episodes": samples} if samples else {}
 
     def batch_by_size(self, indices: np.ndarray, *_: Any, **__: Any) -> list[list[int]]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from data_prep.base.errors import InputError
-from meta_nmt.data.episodes import Episode, EpisodeDataset, batches_of, draw_sample, make_episode, with_noise
+from meta_nmt.data.episodes import EpisodeDataset, EpisodeSample, batches_of, draw_sample, make_episode, with_noise
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class TrajectoryDataset(EpisodeDataset):
             self._samples[place.language] = sample
         return sample
 
-    def __getitem__(self, index: int) -> Episode:
+    def __getitem__(self, index: int) -> EpisodeSample:
         place = self.place(index)
         language, _, query = self.sentences(index)
         corpus, sample = self.corpora[language], self._sample(place)

@@ -1,47 +1,39 @@
-"""The meta-learners, one paper a file, in pure torch: any module, any loss function."""
+"""The meta-learners, one paper a file, in pure torch: any module, any loss function.
 
-from meta_nmt.meta_learners.anil import ANIL
+Every file of this folder that registers a learner is loaded with the package, so a new learner is a new file here, or
+one anywhere else that is named by `--user-dir` (docs/extending.md).
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
 from meta_nmt.meta_learners.base import (
     META_LEARNERS,
     META_PREFIX,
+    Episode,
     EpisodeResult,
     MetaLearner,
-    MetaLearnerSettings,
     Visit,
+    average,
+    mixed,
+    register_meta_learner,
 )
-from meta_nmt.meta_learners.base import register_meta_learner as register_meta_learner
-from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, FallingRate, InnerLoopResult, UpdateRule, adapt
-from meta_nmt.meta_learners.joint import Joint
-from meta_nmt.meta_learners.layer_rates import LSLR
-from meta_nmt.meta_learners.lstm_meta_learner import LSTMMetaLearner
-from meta_nmt.meta_learners.maml import FOMAML, MAML
-from meta_nmt.meta_learners.meta_sgd import MetaSGD
+from meta_nmt.meta_learners.inner_loop import (
+    INNER_OPTIMIZERS,
+    FallingRate,
+    InnerLoopResult,
+    UpdateRule,
+    adapt,
+    gradients_of_each,
+)
 from meta_nmt.meta_learners.parameter_groups import GROUPS, select_parameters
-from meta_nmt.meta_learners.reptile import Reptile
-from meta_nmt.meta_learners.trajectory_shifting import TrajectoryShifting
+from meta_nmt.meta_learners.settings import InnerRule, SettingError, Settings, setting
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
-    "ANIL",
-    "FOMAML",
-    "GROUPS",
-    "INNER_OPTIMIZERS",
-    "MAML",
-    "META_LEARNERS",
-    "META_PREFIX",
-    "EpisodeResult",
-    "FallingRate",
-    "InnerLoopResult",
-    "Joint",
-    "LSLR",
-    "LSTMMetaLearner",
-    "MetaLearner",
-    "MetaLearnerSettings",
-    "MetaSGD",
-    "Reptile",
-    "TrajectoryShifting",
-    "UpdateRule",
-    "Visit",
-    "adapt",
-    "register_meta_learner",
-    "select_parameters",
-]
+    "GROUPS", "INNER_OPTIMIZERS", "META_LEARNERS", "META_PREFIX", "Episode", "EpisodeResult", "FallingRate",
+    "InnerLoopResult", "InnerRule", "MetaLearner", "SettingError", "Settings", "UpdateRule", "Visit", "adapt",
+    "average", "gradients_of_each", "mixed", "register_meta_learner", "select_parameters", "setting",
+]  # fmt: skip

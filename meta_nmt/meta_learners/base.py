@@ -9,28 +9,42 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from meta_nmt.meta_learners.inner_loop import InnerLoopResult, LossFunction, Parameters, UpdateRule, adapt
+from meta_nmt.meta_learners.settings import InnerRule, Settings
 
 META_PREFIX = "meta_learner."  # of a learner's own parameters, among gradients and in checkpoints
 
 
 @dataclass(frozen=True)
-class MetaLearnerSettings:
-    """What a learner may be told; each says in ``uses`` which of these it reads.
+class Visit:
+    """Whose episode it is, for a learner that keeps something of a task from one to the next.
 
-    rule: the inner optimiser, at rate alpha.
-    alpha: the inner rate itself; where a learner learns its rates, they start there.
-    support_weight: share of the support gradients in the outer update, 0 to 1 (fomaml, cts, lslr).
-    checkpoint_inner_steps: keep no inner step's graph, recompute each in the backward pass (second order).
-    head: regular expression for whole names, the parameters that the inner loop moves (anil).
-    lstm_hidden: hidden units of the LSTM's layers (lstm).
+    task: its name; trajectory: another one than at the task's last visit starts anew; rows (U,): which of the task's
+    ``vocabulary`` rows are the episode's, in its order.
     """
 
-    rule: UpdateRule
-    alpha: float
-    support_weight: float = 0.0
-    checkpoint_inner_steps: bool = False
-    head: str = ".*"
-    lstm_hidden: int = 20
+    task: Hashable
+    trajectory: Hashable
+    rows: Tensor
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One task, as a learner gets it.
+
+    loss: loss(parameters, batch) is a scalar, normalised by the batch's own tokens.
+    theta: the parameters by name, never written to.
+    adapted: names of those that the inner loop may move.
+    support, query: batches, whatever the loss understands; a support batch for each inner step.
+    visit: whose episode it is, for learners that keep trajectories.
+    """
+
+    loss: LossFunction
+    theta: Mapping[str, Tensor]
+    adapted: Sequence[str]
+    support: Sequence[Any]
+    query: Sequence[Any] = ()
+    visit: Visit | None = None
 
 
 @dataclass
@@ -43,21 +57,6 @@ class EpisodeResult:
     query_losses: list[Tensor]
 
 
-@dataclass(frozen=True)
-class Visit:
-    """Whose episode comes next, for a learner that keeps something of a task from one to the next.
-
-    task: its name; trajectory: another one than at the task's last visit starts anew; rows (U,): which of the task's
-    ``vocabulary`` rows are the episode's, in its order; visits: of a whole trajectory.
-    """
-
-    task: Hashable
-    trajectory: Hashable
-    rows: Tensor
-    vocabulary: int
-    visits: int
-
-
 class MetaLearner(nn.Module):
     """Turns one task's episode into a gradient with respect to theta and to its own parameters.
 
@@ -65,20 +64,22 @@ class MetaLearner(nn.Module):
     weights) is trained, saved and resumed with the model.
 
     Args:
-        settings: see there.
+        settings: of the class's ``settings_type``.
         theta: the model's parameters by name; their shapes are what matters. One with no rows (0, D) brings
             any number of rows in an episode.
         adapted: names of those that the inner loop moves.
 
     Raises:
-        ValueError: a setting does not fit; the message begins with its name.
+        SettingError: a setting does not fit the model.
     """
 
-    uses: ClassVar[frozenset[str]] = frozenset({"rule", "alpha"})  # fields of the settings that it reads
+    settings_type: ClassVar[type[Settings]] = InnerRule  # what it may be told
+    group: ClassVar[str] = "emb_enc"  # what it adapts unless told otherwise: `parameter_groups.select_parameters`
     learned_rule: ClassVar[bool] = False  # whether `rule` is learnt, and so to be used at meta-test too
-    keeps_trajectories: ClassVar[bool] = False  # whether an episode goes on from its task's last; `visit` says which
+    keeps_trajectories: ClassVar[bool] = False  # whether an episode goes on from its task's last (`Episode.visit`)
+    settings: Any  # each class says which
 
-    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+    def __init__(self, settings: Any, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__()
         self.settings = settings
 
@@ -89,32 +90,22 @@ class MetaLearner(nn.Module):
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
         """The inner rule for parameters ``names``, in this order; ``steps``: of the fine-tuning that it is for, where
         that is known."""
-        return self.settings.rule
+        rule: UpdateRule = self.settings.rule()
+        return rule
 
-    def visit(self, visit: Visit) -> None:
-        """Announces the next episode; one that is tried again is announced again."""
-
-    def episode(
-        self,
-        loss_fn: LossFunction,
-        theta: Mapping[str, Tensor],
-        adapted: Sequence[str],
-        support: Sequence[Any],
-        query: Sequence[Any],
-    ) -> EpisodeResult:
-        """loss_fn(parameters, batch) is a scalar, normalised by the batch's own tokens; ``adapted`` names the
-        parameters that the inner loop may move."""
+    def episode(self, episode: Episode) -> EpisodeResult:
+        """A task's share of the outer update."""
         raise NotImplementedError
 
-    def adapt(
-        self, loss_fn: LossFunction, theta: Mapping[str, Tensor], adapted: Sequence[str], support: Sequence[Any]
-    ) -> InnerLoopResult:
-        """What it does at meta-test: the inner loop, with no graph kept."""
-        names = self.inner_names(adapted)
-        return adapt(loss_fn, theta, names, support, self.rule(names, len(support)))
+    def adapt(self, episode: Episode) -> InnerLoopResult:
+        """What it does at meta-test: the inner loop on the support set, with no graph kept. No query set is needed."""
+        names = self.inner_names(episode.adapted)
+        rule = self.rule(names, len(episode.support))
+        return adapt(episode.loss, episode.theta, names, episode.support, rule)
 
 
 META_LEARNERS: dict[str, type[MetaLearner]] = {}
+ON_REGISTRATION: list[Callable[[], None]] = []  # called after each: who offers learners offers the new one too
 
 
 def register_meta_learner(name: str) -> Callable[[type], type]:
@@ -128,6 +119,8 @@ def register_meta_learner(name: str) -> Callable[[type], type]:
         if name in META_LEARNERS:
             raise ValueError(f"meta-learner {name!r} is already registered, as {META_LEARNERS[name].__name__}")
         META_LEARNERS[name] = cls
+        for notify in ON_REGISTRATION:
+            notify()
         return cls
 
     return register
@@ -138,9 +131,10 @@ def parameter_key(name: str) -> str:
     return name.replace(".", "/")
 
 
-def average(gradients: Sequence[Parameters], weights: Sequence[float]) -> Parameters:
-    """Weighted sum of gradient dictionaries; a name that is absent from one counts as zero there. A single one of
-    weight 1 is itself the sum."""
+def average(gradients: Sequence[Parameters], weights: Sequence[float] | None = None) -> Parameters:
+    """The weighted sum of gradient dictionaries, their mean if no weights are given; a name that is absent from one
+    counts as zero there. A single one of weight 1 is itself the sum."""
+    weights = [1 / len(gradients)] * len(gradients) if weights is None else weights
     if len(gradients) == 1 and weights[0] == 1:
         return gradients[0]
     total: Parameters = {}

@@ -8,13 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 Parameters = dict[str, Tensor]
-LossFunction = Callable[[Parameters, Any], Tensor]
+
+
+class LossFunction(Protocol):
+    """The loss of a batch at some parameters: a scalar, normalised by the batch's own tokens."""
+
+    def __call__(self, params: Parameters, batch: Any, /) -> Tensor: ...
+
+
+@runtime_checkable
+class PiecewiseLoss(LossFunction, Protocol):
+    """A loss function that offers its batches in parts, whose losses add up to the batch's.
+
+    First-order gradients are then taken part by part: the graph of one is gone before that of the next is made, so
+    memory is that of a part.
+    """
+
+    def parts(self, batch: Any) -> Sequence[Any]:
+        """The parts of a batch; the batch itself alone where it is small enough."""
+        ...
+
+    def shared(self, params: Parameters, batch: Any) -> Parameters:
+        """What all parts of a batch have in common, tensors by name: it is computed once, and the parts find it among
+        their parameters."""
+        ...
 
 
 class UpdateRule(Protocol):
@@ -149,15 +172,10 @@ def differentiate(
 def loss_and_gradients(
     loss_fn: LossFunction, params: Parameters, batch: Any, names: Sequence[str]
 ) -> tuple[Tensor, Parameters]:
-    """The loss, detached, and its gradients by name, of the first order.
-
-    A loss function with a method ``parts(batch)`` is asked for one part of the batch after the other, losses of which
-    add up to the batch's: the graph of one is gone before that of the next is made, so memory is that of a part. What
-    its method ``shared(params, batch)`` gives, tensors by name, is computed once for all parts, which find it among
-    their parameters.
-    """
-    parts = loss_fn.parts(batch) if hasattr(loss_fn, "parts") else [batch]
-    shared: Parameters = loss_fn.shared(params, batch) if len(parts) > 1 and hasattr(loss_fn, "shared") else {}
+    """The loss, detached, and its gradients by name, of the first order; part by part for a `PiecewiseLoss`."""
+    piecewise = loss_fn if isinstance(loss_fn, PiecewiseLoss) else None
+    parts = piecewise.parts(batch) if piecewise else [batch]
+    shared = piecewise.shared(params, batch) if piecewise and len(parts) > 1 else {}
     leaves = {name: value.detach().requires_grad_() for name, value in shared.items()}
     losses, gradients = [], Parameters()
     for part in parts:

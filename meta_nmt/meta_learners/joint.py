@@ -3,13 +3,11 @@ section 4): the same batches, every one of them used for an ordinary gradient at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from torch import Tensor
-
-from meta_nmt.meta_learners.base import EpisodeResult, MetaLearner, average, register_meta_learner
-from meta_nmt.meta_learners.inner_loop import LossFunction, loss_and_gradients
+from meta_nmt.meta_learners.base import Episode, EpisodeResult, MetaLearner, average, register_meta_learner
+from meta_nmt.meta_learners.inner_loop import UpdateRule, gradients_of_each
+from meta_nmt.meta_learners.settings import InnerRule, Settings
 
 
 @register_meta_learner("joint")
@@ -20,20 +18,13 @@ class Joint(MetaLearner):
     words and a language that was not trained on starts from the same place.
     """
 
-    uses = frozenset()  # no inner loop
+    settings_type = Settings  # none: it has no inner loop
 
-    def episode(
-        self,
-        loss_fn: LossFunction,
-        theta: Mapping[str, Tensor],
-        adapted: Sequence[str],
-        support: Sequence[Any],
-        query: Sequence[Any],
-    ) -> EpisodeResult:
-        losses, gradients = [], []
-        for batch in [*support, *query]:
-            loss, found = loss_and_gradients(loss_fn, dict(theta), batch, list(theta))
-            gradients.append(found)
-            losses.append(loss)
-        weights = [1 / len(gradients)] * len(gradients)
-        return EpisodeResult(average(gradients, weights), losses[: len(support)], losses[len(support) :])
+    def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
+        """The rule at meta-test alone, where a joint model is fine-tuned as any other."""
+        return InnerRule().rule()
+
+    def episode(self, episode: Episode) -> EpisodeResult:
+        batches, support = [*episode.support, *episode.query], len(episode.support)
+        losses, gradients = gradients_of_each(episode.loss, dict(episode.theta), batches)
+        return EpisodeResult(average(gradients), losses[:support], losses[support:])

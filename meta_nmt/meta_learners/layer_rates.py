@@ -23,14 +23,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from meta_nmt.meta_learners.base import META_PREFIX, MetaLearnerSettings, Visit, parameter_key, register_meta_learner
-from meta_nmt.meta_learners.inner_loop import FallingRate, Parameters, UpdateRule
-from meta_nmt.meta_learners.trajectory_shifting import Trajectory, TrajectoryShifting
+from meta_nmt.meta_learners.base import META_PREFIX, Visit, parameter_key, register_meta_learner
+from meta_nmt.meta_learners.inner_loop import Parameters, UpdateRule
+from meta_nmt.meta_learners.trajectory_shifting import Trajectory, TrajectorySettings, TrajectoryShifting
 
 JUDGED = 0.75  # share of a trajectory before its query gradients count
 # of log f; the outer optimiser, Adam, moves theta and this by steps of the same length, and a factor has to move by
@@ -40,7 +40,7 @@ SPEED = 50.0
 
 @dataclass(frozen=True)
 class LayerRates:
-    """Another rule's steps, times a factor for each parameter."""
+    """The steps of another rule, times a factor for each parameter."""
 
     rule: UpdateRule
     factors: Sequence[Tensor]
@@ -60,14 +60,14 @@ def layer_of(name: str) -> str:
 
 @register_meta_learner("lslr")
 class LSLR(TrajectoryShifting):
-    """An episode without a visit announced is a whole trajectory.
+    """Trajectory shifting that learns a rate for each layer. An episode without a visit is a whole trajectory.
 
     Its parameters are log f / SPEED, under ``log_factor.<layer>`` with `/` for each dot of the name.
     """
 
     learned_rule = True
 
-    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+    def __init__(self, settings: TrajectorySettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__(settings, theta, adapted)
         layers = {_key(name): theta[name].new_zeros(()) for name in adapted}
         self.log_factor = nn.ParameterDict({key: nn.Parameter(zero) for key, zero in layers.items()})
@@ -77,15 +77,12 @@ class LSLR(TrajectoryShifting):
         return (SPEED * self.log_factor[_key(name)].detach()).exp()
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
-        rule = self.settings.rule
-        if steps and isinstance(rule, FallingRate):
-            rule = replace(rule, steps=steps)
-        return LayerRates(rule, [self.factor(name) for name in names])
+        return LayerRates(super().rule(names, steps), [self.factor(name) for name in names])
 
     def own_gradients(
         self, trajectory: Trajectory, query_gradients: Sequence[Parameters], visit: Visit | None
     ) -> Parameters:
-        if visit is not None and trajectory.visits <= JUDGED * visit.visits:
+        if visit is not None and trajectory.visits <= JUDGED * self.settings.trajectory_visits:
             return {}
         found: Parameters = {}
         for name in trajectory.displacement:

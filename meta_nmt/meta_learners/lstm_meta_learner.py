@@ -10,13 +10,13 @@ update of an LSTM's cell state, so let the cell state be the learner's parameter
 h_t is an ordinary LSTM over the preprocessed (grad_t, loss_t): the first of the two layers. One set of weights serves
 every coordinate, each with a state of its own (section 3.2), so parameters of any shape and number of rows will do.
 c_0 is theta itself and learnt with the weights: the initialisation that MAML learns. At the start f is almost 1 and i
-is alpha: gradient descent. Gradients and losses of the learner are taken as constants.
+is ``inner_lr``: gradient descent. Gradients and losses of the learner are taken as constants.
 
 Memory: the backward pass through time keeps 4 (9 H + 12) bytes for each coordinate and inner step in float32,
 H = hidden units. H = 20 and the 60 million coordinates of a Transformer would be 46 GB a step; 100,000 coordinates
 (transform, residual rows in play, layer norms and biases) are 77 MB.
 
-Deviations: i starts at alpha instead of sigmoid(-5 to -4), b_F at 6 instead of uniformly in 4 to 6; the gates'
+Deviations: i starts at ``inner_lr`` instead of sigmoid(-5 to -4), b_F at 6 instead of uniformly in 4 to 6; the gates'
 own previous values are fed back after the sigmoid, as the paper writes them, while the public code feeds them
 back before it; the clipping at norm 0.25 is for the LSTM's weights alone, theta's is the trainer's business.
 """
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -33,13 +33,14 @@ from torch.nn.utils import get_total_norm
 
 from meta_nmt.meta_learners.base import (
     META_PREFIX,
+    Episode,
     EpisodeResult,
     MetaLearner,
-    MetaLearnerSettings,
     average,
     register_meta_learner,
 )
-from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, UpdateRule, loss_and_gradients
+from meta_nmt.meta_learners.inner_loop import Parameters, UpdateRule, gradients_of_each, loss_and_gradients
+from meta_nmt.meta_learners.settings import Settings, setting
 
 FORGET_BIAS = 6.0  # f = 0.9975
 CLIP_NORM = 0.25  # of the LSTM's gradient, in one episode
@@ -56,28 +57,29 @@ def preprocess(x: Tensor, p: float = 10.0) -> Tensor:
     return torch.stack((torch.where(large, size.log() / p, -1.0), torch.where(large, x.sign(), x * math.exp(p))), -1)
 
 
+@dataclass(frozen=True)
+class LSTMSettings(Settings):
+    inner_lr: float = setting(0.1, "where the input gate starts, a value of a sigmoid", above=0, below=1)
+    lstm_hidden: int = setting(20, "hidden units of each layer", least=1, shapes=True)
+
+
 @register_meta_learner("lstm")
 class LSTMMetaLearner(MetaLearner):
-    """Its inner loop is the LSTM's steps, at meta-test too.
+    """A learner whose inner loop is the LSTM's steps, at meta-test too."""
 
-    Raises:
-        ValueError: settings.alpha is no value of a sigmoid.
-    """
-
-    uses = frozenset({"alpha", "lstm_hidden"})
+    settings_type = LSTMSettings
+    group = "small"  # it keeps a state for each coordinate
     learned_rule = True
 
-    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+    def __init__(self, settings: LSTMSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__(settings, theta, adapted)
-        if not 0 < settings.alpha < 1:
-            raise ValueError(f"alpha must lie between 0 and 1 for the lstm meta-learner, but is {settings.alpha:g}")
         self.lstm = nn.LSTMCell(4, settings.lstm_hidden)
         self.forget_gate = nn.Linear(settings.lstm_hidden + 2, 1)
         self.input_gate = nn.Linear(settings.lstm_hidden + 2, 1)
         for weight in self.parameters():
             nn.init.uniform_(weight, -0.01, 0.01)
         nn.init.constant_(self.forget_gate.bias, FORGET_BIAS)
-        nn.init.constant_(self.input_gate.bias, math.log(settings.alpha / (1 - settings.alpha)))
+        nn.init.constant_(self.input_gate.bias, math.log(settings.inner_lr / (1 - settings.inner_lr)))
 
     def gates(self, grad: Tensor, loss: Tensor, theta: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
         """f_t and i_t (N, 1) and the new state, from grad_t and theta_{t-1} (N, 1) and the scalar loss_t."""
@@ -106,30 +108,20 @@ class LSTMMetaLearner(MetaLearner):
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
         return self.step
 
-    def episode(
-        self,
-        loss_fn: LossFunction,
-        theta: Mapping[str, Tensor],
-        adapted: Sequence[str],
-        support: Sequence[Any],
-        query: Sequence[Any],
-    ) -> EpisodeResult:
+    def episode(self, episode: Episode) -> EpisodeResult:
         """The query gradient at theta_T, pulled back through the cell states to c_0 and the LSTM's weights."""
+        theta, adapted = episode.theta, episode.adapted
         start = [theta[name].detach().requires_grad_() for name in adapted]
         cells, state, support_losses = start, None, []
         theta_prime = dict(theta)
-        for batch in support:
-            loss, grads = loss_and_gradients(loss_fn, theta_prime, batch, adapted)
+        for batch in episode.support:
+            loss, grads = loss_and_gradients(episode.loss, theta_prime, batch, adapted)
             known = [grads.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
             cells, state = self.step(cells, known, state, loss)
             theta_prime.update((n, c.detach().requires_grad_()) for n, c in zip(adapted, cells, strict=True))
             support_losses.append(loss)
-        query_losses, gradients = [], []
-        for batch in query:
-            loss, found = loss_and_gradients(loss_fn, theta_prime, batch, list(theta))
-            gradients.append(found)
-            query_losses.append(loss)
-        total = average(gradients, [1 / len(query)] * len(query))
+        query_losses, gradients = gradients_of_each(episode.loss, theta_prime, episode.query)
+        total = average(gradients)
         outer = [total.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
         to_theta, to_weights = self._through_time(start, cells, outer)
         gradients_by_name = {**total, **dict(zip(adapted, to_theta, strict=True)), **to_weights}

@@ -21,8 +21,9 @@ Deviations:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -30,9 +31,16 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import get_device_states, set_device_states
 
-from meta_nmt.meta_learners.base import META_PREFIX, EpisodeResult, MetaLearner, average, mixed, register_meta_learner
+from meta_nmt.meta_learners.base import (
+    META_PREFIX,
+    Episode,
+    EpisodeResult,
+    MetaLearner,
+    average,
+    mixed,
+    register_meta_learner,
+)
 from meta_nmt.meta_learners.inner_loop import (
-    LossFunction,
     Parameters,
     UpdateRule,
     adapt,
@@ -40,56 +48,67 @@ from meta_nmt.meta_learners.inner_loop import (
     inner_step,
     map_tensors,
 )
+from meta_nmt.meta_learners.settings import InnerRule, Settings, optimizer_setting, setting
+
+
+def checkpoint_setting() -> Any:
+    """The field of what is kept of the inner steps."""
+    return setting(
+        False,
+        "keep no inner step's activations, recompute them on the way back: the memory of one inner step however many "
+        "there are, about a quarter more time",
+    )
+
+
+@dataclass(frozen=True)
+class MAMLSettings(InnerRule):
+    # Where the inner step is differentiated it is SGD's: almost everywhere Adam's first step has the derivative 0, as
+    # the sign has, and near a gradient of 0 a huge one.
+    inner_optimizer: str = optimizer_setting("sgd")
+    checkpoint_inner_steps: bool = checkpoint_setting()
 
 
 @register_meta_learner("maml")
 class MAML(MetaLearner):
     """The query gradient with respect to theta, through every inner step; with respect to what `rule` learns too."""
 
-    uses = frozenset({"rule", "alpha", "checkpoint_inner_steps"})
-    first_order: ClassVar[bool] = False
+    settings_type: ClassVar[type[Settings]] = MAMLSettings
 
-    def episode(
-        self,
-        loss_fn: LossFunction,
-        theta: Mapping[str, Tensor],
-        adapted: Sequence[str],
-        support: Sequence[Any],
-        query: Sequence[Any],
-    ) -> EpisodeResult:
-        names = self.inner_names(adapted)
-        if self.first_order:
-            return self._first_order(loss_fn, theta, names, support, query)
+    def episode(self, episode: Episode) -> EpisodeResult:
+        theta, names = episode.theta, self.inner_names(episode.adapted)
         with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
             unroll = _recomputed if self.settings.checkpoint_inner_steps else _recorded
             inputs = {**theta, **{META_PREFIX + name: p for name, p in self.named_parameters()}}
-            theta_prime, losses, pull_back = unroll(loss_fn, theta, names, support, self.rule(names), inputs)
-            query_losses, gradients = gradients_of_each(loss_fn, theta_prime, query)
-            direct = average(gradients, [1 / len(query)] * len(query))
+            theta_prime, losses, pull_back = unroll(episode, names, self.rule(names), inputs)
+            query_losses, gradients = gradients_of_each(episode.loss, theta_prime, episode.query)
+            direct = average(gradients)
             through = pull_back({name: direct.pop(name) for name in names if name in direct})
         return EpisodeResult(average([direct, through], [1.0, 1.0]), losses, query_losses)
 
-    def _first_order(
-        self,
-        loss_fn: LossFunction,
-        theta: Mapping[str, Tensor],
-        names: Sequence[str],
-        support: Sequence[Any],
-        query: Sequence[Any],
-    ) -> EpisodeResult:
-        weight = self.settings.support_weight
-        wanted = list(theta) if weight else ()
-        inner = adapt(loss_fn, theta, names, support, self.rule(names), gradients_of=wanted)
-        query_losses, gradients = gradients_of_each(loss_fn, inner.theta_prime, query)
-        return EpisodeResult(mixed(gradients, inner.gradients, weight), inner.losses, query_losses)
+
+def support_weight_setting() -> Any:
+    """The field of the support gradients' share in the outer update."""
+    return setting(0.0, "share, 0 to 1, of the support gradients in the outer update; 0 is the paper", least=0, most=1)
+
+
+@dataclass(frozen=True)
+class FOMAMLSettings(InnerRule):
+    support_weight: float = support_weight_setting()
 
 
 @register_meta_learner("fomaml")
-class FOMAML(MAML):
+class FOMAML(MetaLearner):
     """The query gradient is taken at theta' and applied to theta as it is."""
 
-    uses = frozenset({"rule", "alpha", "support_weight"})
-    first_order = True
+    settings_type = FOMAMLSettings
+    settings: FOMAMLSettings
+
+    def episode(self, episode: Episode) -> EpisodeResult:
+        theta, names, weight = episode.theta, self.inner_names(episode.adapted), self.settings.support_weight
+        wanted = list(theta) if weight else ()
+        inner = adapt(episode.loss, theta, names, episode.support, self.rule(names), gradients_of=wanted)
+        query_losses, gradients = gradients_of_each(episode.loss, inner.theta_prime, episode.query)
+        return EpisodeResult(mixed(gradients, inner.gradients, weight), inner.losses, query_losses)
 
 
 # theta_prime as new leaves, the support losses, and what turns a gradient with respect to theta_prime's adapted
@@ -98,35 +117,21 @@ Unrolled = tuple[Parameters, list[Tensor], Callable[[Parameters], Parameters]]
 RandomState = Callable[[], AbstractContextManager[None]]
 
 
-def _recorded(
-    loss_fn: LossFunction,
-    theta: Mapping[str, Tensor],
-    names: Sequence[str],
-    support: Sequence[Any],
-    rule: UpdateRule,
-    inputs: Parameters,
-) -> Unrolled:
+def _recorded(episode: Episode, names: Sequence[str], rule: UpdateRule, inputs: Parameters) -> Unrolled:
     """The graph of every inner step is kept."""
-    inner = adapt(loss_fn, theta, names, support, rule, create_graph=True)
+    inner = adapt(episode.loss, episode.theta, names, episode.support, rule, create_graph=True)
     leaves = {name: inner.theta_prime[name].detach().requires_grad_() for name in names}
-    return {**theta, **leaves}, inner.losses, lambda vector: _product(inner.theta_prime, inputs, vector)
+    return {**episode.theta, **leaves}, inner.losses, lambda vector: _product(inner.theta_prime, inputs, vector)
 
 
-def _recomputed(
-    loss_fn: LossFunction,
-    theta: Mapping[str, Tensor],
-    names: Sequence[str],
-    support: Sequence[Any],
-    rule: UpdateRule,
-    inputs: Parameters,
-) -> Unrolled:
+def _recomputed(episode: Episode, names: Sequence[str], rule: UpdateRule, inputs: Parameters) -> Unrolled:
     """theta'_k and the rule's state are kept at each step; `pull_back` makes its graph again, one at a time."""
     tape: list[tuple[Any, Parameters, Any, RandomState]] = []
     losses: list[Tensor] = []
-    theta_k, state = dict(theta), None
-    for batch in support:
-        tape.append((batch, theta_k, state, _random_state(next(iter(theta.values())))))
-        step = inner_step(loss_fn, theta_k, names, batch, rule, state)
+    theta_k, state = dict(episode.theta), None
+    for batch in episode.support:
+        tape.append((batch, theta_k, state, _random_state(next(iter(episode.theta.values())))))
+        step = inner_step(episode.loss, theta_k, names, batch, rule, state)
         theta_k, state = step.theta, step.state
         losses.append(step.loss)
 
@@ -135,7 +140,7 @@ def _recomputed(
     ) -> Parameters:
         state = map_tensors(lambda t: t.detach().requires_grad_(), state)
         with random_state():
-            step = inner_step(loss_fn, theta_k, names, batch, rule, state, create_graph=True)
+            step = inner_step(episode.loss, theta_k, names, batch, rule, state, create_graph=True)
         outputs = {**step.theta, **_named_tensors(step.state)}
         return _product(outputs, {**inputs, **theta_k, **_named_tensors(state)}, vector)
 

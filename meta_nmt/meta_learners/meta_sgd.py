@@ -9,7 +9,7 @@ equations 2 and 3, algorithm 1:
 alpha has the shape of the adapted parameters, and may turn negative. Second order, as MAML.
 
 Deviations:
-- every rate starts at ``settings.alpha`` (the paper draws the start at random from [0.005, 0.1]);
+- every rate starts at ``inner_lr`` (the paper draws the start at random from [0.005, 0.1]);
 - any number of inner steps, with the same rates;
 - a parameter with no rows at construction has one rate a column (1, D), for any rows that an episode brings.
 """
@@ -22,9 +22,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from meta_nmt.meta_learners.base import MetaLearnerSettings, parameter_key, register_meta_learner
+from meta_nmt.meta_learners.base import parameter_key, register_meta_learner
 from meta_nmt.meta_learners.inner_loop import UpdateRule
-from meta_nmt.meta_learners.maml import MAML
+from meta_nmt.meta_learners.maml import MAML, checkpoint_setting
+from meta_nmt.meta_learners.settings import Settings, setting
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,26 @@ class RatedSGD:
         return [p - a * g for p, a, g in zip(params, self.alpha, grads, strict=True)], None
 
 
+@dataclass(frozen=True)
+class MetaSGDSettings(Settings):
+    inner_lr: float = setting(0.1, "where the learned rates start", above=0)
+    checkpoint_inner_steps: bool = checkpoint_setting()
+
+
 @register_meta_learner("meta_sgd")
 class MetaSGD(MAML):
     """Its parameters are the rates, under ``alpha.<name>`` with `/` for each dot of the name."""
 
-    uses = frozenset({"alpha", "checkpoint_inner_steps"})
+    settings_type = MetaSGDSettings
     learned_rule = True
 
-    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+    def __init__(self, settings: MetaSGDSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__(settings, theta, adapted)
         self.alpha = nn.ParameterDict()
         for name in adapted:
             like = theta[name].detach()
             rates = like if like.numel() else like.new_empty(1, *like.shape[1:])
-            self.alpha[parameter_key(name)] = nn.Parameter(torch.full_like(rates, settings.alpha))
+            self.alpha[parameter_key(name)] = nn.Parameter(torch.full_like(rates, settings.inner_lr))
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
         return RatedSGD([self.alpha[parameter_key(name)] for name in names])

@@ -17,33 +17,23 @@ Deviations:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import torch
-from torch import Tensor
 
-from meta_nmt.meta_learners.base import EpisodeResult, MetaLearner, average, register_meta_learner
-from meta_nmt.meta_learners.inner_loop import LossFunction, adapt
+from meta_nmt.meta_learners.base import Episode, EpisodeResult, MetaLearner, average, register_meta_learner
+from meta_nmt.meta_learners.inner_loop import adapt
 
 
 @register_meta_learner("reptile")
 class Reptile(MetaLearner):
     """The inner loop's way, as a gradient."""
 
-    def episode(
-        self,
-        loss_fn: LossFunction,
-        theta: Mapping[str, Tensor],
-        adapted: Sequence[str],
-        support: Sequence[Any],
-        query: Sequence[Any],
-    ) -> EpisodeResult:
-        batches = [*support, *query]
+    def episode(self, episode: Episode) -> EpisodeResult:
+        theta, adapted, support = episode.theta, episode.adapted, len(episode.support)
+        batches = [*episode.support, *episode.query]
         others = [name for name in theta if name not in set(adapted)]
-        inner = adapt(loss_fn, theta, adapted, batches, self.rule(adapted), gradients_of=others)
-        gradients = average(inner.gradients, [1 / len(batches)] * len(batches))
+        inner = adapt(episode.loss, theta, adapted, batches, self.rule(adapted), gradients_of=others)
+        gradients = average(inner.gradients)
         scale = self.settings.alpha * len(batches)
         with torch.no_grad():
             gradients |= {name: (theta[name] - inner.theta_prime[name]) / scale for name in adapted}
-        return EpisodeResult(gradients, inner.losses[: len(support)], inner.losses[len(support) :])
+        return EpisodeResult(gradients, inner.losses[:support], inner.losses[support:])

@@ -13,9 +13,9 @@ takes it: the query gradient is taken along the whole way.
 
 Deviations:
 - the outer gradient is FOMAML's, and the trainer's optimiser applies it; ``support_weight`` as in fomaml;
-- which trajectory an episode belongs to comes with it (`visit`): tasks start theirs at different times, so that a
-  meta-step sees short and long ones together;
-- in meta_translation the inner rate falls to zero over a trajectory, as fine-tuning's does (`tasks/learner.py`);
+- which trajectory an episode belongs to comes with it (`Episode.visit`): tasks start theirs at different times, so
+  that a meta-step sees short and long ones together;
+- the inner rate falls to zero over a trajectory, as fine-tuning's does;
 - parameters outside ``adapted``, such as the universal values, have no displacement.
 
 A trajectory is in no checkpoint (it is three times what adapts, for each task): a resumed run starts them anew.
@@ -25,20 +25,29 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from meta_nmt.meta_learners.base import (
+    Episode,
     EpisodeResult,
     MetaLearner,
-    MetaLearnerSettings,
     Visit,
     mixed,
     register_meta_learner,
 )
-from meta_nmt.meta_learners.inner_loop import LossFunction, Parameters, gradients_of_each, loss_and_gradients
+from meta_nmt.meta_learners.inner_loop import (
+    INNER_OPTIMIZERS,
+    FallingRate,
+    Parameters,
+    UpdateRule,
+    gradients_of_each,
+    loss_and_gradients,
+)
+from meta_nmt.meta_learners.maml import support_weight_setting
+from meta_nmt.meta_learners.settings import InnerRule, setting
 
 
 @dataclass(frozen=True)
@@ -52,44 +61,57 @@ class Trajectory:
     visits: int = 0
 
 
+@dataclass(frozen=True)
+class TrajectorySettings(InnerRule):
+    support_weight: float = support_weight_setting()
+    trajectory_visits: int = setting(
+        80, "episodes of a task, --inner-steps each, before its trajectory starts anew; the inner rate falls to zero "
+        "over them", least=1,
+    )  # fmt: skip
+    trajectory_tokens: int = setting(
+        16_000, "target tokens of the sample that a trajectory reads over and over", least=1
+    )
+
+
 @register_meta_learner("cts")
 class TrajectoryShifting(MetaLearner):
-    """A task without a visit announced, and the first of a trajectory, start from theta itself."""
+    """A learner whose tasks each keep a displacement from theta.
 
-    uses = frozenset({"rule", "alpha", "support_weight"})
-    keeps_trajectories: ClassVar[bool] = True
+    An episode without a visit, and the first of a trajectory, start from theta itself.
+    """
 
-    def __init__(self, settings: MetaLearnerSettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
+    settings_type = TrajectorySettings
+    keeps_trajectories = True
+    settings: TrajectorySettings
+
+    def __init__(self, settings: TrajectorySettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__(settings, theta, adapted)
         self._of_rows = {name for name in adapted if theta[name].dim() and not theta[name].size(0)}
         self._kept: dict[Hashable, Trajectory] = {}
-        self._visit: Visit | None = None
 
-    def visit(self, visit: Visit) -> None:
-        self._visit = visit
+    def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
+        """The inner rule, whose rate falls to zero over ``steps`` where these are known, as fine-tuning's does."""
+        if steps is None:
+            return self.settings.rule()
+        return FallingRate(INNER_OPTIMIZERS[self.settings.inner_optimizer], self.settings.alpha, steps)
 
-    def episode(
-        self,
-        loss_fn: LossFunction,
-        theta: Mapping[str, Tensor],
-        adapted: Sequence[str],
-        support: Sequence[Any],
-        query: Sequence[Any],
-    ) -> EpisodeResult:
-        visit, self._visit = self._visit, None
+    def episode(self, episode: Episode) -> EpisodeResult:
+        theta, adapted, visit = episode.theta, episode.adapted, episode.visit
         trajectory = self._kept.get(visit.task) if visit else None
         if trajectory is None or visit is None or trajectory.name != visit.trajectory:
             trajectory = Trajectory(visit and visit.trajectory, {n: self._zeros(n, theta, visit) for n in adapted})
         weight = self.settings.support_weight
         losses, gradients = [], []
-        for batch in support:
+        rule = self.rule(adapted, self.settings.trajectory_visits * len(episode.support) if visit else None)
+        for batch in episode.support:
             point = self._point(theta, trajectory, visit)
-            loss, found = loss_and_gradients(loss_fn, point, batch, list(theta) if weight else list(adapted))
-            trajectory = self._step(trajectory, theta, adapted, found, visit, loss)
+            wanted = list(theta) if weight else list(adapted)
+            loss, of_batch = loss_and_gradients(episode.loss, point, batch, wanted)
+            trajectory = self._step(trajectory, rule, adapted, of_batch, visit, loss)
             losses.append(loss)
-            gradients.append(found)
+            gradients.append(of_batch)
         point = self._point(theta, trajectory, visit)
-        query_losses, query_gradients = gradients_of_each(loss_fn, point, query)
+        query_losses, query_gradients = gradients_of_each(episode.loss, point, episode.query)
         trajectory = replace(trajectory, visits=trajectory.visits + 1)
         own = self.own_gradients(trajectory, query_gradients, visit)
         if visit:
@@ -101,11 +123,12 @@ class TrajectoryShifting(MetaLearner):
     def own_gradients(
         self, trajectory: Trajectory, query_gradients: Sequence[Parameters], visit: Visit | None
     ) -> Parameters:
-        """Of what the learner learns itself, under META_PREFIX, from query gradients at the trajectory's point."""
+        """Gradients of what the learner learns itself, under META_PREFIX, from query gradients at the trajectory's
+        point."""
         return {}
 
     def displacement(self, trajectory: Trajectory, name: str, visit: Visit | None) -> Tensor:
-        """Of what comes by rows, the episode's."""
+        """A parameter's displacement; of what comes by rows, that of the episode's."""
         delta = trajectory.displacement[name]
         return delta[visit.rows] if visit is not None and name in self._of_rows else delta
 
@@ -126,7 +149,7 @@ class TrajectoryShifting(MetaLearner):
     def _step(
         self,
         trajectory: Trajectory,
-        theta: Mapping[str, Tensor],
+        rule: UpdateRule,
         adapted: Sequence[str],
         gradients: Parameters,
         visit: Visit | None,
@@ -144,5 +167,5 @@ class TrajectoryShifting(MetaLearner):
             full.append(grad)
         with torch.no_grad():
             before = [trajectory.displacement[name] for name in adapted]
-            moved, state = self.rule(adapted)(before, full, trajectory.state, loss)
+            moved, state = rule(before, full, trajectory.state, loss)
         return replace(trajectory, displacement=dict(zip(adapted, moved, strict=True)), state=state)

@@ -40,7 +40,7 @@ class EpisodeLoss:
             gradient that of the batch, up to rounding. ``parts`` gives them to who can take them one by one; a call
             with a whole batch does not keep their activations but computes them again on the way back.
 
-    ``logs`` has what the criterion reported, a dictionary a batch.
+    What the criterion reported of a batch, the last time that its loss was taken, is in `log_of`.
     """
 
     def __init__(
@@ -48,11 +48,16 @@ class EpisodeLoss:
     ) -> None:
         self.network, self.criterion, self.queries = network, criterion, queries
         self.padding_idx, self.bf16, self.pieces = padding_idx, bf16, pieces
-        self.logs: list[dict[str, Any]] = []
+        self._logs: dict[int, dict[str, Any]] = {}  # by the identity of the batch
 
     def restart(self, pieces: int) -> None:
+        """Begin the episode again, with other pieces."""
         self.pieces = pieces
-        self.logs.clear()
+        self._logs.clear()
+
+    def log_of(self, batches: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        """The criterion's reports of some batches, added up; {} if the loss of none of them was taken."""
+        return sum_logs(self._logs[id(batch)] for batch in batches if id(batch) in self._logs)
 
     def parts(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         """The pieces of a batch, whose losses add up to its own. On a CPU they have at most PIECE_TOKENS tokens:
@@ -65,7 +70,7 @@ class EpisodeLoss:
         unit = "nsentences" if self.criterion.sentence_avg else "ntokens"
         if len(parts) > 1:
             for number, part in enumerate(parts):
-                part |= {"part": number, "share": part[unit] / batch[unit]}
+                part |= {"part": number, "of": id(batch), "share": part[unit] / batch[unit]}
         return parts
 
     def shared(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
@@ -82,12 +87,12 @@ class EpisodeLoss:
     def __call__(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> Tensor:
         if "part" in batch:
             loss, size, log = self._sum(parameters, batch)
-            self.logs.append(sum_logs([self.logs.pop(), log]) if batch["part"] else log)
+            self._logs[batch["of"]] = sum_logs([self._logs[batch["of"]], log]) if batch["part"] else log
             return loss * (batch["share"] / size)
         parts = split_batch(batch, self.pieces, self.padding_idx)
         if len(parts) == 1:
             loss, size, log = self._sum(parameters, batch)
-            self.logs.append(log)
+            self._logs[id(batch)] = log
             return loss / size
         reports: dict[int, tuple[Any, dict[str, Any]]] = {}
 
@@ -97,7 +102,7 @@ class EpisodeLoss:
             return loss
 
         losses = [checkpoint(piece, number, use_reentrant=False) for number in range(len(parts))]
-        self.logs.append(sum_logs(log for _, log in reports.values()))
+        self._logs[id(batch)] = sum_logs(log for _, log in reports.values())
         total: Tensor = torch.stack(losses).sum() / sum(size for size, _ in reports.values())
         return total
 

@@ -1,68 +1,51 @@
 """The meta-learner that a configuration asks for, or that a checkpoint holds."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from data_prep.base.errors import InputError
-from meta_nmt.meta_learners import (
-    INNER_OPTIMIZERS,
-    META_LEARNERS,
-    META_PREFIX,
-    FallingRate,
-    MetaLearner,
-    MetaLearnerSettings,
-    UpdateRule,
-    select_parameters,
-)
+from meta_nmt.meta_learners import META_LEARNERS, META_PREFIX, MetaLearner, SettingError, Settings, select_parameters
+from meta_nmt.meta_learners.settings import names_of
 
-AUTO = "auto"
-DEFAULT_GROUP = "emb_enc"
-DEFAULT_GROUPS = {"anil": "all", "lstm": "small"}  # of learners for which DEFAULT_GROUP does not fit
-# Where the inner step is differentiated it is SGD's: almost everywhere Adam's first step has the derivative 0, as the
-# sign has, and near a gradient of 0 a huge one.
-DEFAULT_RULES = dict.fromkeys(("maml", "anil", "meta_sgd", "lstm"), "sgd")
-DEFAULT_RATES = {"adam": 1e-3, "sgd": 0.1}
-# settings of a meta-learner (MetaLearnerSettings) -> field of the configuration
-FLAGS = {
-    "rule": "inner_optimizer",
-    "alpha": "inner_lr",
-    "support_weight": "support_weight",
-    "checkpoint_inner_steps": "checkpoint_inner_steps",
-    "head": "head_params",
-    "lstm_hidden": "lstm_hidden",
-}
+AUTO = "auto"  # what a checkpoint of an earlier version has for a setting that was left open
 
 
-def inner_rule(cfg: Any) -> tuple[str, float]:
-    """``--inner-optimizer`` and ``--inner-lr``, with what was left open filled in."""
-    rule = cfg.inner_optimizer
-    if rule == AUTO:
-        rule = DEFAULT_RULES.get(cfg.meta_learner, "adam")
-    return rule, DEFAULT_RATES[rule] if cfg.inner_lr is None else cfg.inner_lr
+def flag(name: str) -> str:
+    """A setting or field as its flag: support_weight -> --support-weight."""
+    return f"--{name.replace('_', '-')}"
+
+
+def given_settings(cfg: Any, kind: type[MetaLearner]) -> dict[str, Any]:
+    """What a configuration says of the settings of a kind of learner; what was left open is not in it."""
+    values = {name: getattr(cfg, name, None) for name in names_of(kind.settings_type)}
+    return {name: value for name, value in values.items() if value not in (None, AUTO)}
+
+
+def learner_settings(cfg: Any) -> Settings:
+    """The settings of the learner that a configuration asks for; InputError where one is out of its bounds."""
+    kind = META_LEARNERS[cfg.meta_learner]
+    try:
+        return kind.settings_type(**given_settings(cfg, kind))
+    except SettingError as error:
+        raise InputError(f"`{flag(error.setting)}` {error.reason}") from None
 
 
 def adapted_group(cfg: Any) -> str:
-    """``--adapt-params``, with auto resolved."""
-    group: str = cfg.adapt_params
-    return DEFAULT_GROUPS.get(cfg.meta_learner, DEFAULT_GROUP) if group == AUTO else group
+    """The group of parameters that the inner loop moves: ``--adapt-params``, or else the learner's own."""
+    group: str | None = cfg.adapt_params
+    return META_LEARNERS[cfg.meta_learner].group if group in (None, AUTO) else str(group)
 
 
 def adapted_names(cfg: Any, names: list[str]) -> list[str]:
-    """What ``--adapt-params`` selects of a model's parameter names (InputError where that is nothing)."""
+    """What ``--adapt-params`` selects of a model's parameter names; InputError where that is nothing."""
     try:
         return select_parameters(names, adapted_group(cfg))
     except ValueError as error:
         raise InputError(f"`--adapt-params` {error}") from None
-
-
-def head_pattern(cfg: Any, names: list[str]) -> str:
-    """``--head-params``; auto is the decoder's last layer, and its output projection where that is not tied."""
-    if cfg.head_params != AUTO:
-        return str(cfg.head_params)
-    last = max(int(name.split(".")[2]) for name in names if name.startswith("decoder.layers."))
-    return rf"decoder\.(layers\.{last}|output_projection)\..*"
 
 
 def build_meta_learner(cfg: Any, theta: Mapping[str, Tensor]) -> tuple[MetaLearner, list[str]]:
@@ -71,25 +54,24 @@ def build_meta_learner(cfg: Any, theta: Mapping[str, Tensor]) -> tuple[MetaLearn
     Raises:
         InputError: `--adapt-params` selects nothing, or the learner refuses a setting.
     """
-    names = list(theta)
-    adapted = adapted_names(cfg, names)
-    name, alpha = inner_rule(cfg)
-    rule: UpdateRule = INNER_OPTIMIZERS[name](alpha)
-    if META_LEARNERS[cfg.meta_learner].keeps_trajectories:  # each is a fine-tuning, and has its schedule
-        rule = FallingRate(INNER_OPTIMIZERS[name], alpha, cfg.trajectory_visits * cfg.inner_steps)
-    settings = MetaLearnerSettings(
-        rule=rule,
-        alpha=alpha,
-        support_weight=cfg.support_weight,
-        checkpoint_inner_steps=cfg.checkpoint_inner_steps,
-        head=head_pattern(cfg, names),
-        lstm_hidden=cfg.lstm_hidden,
-    )
+    adapted = adapted_names(cfg, list(theta))
+    settings = learner_settings(cfg)
     try:
         return META_LEARNERS[cfg.meta_learner](settings, theta, adapted), adapted
-    except ValueError as error:  # its message begins with the setting
-        setting, _, reason = str(error).partition(" ")
-        raise InputError(f"`--{FLAGS[setting].replace('_', '-')}` {reason}") from None
+    except SettingError as error:
+        raise InputError(f"`{flag(error.setting)}` {error.reason}") from None
+
+
+def own_parameters(cfg: Any) -> str:
+    """What decides which parameters of its own the learner of a configuration has, as flags."""
+    kind = META_LEARNERS.get(getattr(cfg, "meta_learner", ""))
+    if kind is None or not kind.learned_rule:
+        return "a learner without parameters"
+    settings = kind.settings_type(**given_settings(cfg, kind))
+    shaping = [name for name, field in kind.settings_type.__dataclass_fields__.items() if field.metadata["shapes"]]
+    flags = {"meta_learner": cfg.meta_learner, "adapt_params": adapted_group(cfg)}
+    flags |= {name: getattr(settings, name) for name in shaping}
+    return " ".join(f"{flag(name)} {value}" for name, value in flags.items())
 
 
 def saved_meta_learner(path: str, state: dict[str, Any], names: list[str]) -> tuple[MetaLearner, list[str]]:

@@ -10,35 +10,48 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import math
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from fairseq.data import Dictionary
 from fairseq.logging import metrics
-from fairseq.tasks import register_task
+from fairseq.tasks import TASK_DATACLASS_REGISTRY, register_task
 from fairseq.tasks.translation import TranslationTask
+from hydra.core.config_store import ConfigStore
 from torch import Tensor
 
 from data_prep.base.errors import InputError
-from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaValidationDataset
+from meta_nmt.data.episodes import EpisodeDataset, EpisodeSample, EpisodeSizes, MetaValidationDataset
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.data.roles import refuse_held_out
 from meta_nmt.data.trajectories import TrajectoryDataset
-from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, FallingRate, Visit, adapt
-from meta_nmt.meta_learners.base import EpisodeResult
+from meta_nmt.meta_learners import (
+    INNER_OPTIMIZERS,
+    META_LEARNERS,
+    META_PREFIX,
+    Episode,
+    EpisodeResult,
+    FallingRate,
+    Visit,
+    adapt,
+)
+from meta_nmt.meta_learners.base import ON_REGISTRATION
 from meta_nmt.runs import workers
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
-from meta_nmt.tasks.learner import build_meta_learner
-from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig, check_config
+from meta_nmt.tasks.learner import build_meta_learner, learner_settings
+from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig, check_config, refresh
 from meta_nmt.tasks.smoothed_loss import lean
 from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
+
+logger = logging.getLogger(__name__)
 
 
 def split_codes(text: str, flag: str) -> list[str]:
@@ -50,17 +63,19 @@ def split_codes(text: str, flag: str) -> list[str]:
     return codes
 
 
-@register_task("meta_translation", dataclass=MetaTranslationConfig)
+NAME = "meta_translation"
+
+
+@register_task(NAME, dataclass=MetaTranslationConfig)
 class MetaTranslationTask(CountsTokens, TranslationTask):
     """Meta-train on ``--source-langs``, choose the checkpoint by adapting to ``--valid-langs``."""
 
-    cfg: MetaTranslationConfig
-
-    def __init__(self, cfg: MetaTranslationConfig, packs: dict[str, LanguagePack], target: Dictionary) -> None:
+    def __init__(self, cfg: Any, packs: dict[str, LanguagePack], target: Dictionary) -> None:
         # the model holds no language: its own source dictionary has the special symbols only
         super().__init__(cfg, Dictionary(), target)
         self.packs = packs
         self.guard = StepGuard()
+        self.told_of_no_query_loss = False
         self.faults: Counter[str] = Counter()  # tasks left out or run in pieces, over all workers and since the start
         self.universal_keys = load_universal_keys(cfg.data)
         self.language_queries = torch.empty(0, self.universal_keys.size(1))
@@ -72,7 +87,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
                 )
 
     @classmethod
-    def setup_task(cls, cfg: MetaTranslationConfig, **_: Any) -> MetaTranslationTask:
+    def setup_task(cls, cfg: Any, **_: Any) -> MetaTranslationTask:
         check_config(cfg)
         sources = split_codes(cfg.source_langs, "--source-langs")
         valid = split_codes(cfg.valid_langs, "--valid-langs")
@@ -102,7 +117,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             kind: type[EpisodeDataset] = EpisodeDataset
             if META_LEARNERS[cfg.meta_learner].keeps_trajectories:
                 kind = TrajectoryDataset
-                drawn |= {"visits": cfg.trajectory_visits, "sample_tokens": cfg.trajectory_tokens}
+                settings: Any = learner_settings(cfg)
+                drawn |= {"visits": settings.trajectory_visits, "sample_tokens": settings.trajectory_tokens}
             self.datasets[split] = kind(self._corpora(split, sources), self.packs, sizes, **drawn)
             return
         valid = split_codes(cfg.valid_langs, "--valid-langs")
@@ -130,11 +146,11 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         """fairseq's; label-smoothed cross entropy in less memory and time."""
         return lean(super().build_criterion(cfg, from_checkpoint))
 
-    def _loss(self, network: Any, criterion: Any, episode: Episode) -> EpisodeLoss:
+    def _loss(self, network: Any, criterion: Any, episode: EpisodeSample) -> EpisodeLoss:
         return EpisodeLoss(network, criterion, episode["queries"], self.target_dictionary.pad(), self.cfg.bf16_autocast)
 
     @staticmethod
-    def _theta(network: torch.nn.Module, episode: Episode) -> dict[str, Tensor]:
+    def _theta(network: torch.nn.Module, episode: EpisodeSample) -> dict[str, Tensor]:
         """The model's parameters by name, without the meta-learner's, and residual rows of zeros for the tokens
         in play (U, D)."""
         theta: dict[str, Tensor] = {n: p for n, p in network.named_parameters() if not n.startswith(META_PREFIX)}
@@ -171,7 +187,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         return torch.stack(losses).sum() if losses else torch.zeros(()), used, sum_logs(logs)
 
     def _run_episode(
-        self, network: Any, criterion: Any, episode: Episode, update: int
+        self, network: Any, criterion: Any, episode: EpisodeSample, update: int
     ) -> tuple[EpisodeResult, dict[str, Any]]:
         """A task's gradient, and what it reports. Its dropout depends on the seed, the update and the task alone: not
         on the tasks before it, so not on how many workers share them."""
@@ -182,23 +198,37 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
         def run(loss: EpisodeLoss) -> EpisodeResult:
             torch.manual_seed(int(seed))
-            if "trajectory" in episode:
-                language = episode["language"]
-                rows = episode["rows"], len(self.packs[language].queries)
-                self.meta_learner.visit(Visit(language, episode["trajectory"], *rows, self.cfg.trajectory_visits))
-            return self.meta_learner.episode(loss, self._theta(network, episode), self.adapted, support, query)
+            theta, visit = self._theta(network, episode), self._visit(episode)
+            return self.meta_learner.episode(Episode(loss, theta, self.adapted, support, query, visit))
 
         loss = self._loss(network, criterion, episode)
         result = run_in_pieces(run, loss, [*support, *query])
-        # of the query batches alone; a recomputed inner step reports again, after them
-        log = sum_logs(loss.logs[len(support) : len(support) + len(query)])
-        return result, log | {
-            "support_loss": torch.stack(result.support_losses).sum(),
+        return result, self._query_log(loss, support, query) | {
+            "support_loss": sum(result.support_losses, torch.zeros(())),
             "support_batches": len(result.support_losses),
             "train_tokens": sum(count_tokens(batch) for batch in [*support, *query]),
             "skipped_tasks": 0,
             "split_tasks": int(loss.pieces > 1),
         }
+
+    def _visit(self, episode: EpisodeSample) -> Visit | None:
+        """Whose episode it is, for a learner that keeps trajectories."""
+        if "trajectory" not in episode:
+            return None
+        language = episode["language"]
+        return Visit(language, episode["trajectory"], episode["rows"], len(self.packs[language].queries))
+
+    def _query_log(self, loss: EpisodeLoss, support: Sequence[Any], query: Sequence[Any]) -> dict[str, Any]:
+        """What the criterion reported of the query set; of the support set for a learner that takes no query loss,
+        which is said once."""
+        log = loss.log_of(query)
+        if not log and not self.told_of_no_query_loss:
+            self.told_of_no_query_loss = True
+            logger.warning(
+                f"the meta-learner {self.cfg.meta_learner} reports no query loss: `loss` in this log is that of its "
+                "support sets"
+            )
+        return log or loss.log_of(support)
 
     def optimizer_step(self, optimizer: Any, model: torch.nn.Module, update_num: int) -> None:
         """No step where no worker had a task with a finite gradient: momentum alone would move theta."""
@@ -212,9 +242,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         logs: list[dict[str, Any]] = []
         for episode in sample["episodes"]:
 
-            def adapt_and_score(loss: EpisodeLoss, episode: Episode = episode) -> dict[str, Tensor]:
+            def adapt_and_score(loss: EpisodeLoss, episode: EpisodeSample = episode) -> dict[str, Tensor]:
                 theta_prime = self._adapt(network, episode, loss)
-                loss.logs.clear()
                 network.eval()
                 with torch.no_grad():
                     for batch in episode["query"]:
@@ -223,13 +252,13 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
             loss = self._loss(network, criterion, episode)
             theta_prime = run_in_pieces(adapt_and_score, loss, [*episode["support"], *episode["query"]])
-            logs += loss.logs
+            logs.append(loss.log_of(episode["query"]))
             if self.cfg.eval_bleu:
                 self._add_bleu(network, theta_prime, episode, logs)
         logging_output = sum_logs(logs)
         return logging_output["loss"], logging_output["sample_size"], logging_output
 
-    def _adapt(self, network: Any, episode: Episode, loss: EpisodeLoss) -> dict[str, Tensor]:
+    def _adapt(self, network: Any, episode: EpisodeSample, loss: EpisodeLoss) -> dict[str, Tensor]:
         """theta_prime after fine-tuning on a held-out language, or after the steps that the learner has learnt."""
         support = episode["support"]
         with torch.random.fork_rng(), torch.enable_grad():  # training's random numbers are left alone
@@ -237,12 +266,12 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             network.train()
             theta = self._theta(network, episode)
             if self.meta_learner.learned_rule:
-                return self.meta_learner.adapt(loss, theta, self.adapted, support).theta_prime
+                return self.meta_learner.adapt(Episode(loss, theta, self.adapted, support)).theta_prime
             # at a constant rate the winner is who bears the last steps' noise best (docs/results/lab-book.md, 9)
             rule = FallingRate(INNER_OPTIMIZERS["adam"], self.cfg.valid_lr, len(support))
             return adapt(loss, theta, self.adapted, support, rule).theta_prime
 
-    def _add_bleu(self, network: Any, theta_prime: dict[str, Tensor], episode: Episode, logs: list[Any]) -> None:
+    def _add_bleu(self, network: Any, theta_prime: dict[str, Tensor], episode: EpisodeSample, logs: list[Any]) -> None:
         """Greedy or beam decoding of the dev set by a copy of the model at theta_prime."""
         adapted = copy.deepcopy(network)
         embedding = adapted.encoder.embed_tokens
@@ -292,3 +321,16 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             metrics.log_scalar("support_loss", support, steps, round=3)  # before the inner steps, base 2
             tokens = sum(log["train_tokens"] for log in logging_outputs)
             metrics.log_speed("tps", tokens, priority=90, round=1)  # support and query, both sides
+
+
+def offer_new_learner() -> None:
+    """Give the task the flags of a learner that was registered after it: what fairseq's `register_task` did."""
+    config = refresh()
+    setattr(MetaTranslationTask, "__dataclass", config)
+    TASK_DATACLASS_REGISTRY[NAME] = config
+    node: Any = config()
+    node._name = NAME
+    ConfigStore.instance().store(name=NAME, group="task", node=node, provider="fairseq")
+
+
+ON_REGISTRATION.append(offer_new_learner)

@@ -1,20 +1,26 @@
-"""The flags of the task ``meta_translation``, and what they must be."""
+"""The flags of the task ``meta_translation``, and what they must be.
+
+What a meta-learner may be told is declared by the learner (meta_learners/settings.py); its flags are made from that.
+"""
 
 # no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
 import math
-from dataclasses import dataclass, field
-from typing import Optional
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Any, Optional, get_args, get_type_hints
 
 from omegaconf import II
 
 from data_prep.base.errors import InputError
-from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS
+from meta_nmt.meta_learners import META_LEARNERS
+from meta_nmt.meta_learners.settings import broken, names_of
 from meta_nmt.tasks.config import TranslationDataConfig
-from meta_nmt.tasks.learner import AUTO, FLAGS
+from meta_nmt.tasks.learner import AUTO, flag, given_settings
 
 
 @dataclass
-class MetaTranslationConfig(TranslationDataConfig):
+class TaskConfig(TranslationDataConfig):
+    """The task's own flags; those of the learners' settings come from the learners."""
+
     source_langs: str = field(
         default="", metadata={"help": "codes of the languages to meta-train on, separated by commas"}
     )
@@ -25,68 +31,20 @@ class MetaTranslationConfig(TranslationDataConfig):
             "sample of each and is scored on its dev set"
         },
     )
-    meta_learner: str = field(
-        default="fomaml",
-        metadata={"help": "one of " + ", ".join(META_LEARNERS) + "; joint is the MultiNMT baseline"},
-    )
+    meta_learner: str = field(default="fomaml", metadata={"help": "one of {learners}; joint is the MultiNMT baseline"})
     meta_batch_size: int = field(default=4, metadata={"help": "tasks a meta-step, over all workers"})
     support_tokens: int = field(
         default=2000, metadata={"help": "tokens (the longer side) of the support batch of each inner step"}
     )
     query_tokens: int = field(default=2000, metadata={"help": "tokens (the longer side) of the query batch"})
     inner_steps: int = field(default=1, metadata={"help": "gradient steps of the inner loop, a support batch each"})
-    inner_lr: Optional[float] = field(  # noqa: UP045  fairseq reads it
+    adapt_params: Optional[str] = field(  # noqa: UP045  fairseq reads it
         default=None,
         metadata={
-            "help": "inner learning rate alpha, where the rates start that meta_sgd, lstm and lslr learn; left out it "
-            "is 0.001 for adam and 0.1 for the others; cts's and lslr's fall to zero over a trajectory"
-        },
-    )
-    inner_optimizer: str = field(
-        default=AUTO,
-        metadata={
-            "help": "inner rule: adam (its state made anew in each episode, with cts and lslr in each trajectory) or "
-            "sgd; auto is adam for fomaml, reptile, cts and lslr, sgd for maml and anil; meta_sgd and lstm have a rule "
-            "of their own"
-        },
-    )
-    adapt_params: str = field(
-        default=AUTO,
-        metadata={
             "help": "what the inner loop moves: emb, emb_enc, all, small (residual embeddings, query transform, "
-            "LayerNorm and biases), or a regular expression for whole names; auto is emb_enc, for anil all, for lstm "
-            "small"
+            "LayerNorm and biases), or a regular expression for whole names; if not given, {groups}"
         },
     )
-    support_weight: float = field(
-        default=0.0,
-        metadata={
-            "help": "share, 0 to 1, of the support gradients in fomaml's, cts's and lslr's outer update; 0 is the paper"
-        },
-    )
-    trajectory_visits: int = field(
-        default=80,
-        metadata={"help": "cts, lslr: episodes of a language, --inner-steps each, before its trajectory starts anew"},
-    )
-    trajectory_tokens: int = field(
-        default=16000,
-        metadata={"help": "cts, lslr: target tokens of the sample that a trajectory reads over and over"},
-    )
-    checkpoint_inner_steps: bool = field(
-        default=False,
-        metadata={
-            "help": "maml, anil, meta_sgd: keep no inner step's activations, recompute them on the way back: the "
-            "memory of one inner step however many there are, about a quarter more time"
-        },
-    )
-    head_params: str = field(
-        default=AUTO,
-        metadata={
-            "help": "what anil's inner loop moves, of --adapt-params: a regular expression for whole names; auto is "
-            "the decoder's last layer, and its output projection where that is not tied"
-        },
-    )
-    lstm_hidden: int = field(default=20, metadata={"help": "hidden units of each layer of the lstm meta-learner"})
     sampling_temperature: float = field(
         default=1.0, metadata={"help": "T of p(language) proportional to tokens^(1/T); 1 follows the data"}
     )
@@ -102,8 +60,8 @@ class MetaTranslationConfig(TranslationDataConfig):
     valid_lr: float = field(
         default=1e-3,
         metadata={
-            "help": "learning rate of the first of these steps, falling to zero over them (Adam; meta_sgd, lslr and "
-            "lstm take their own)"
+            "help": "learning rate of the first of these steps, falling to zero over them (Adam; a learner with "
+            "a rule that it has learnt takes that)"
         },
     )
     valid_batch_tokens: int = field(
@@ -118,31 +76,97 @@ class MetaTranslationConfig(TranslationDataConfig):
     seed: int = II("common.seed")
 
 
-def idle_flags(learner: str) -> list[str]:
-    """Names of the configuration's fields that do nothing with this meta-learner."""
-    kind = META_LEARNERS[learner]
-    idle = [flag for setting, flag in FLAGS.items() if setting not in kind.uses]
-    idle += [] if kind.keeps_trajectories else ["trajectory_visits", "trajectory_tokens"]
-    return [*idle, "valid_lr"] if kind.learned_rule else idle
+@dataclass
+class SettingFlag:
+    """A setting that some learners have, as one flag. help, default: learners by what each says of it."""
+
+    type: type
+    help: dict[str, list[str]]
+    default: dict[str, list[str]]
+
+    def text(self) -> str:
+        """The flag's help: who has it, what it is, and its default."""
+        helps = [f"{', '.join(learners)}: {text}" for text, learners in self.help.items()]
+        return "; ".join(helps) + (f" (default: {self.defaults()})" if self.defaults() else "")
+
+    def defaults(self) -> str:
+        """The defaults that are more than "left open", with the learners that have each where they differ."""
+        known = {value: learners for value, learners in self.default.items() if value not in ("None", "False")}
+        return ", ".join(v if len(known) == 1 else f"{v} for {', '.join(who)}" for v, who in known.items())
 
 
-def check_config(cfg: MetaTranslationConfig) -> None:
+def setting_flags() -> dict[str, SettingFlag]:
+    """The flags of all registered learners' settings, by name.
+
+    Raises:
+        ValueError: two learners have a setting of one name and different types.
+    """
+    flags: dict[str, SettingFlag] = {}
+    for learner, kind in META_LEARNERS.items():
+        types = get_type_hints(kind.settings_type)
+        for f in fields(kind.settings_type):
+            plain = next(t for t in (*get_args(types[f.name]), types[f.name]) if t is not type(None))
+            known = flags.setdefault(f.name, SettingFlag(plain, {}, {}))
+            if known.type is not plain:
+                raise ValueError(
+                    f"setting {f.name} of meta-learner {learner} must be of type {known.type.__name__}, as another "
+                    f"learner's is, but is of type {plain.__name__}"
+                )
+            known.help.setdefault(f.metadata["help"], []).append(learner)
+            known.default.setdefault(str(f.default), []).append(learner)
+    return flags
+
+
+def with_settings(task_config: type[TaskConfig]) -> type[TaskConfig]:
+    """The configuration with a field for each setting of the registered learners; None where it is left open."""
+    if taken := setting_flags().keys() & {f.name for f in fields(task_config)}:
+        raise ValueError(f"a meta-learner's setting must not be called {min(taken)}: the task has a flag of that name")
+    derived: list[tuple[str, Any, Any]] = [
+        (name, bool, field(default=False, metadata={"help": of.text()}))
+        if of.type is bool
+        else (name, Optional[of.type], field(default=None, metadata={"help": of.text()}))  # noqa: UP045
+        for name, of in setting_flags().items()
+    ]
+    groups = SettingFlag(str, {}, {})
+    for learner, kind in META_LEARNERS.items():
+        groups.default.setdefault(kind.group, []).append(learner)
+    words = {"learners": ", ".join(META_LEARNERS), "groups": groups.defaults()}
+    for f in (f for f in fields(task_config) if f.name in ("meta_learner", "adapt_params")):
+        text = f.metadata["help"].format(**words)  # these list the learners
+        derived.append((f.name, f.type, field(default=f.default, metadata={"help": text})))
+    config = make_dataclass("MetaTranslationConfig", derived, bases=(task_config,))
+    config.__module__ = __name__  # fairseq pickles it for its workers
+    return config
+
+
+MetaTranslationConfig: Any = with_settings(TaskConfig)  # a type; `refresh` makes it anew
+
+
+def refresh() -> type[TaskConfig]:
+    """The configuration again, after a learner was registered."""
+    global MetaTranslationConfig
+    MetaTranslationConfig = with_settings(TaskConfig)
+    return MetaTranslationConfig
+
+
+def idle_flags(cfg: Any) -> list[str]:
+    """Names of the fields that a configuration sets and that do nothing with its meta-learner."""
+    kind, task = META_LEARNERS[cfg.meta_learner], TaskConfig()
+    others = setting_flags().keys() - set(names_of(kind.settings_type))
+    idle = [name for name in others if getattr(cfg, name, None) not in (None, AUTO, False)]
+    return sorted(idle) + (["valid_lr"] if kind.learned_rule and cfg.valid_lr != task.valid_lr else [])
+
+
+def check_config(cfg: Any) -> None:
     """All contradictions at once, before any work starts (InputError)."""
-    optimizers = [AUTO, *INNER_OPTIMIZERS]
     rules = [
         ("source_langs", bool(cfg.source_langs), "must name at least one language"),
         ("target_lang", bool(cfg.target_lang), "must be given"),
         ("meta_learner", cfg.meta_learner in META_LEARNERS, f"must be one of {', '.join(META_LEARNERS)}"),
-        ("inner_optimizer", cfg.inner_optimizer in optimizers, f"must be one of {', '.join(optimizers)}"),
         ("meta_batch_size", cfg.meta_batch_size >= 1, "must be at least 1"),
         ("support_tokens", cfg.support_tokens >= 1, "must be at least 1"),
         ("query_tokens", cfg.query_tokens >= 1, "must be at least 1"),
         ("inner_steps", cfg.inner_steps >= 1, "must be at least 1"),
-        ("inner_lr", cfg.inner_lr is None or 0 < cfg.inner_lr < math.inf, "must be above 0, and finite"),
-        ("support_weight", 0 <= cfg.support_weight <= 1, "must be from 0 to 1"),
-        ("trajectory_visits", cfg.trajectory_visits >= 1, "must be at least 1"),
-        ("trajectory_tokens", cfg.trajectory_tokens >= 1, "must be at least 1"),
-        ("lstm_hidden", cfg.lstm_hidden >= 1, "must be at least 1"),
         ("sampling_temperature", cfg.sampling_temperature > 0, "must be above 0"),
         ("query_noise", 0 <= cfg.query_noise < math.inf, "must be at least 0, and finite"),
         ("updates_per_epoch", cfg.updates_per_epoch >= 1, "must be at least 1"),
@@ -151,11 +175,11 @@ def check_config(cfg: MetaTranslationConfig) -> None:
         ("valid_batch_tokens", cfg.valid_batch_tokens >= 1, "must be at least 1"),
         ("valid_sample_tokens", cfg.valid_sample_tokens >= 1, "must be at least 1"),
     ]
+    wrong = [f"`{flag(name)}` {rule}, but is {getattr(cfg, name)!r}" for name, ok, rule in rules if not ok]
     if cfg.meta_learner in META_LEARNERS:
-        defaults, idle = MetaTranslationConfig(), f"does nothing with --meta-learner {cfg.meta_learner}"
-        rules += [(name, getattr(cfg, name) == getattr(defaults, name), idle) for name in idle_flags(cfg.meta_learner)]
-    broken = [
-        f"`--{name.replace('_', '-')}` {rule}, but is {getattr(cfg, name)!r}" for name, ok, rule in rules if not ok
-    ]
-    if broken:
-        raise InputError("; ".join(broken))
+        kind, idle = META_LEARNERS[cfg.meta_learner], f"does nothing with --meta-learner {cfg.meta_learner}"
+        errors = broken(kind.settings_type, given_settings(cfg, kind))
+        wrong += [f"`{flag(error.setting)}` {error.reason}" for error in errors]
+        wrong += [f"`{flag(name)}` {idle}, but is {getattr(cfg, name)!r}" for name in idle_flags(cfg)]
+    if wrong:
+        raise InputError("; ".join(wrong))

@@ -17,6 +17,7 @@ from benchmarks.few_shot.models import ConvNet, Regressor, stack
 from benchmarks.few_shot.plans import OMNIGLOT, SINUSOID
 from benchmarks.few_shot.run import save_row
 from data_prep.base.errors import InputError
+from meta_nmt.meta_learners import Episode
 from meta_nmt.meta_learners.inner_loop import SGD
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "omniglot"
@@ -68,7 +69,7 @@ def test_an_episode_over_a_stack_is_the_episodes_of_its_tasks(name):
     def gradients(tasks):
         copies = stack(theta, len(range(3)[tasks]))
         sides = [[Batch(b.inputs[tasks], b.targets[tasks])] * n for b, n in ((support, 2), (query, 1))]
-        return learner.episode(network.loss, copies, list(copies), *sides).gradients
+        return learner.episode(Episode(network.loss, copies, list(copies), *sides)).gradients
 
     whole, singles = gradients(slice(0, 3)), [gradients(slice(n, n + 1)) for n in range(3)]
     assert set(whole) == set(singles[0])

@@ -9,7 +9,9 @@ from meta_nmt.data.episodes import EpisodeSizes
 from meta_nmt.data.language_pack import LanguagePack
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.data.trajectories import TrajectoryDataset
-from meta_nmt.meta_learners import FOMAML, INNER_OPTIMIZERS, MetaLearnerSettings, TrajectoryShifting, Visit
+from meta_nmt.meta_learners import Episode, Visit
+from meta_nmt.meta_learners.maml import FOMAML, FOMAMLSettings
+from meta_nmt.meta_learners.trajectory_shifting import TrajectorySettings, TrajectoryShifting
 
 ALPHA = 0.1
 VISITS, SAMPLE = 5, 120
@@ -24,13 +26,20 @@ def start(*values):
     return {"theta": torch.tensor(values, dtype=torch.float64, requires_grad=True)}
 
 
-def learner(theta, rule="sgd", **more):
-    return TrajectoryShifting(MetaLearnerSettings(INNER_OPTIMIZERS[rule](ALPHA), ALPHA, **more), theta, list(theta))
+class ConstantRate(TrajectoryShifting):
+    """Steps of one rate along the whole trajectory, so that where it goes is easy to say."""
+
+    def rule(self, names, steps=None):
+        return super().rule(names)
+
+
+def learner(theta, rule="sgd", kind=ConstantRate):
+    return kind(TrajectorySettings(rule, ALPHA, trajectory_visits=VISITS), theta, list(theta))
 
 
 def run(shifting, theta, task, trajectory, support, query, loss=quadratic):
-    shifting.visit(Visit(task, trajectory, torch.arange(len(theta["theta"])), len(theta["theta"]), VISITS))
-    return shifting.episode(loss, theta, ["theta"], support, query)
+    visit = Visit(task, trajectory, torch.arange(len(theta["theta"])), len(theta["theta"]))
+    return shifting.episode(Episode(loss, theta, ["theta"], support, query, visit))
 
 
 def test_a_task_goes_on_from_its_displacement_and_shifts_with_theta():
@@ -48,6 +57,16 @@ def test_a_task_goes_on_from_its_displacement_and_shifts_with_theta():
     torch.testing.assert_close(anew.gradients["theta"], two["theta"] - ALPHA * (two["theta"] - support) - query)
 
 
+def test_the_rate_falls_to_zero_over_a_trajectory():
+    theta, support, query = start(1.0, -2.0), torch.tensor([5.0, 5.0]), torch.tensor([0.0, 0.0])
+    shifting, point = learner(theta, kind=TrajectoryShifting), theta["theta"].detach().clone()
+    for number in range(2 * VISITS):  # two inner steps an episode
+        point -= ALPHA * (1 - number / (2 * VISITS)) * (point - support)
+        if number % 2:
+            result = run(shifting, theta, "aa", 0, [support, support], [query])
+            torch.testing.assert_close(result.gradients["theta"], point - query)
+
+
 def test_adam_keeps_its_moments_along_the_way():
     theta = start(1.0, -2.0)
     shifting, points = learner(theta, "adam"), torch.randn(6, 2, dtype=torch.float64)
@@ -63,11 +82,11 @@ def test_adam_keeps_its_moments_along_the_way():
 
 def test_without_a_visit_it_is_fomaml():
     theta, batches = start(1.0, -2.0), [torch.randn(2) for _ in range(4)]
-    given = MetaLearnerSettings(INNER_OPTIMIZERS["adam"](ALPHA), ALPHA, support_weight=0.3)
-    shifting, fomaml = (kind(given, theta, ["theta"]) for kind in (TrajectoryShifting, FOMAML))
+    shifting = TrajectoryShifting(TrajectorySettings("adam", ALPHA, support_weight=0.3), theta, ["theta"])
+    fomaml = FOMAML(FOMAMLSettings("adam", ALPHA, support_weight=0.3), theta, ["theta"])
+    episode = Episode(quadratic, theta, ["theta"], batches[:3], batches[3:])
     for _ in range(2):
-        ours = shifting.episode(quadratic, theta, ["theta"], batches[:3], batches[3:])
-        theirs = fomaml.episode(quadratic, theta, ["theta"], batches[:3], batches[3:])
+        ours, theirs = shifting.episode(episode), fomaml.episode(episode)
         torch.testing.assert_close(ours.gradients, theirs.gradients)
         torch.testing.assert_close(ours.support_losses + ours.query_losses, theirs.support_losses + theirs.query_losses)
 
@@ -82,14 +101,16 @@ def test_rows_that_an_episode_brings_are_those_of_its_task():
 
     def visit(rows, batch):
         theta = {"rows": torch.zeros(2, 1, dtype=torch.float64, requires_grad=True), "theta": weight}
-        shifting.visit(Visit("aa", 0, torch.tensor(rows), 6, VISITS))
         seen = []
 
         def spy(params, batch):
             seen.append(params["rows"].detach().clone())
             return loss_fn(params, batch)
 
-        shifting.episode(spy, theta, ["rows", "theta"], [torch.tensor(batch)], [torch.tensor(batch)])
+        batches = [torch.tensor(batch)]
+        shifting.episode(
+            Episode(spy, theta, ["rows", "theta"], batches, batches, Visit("aa", 0, torch.tensor(rows), 6))
+        )
         return [list(map(float, points)) for points in seen]
 
     assert visit([4, 1], [1.0, 2.0]) == [[0, 0], pytest.approx([-0.1, -0.2])], "before and after the step"

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
-from meta_nmt.meta_learners import INNER_OPTIMIZERS, LSLR, META_PREFIX, FallingRate, MetaLearnerSettings, Visit
-from meta_nmt.meta_learners.layer_rates import JUDGED, SPEED, layer_of
+from meta_nmt.meta_learners import META_PREFIX, Episode, Visit
+from meta_nmt.meta_learners.layer_rates import JUDGED, LSLR, SPEED, layer_of
+from meta_nmt.meta_learners.trajectory_shifting import TrajectorySettings
 
 ALPHA, VISITS = 0.1, 8
 NAMES = ["encoder.layers.0.fc1.weight", "encoder.layers.0.fc2.weight", "encoder.layers.1.fc1.weight", "transform"]
@@ -23,13 +24,13 @@ def start(names=NAMES, seed=1):
 
 
 def learner(theta, rule="sgd", visits=VISITS):
-    falling = FallingRate(INNER_OPTIMIZERS[rule], ALPHA, visits)
-    return LSLR(MetaLearnerSettings(falling, ALPHA), theta, list(theta)).double()
+    settings = TrajectorySettings(rule, ALPHA, trajectory_visits=visits)
+    return LSLR(settings, theta, list(theta)).double()
 
 
 def visit(rates, theta, support, query, loss=quadratic, trajectory=0):
-    rates.visit(Visit("aa", trajectory, torch.zeros(0, dtype=torch.long), 0, VISITS))
-    return rates.episode(loss, theta, list(theta), [support], [query])
+    visit = Visit("aa", trajectory, torch.zeros(0, dtype=torch.long), 0)
+    return rates.episode(Episode(loss, theta, list(theta), [support], [query], visit))
 
 
 def own(result):
@@ -122,7 +123,7 @@ def test_fine_tuning_ends_at_a_rate_of_zero_however_long_it_is():
     expected = theta[NAMES[0]].detach().clone()
     for step in range(20):
         expected -= 2 * ALPHA * (1 - step / 20) * (expected - target)
-    adapted = rates.adapt(quadratic, theta, NAMES[:1], [target] * 20).theta_prime
+    adapted = rates.adapt(Episode(quadratic, theta, NAMES[:1], [target] * 20)).theta_prime
     torch.testing.assert_close(adapted[NAMES[0]], expected)
     rule, state, params = rates.rule(NAMES[:1], 20), None, [theta[NAMES[0]].detach()]
     for _ in range(20):

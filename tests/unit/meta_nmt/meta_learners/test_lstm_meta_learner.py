@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from meta_nmt.meta_learners import META_LEARNERS, META_PREFIX, LSTMMetaLearner, MetaLearnerSettings, adapt
+from meta_nmt.meta_learners import META_PREFIX, Episode, adapt
 from meta_nmt.meta_learners.inner_loop import SGD
-from meta_nmt.meta_learners.lstm_meta_learner import CLIP_NORM, preprocess
+from meta_nmt.meta_learners.lstm_meta_learner import CLIP_NORM, LSTMMetaLearner, LSTMSettings, preprocess
 
 ALPHA = 0.05
 
@@ -31,7 +31,7 @@ def start():
 
 def make(cls=LSTMMetaLearner, adapted=("inner", "bias", "outer"), spread=0.3):
     """Weights larger than at the start, so that every gate depends on every input."""
-    learner = cls(MetaLearnerSettings(SGD(ALPHA), ALPHA, lstm_hidden=5), start(), adapted).double()
+    learner = cls(LSTMSettings(ALPHA, lstm_hidden=5), start(), adapted).double()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for weight in learner.parameters():
@@ -43,12 +43,12 @@ class ForcedGates(LSTMMetaLearner):
     """f = 1 and i = alpha: gradient descent."""
 
     def gates(self, grad, loss, theta, state):
-        return torch.ones_like(theta), torch.full_like(theta, self.settings.alpha), None
+        return torch.ones_like(theta), torch.full_like(theta, self.settings.inner_lr), None
 
 
 def test_forced_gates_are_gradient_descent_bit_for_bit():
     theta, support = start(), [task(n) for n in range(4)]
-    ours = make(ForcedGates).adapt(loss_fn, theta, list(theta), support).theta_prime
+    ours = make(ForcedGates).adapt(Episode(loss_fn, theta, list(theta), support)).theta_prime
     peer = adapt(loss_fn, theta, list(theta), support, SGD(ALPHA)).theta_prime
     for name in theta:
         assert torch.equal(ours[name], peer[name]), f"{name} differs by {(ours[name] - peer[name]).abs().max():.1e}"
@@ -56,7 +56,7 @@ def test_forced_gates_are_gradient_descent_bit_for_bit():
 
 def test_unforced_gates_are_close_to_gradient_descent_at_the_start():
     theta, support = start(), [task(0)]
-    ours = make(spread=0.0).adapt(loss_fn, theta, list(theta), support).theta_prime["outer"]
+    ours = make(spread=0.0).adapt(Episode(loss_fn, theta, list(theta), support)).theta_prime["outer"]
     peer = adapt(loss_fn, theta, list(theta), support, SGD(ALPHA)).theta_prime["outer"]
     assert not torch.equal(ours, peer), "the LSTM's gates must have a say"
     torch.testing.assert_close(ours, peer, rtol=0.01, atol=0.01)
@@ -102,7 +102,7 @@ def test_gradients_equal_finite_differences_with_the_learners_gradients_as_const
     monkeypatch.setattr("meta_nmt.meta_learners.lstm_meta_learner.CLIP_NORM", math.inf)
     theta, support, query = start(), [task(n) for n in range(3)], [task(8), task(9)]
     learner = make(adapted=adapted)
-    gradients = learner.episode(loss_fn, theta, adapted, support, query).gradients
+    gradients = learner.episode(Episode(loss_fn, theta, adapted, support, query)).gradients
     assert set(gradients) == set(theta) | {META_PREFIX + n for n, _ in learner.named_parameters()}, "names"
     value = surrogate(learner, theta, adapted, support, query)
     cells = [theta[n].detach().clone() for n in adapted]
@@ -117,8 +117,8 @@ def test_gradients_equal_finite_differences_with_the_learners_gradients_as_const
 def test_a_parameter_outside_the_inner_loop_gets_its_query_gradient():
     theta, support, query = start(), [task(0)], [task(1)]
     learner = make(adapted=["bias"])
-    got = learner.episode(loss_fn, theta, ["bias"], support, query).gradients["inner"]
-    theta_prime = learner.adapt(loss_fn, theta, ["bias"], support).theta_prime
+    got = learner.episode(Episode(loss_fn, theta, ["bias"], support, query)).gradients["inner"]
+    theta_prime = learner.adapt(Episode(loss_fn, theta, ["bias"], support)).theta_prime
     (expected,) = torch.autograd.grad(loss_fn(theta_prime, query[0]), [theta_prime["inner"]])
     assert torch.equal(got, expected)
 
@@ -130,9 +130,9 @@ def test_only_the_lstms_gradient_is_clipped(monkeypatch):
         return 1e4 * loss_fn(params, batch)
 
     learner = make()
-    clipped = learner.episode(large, theta, *arguments).gradients
+    clipped = learner.episode(Episode(large, theta, *arguments)).gradients
     monkeypatch.setattr("meta_nmt.meta_learners.lstm_meta_learner.CLIP_NORM", math.inf)
-    whole = learner.episode(large, theta, *arguments).gradients
+    whole = learner.episode(Episode(large, theta, *arguments)).gradients
     own = [name for name in whole if name.startswith(META_PREFIX)]
     norms = [float(torch.cat([g[n].flatten() for n in own]).norm()) for g in (clipped, whole)]
     assert norms[1] > CLIP_NORM, "nothing to clip: the test says nothing"
@@ -152,9 +152,9 @@ def test_theta_is_untouched_even_when_the_query_raises():
             raise RuntimeError("out of memory")
         return loss_fn(params, batch)
 
-    make().episode(loss_fn, theta, list(theta), [task(0)] * 2, [task(1)])
+    make().episode(Episode(loss_fn, theta, list(theta), [task(0)] * 2, [task(1)]))
     with pytest.raises(RuntimeError, match="out of memory"):
-        make().episode(fails_on_query, theta, list(theta), [task(0)], [None])
+        make().episode(Episode(fails_on_query, theta, list(theta), [task(0)], [None]))
     for name, p in theta.items():
         assert torch.equal(p, before[name]), f"{name} was written to"
         assert p.grad is None, f"{name} got a gradient"
@@ -181,10 +181,12 @@ def test_each_coordinate_has_a_state_of_its_own_and_shares_the_weights():
 def test_any_number_of_rows():
     """Residual rows: none when the learner is made, three in one episode and five in the next."""
     empty = {"rows": torch.zeros(0, 2, dtype=torch.float64, requires_grad=True)}
-    learner = LSTMMetaLearner(MetaLearnerSettings(SGD(ALPHA), ALPHA), empty, ["rows"]).double()
+    learner = LSTMMetaLearner(LSTMSettings(ALPHA), empty, ["rows"]).double()
     for rows in (3, 5, 0):
         theta = {"rows": torch.ones(rows, 2, dtype=torch.float64, requires_grad=True)}
-        result = learner.episode(lambda p, b: (p["rows"] - b).square().sum(), theta, ["rows"], [2.0, 2.0], [3.0])
+        result = learner.episode(
+            Episode(lambda p, b: (p["rows"] - b).square().sum(), theta, ["rows"], [2.0, 2.0], [3.0])
+        )
         assert result.gradients["rows"].shape == (rows, 2)
 
 
@@ -196,5 +198,5 @@ def test_preprocessing_of_the_paper():
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_a_rate_that_no_gate_can_have_is_refused(alpha):
-    with pytest.raises(ValueError, match=f"alpha must lie between 0 and 1 for the lstm meta-learner, but is {alpha:g}"):
-        META_LEARNERS["lstm"](MetaLearnerSettings(SGD(alpha), alpha), start(), ["bias"])
+    with pytest.raises(ValueError, match=f"inner_lr must be above 0 and below 1, but is {alpha}"):
+        LSTMSettings(alpha)

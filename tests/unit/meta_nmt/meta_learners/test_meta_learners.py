@@ -2,20 +2,20 @@
 
 import pytest
 import torch
+from learners import make
 
 from meta_nmt.meta_learners import (
-    FOMAML,
-    MAML,
     META_LEARNERS,
     META_PREFIX,
-    Joint,
-    MetaLearnerSettings,
-    Reptile,
+    Episode,
     adapt,
     register_meta_learner,
     select_parameters,
 )
 from meta_nmt.meta_learners.inner_loop import SGD, Adam, FallingRate
+from meta_nmt.meta_learners.joint import Joint
+from meta_nmt.meta_learners.maml import FOMAML, MAML
+from meta_nmt.meta_learners.reptile import Reptile
 
 ALPHA = 0.05
 SIZE = 4
@@ -43,8 +43,8 @@ def start():
     return {"theta": torch.arange(1.0, SIZE + 1, dtype=torch.float64).requires_grad_()}
 
 
-def settings(rule=None, **more):
-    return MetaLearnerSettings(rule or SGD(ALPHA), ALPHA, **more)
+def settings(**more):
+    return {"inner_optimizer": "sgd", "inner_lr": ALPHA, "head_params": ".*"} | more
 
 
 def adapted_by_hand(theta, support, steps):
@@ -56,11 +56,11 @@ def adapted_by_hand(theta, support, steps):
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("tasks", [1, 4])
 def test_fomaml_gradient_equals_the_closed_form(steps, tasks):
-    learner, theta = FOMAML(settings(), start(), ["theta"]), start()
+    learner, theta = make(FOMAML, settings(), start(), ["theta"]), start()
     total, expected = torch.zeros(SIZE, dtype=torch.float64), torch.zeros(SIZE, dtype=torch.float64)
     for task in range(tasks):
         support, query = Quadratic(2 * task), Quadratic(2 * task + 1)
-        total += learner.episode(loss_fn, theta, ["theta"], [support] * steps, [query]).gradients["theta"]
+        total += learner.episode(Episode(loss_fn, theta, ["theta"], [support] * steps, [query])).gradients["theta"]
         expected += query.gradient(adapted_by_hand(theta["theta"].detach(), support, steps))
     torch.testing.assert_close(total, expected, rtol=1e-12, atol=1e-12, msg=f"{steps} steps, {tasks} tasks")
 
@@ -69,8 +69,8 @@ def test_fomaml_gradient_equals_the_closed_form(steps, tasks):
 def test_maml_gradient_equals_the_closed_form(steps):
     """The query gradient at theta', times the Jacobian (I - alpha H)^n, transposed."""
     support, query, theta = Quadratic(0), Quadratic(1), start()
-    learner = MAML(settings(), theta, ["theta"])
-    gradient = learner.episode(loss_fn, theta, ["theta"], [support] * steps, [query]).gradients["theta"]
+    learner = make(MAML, settings(), theta, ["theta"])
+    gradient = learner.episode(Episode(loss_fn, theta, ["theta"], [support] * steps, [query])).gradients["theta"]
     jacobian = torch.linalg.matrix_power(torch.eye(SIZE, dtype=torch.float64) - ALPHA * support.hessian, steps)
     first_order = query.gradient(adapted_by_hand(theta["theta"].detach(), support, steps))
     torch.testing.assert_close(gradient, jacobian.T @ first_order, rtol=1e-12, atol=1e-12)
@@ -81,8 +81,8 @@ def test_maml_gradient_equals_the_closed_form(steps):
 def test_reptile_gradient_equals_the_closed_form(steps):
     """Support and query are inner steps alike: n steps on one quadratic, then one on another."""
     support, query, theta = Quadratic(0), Quadratic(1), start()
-    learner = Reptile(settings(), theta, ["theta"])
-    gradient = learner.episode(loss_fn, theta, ["theta"], [support] * steps, [query]).gradients["theta"]
+    learner = make(Reptile, settings(), theta, ["theta"])
+    gradient = learner.episode(Episode(loss_fn, theta, ["theta"], [support] * steps, [query])).gradients["theta"]
     before = theta["theta"].detach()
     after = adapted_by_hand(adapted_by_hand(before, support, steps), query, 1)
     torch.testing.assert_close(gradient, (before - after) / (ALPHA * (steps + 1)), rtol=1e-12, atol=1e-12)
@@ -95,15 +95,15 @@ def test_reptile_gives_parameters_that_stay_the_mean_gradient_along_the_way():
     def both(params, batch):
         return loss_fn({"theta": params["moves"] + params["stays"]}, batch)
 
-    learner = Reptile(settings(), theta, ["moves"])
-    gradients = learner.episode(both, theta, ["moves"], [Quadratic(0), Quadratic(1)], [Quadratic(2)]).gradients
+    learner = make(Reptile, settings(), theta, ["moves"])
+    gradients = learner.episode(Episode(both, theta, ["moves"], [Quadratic(0), Quadratic(1)], [Quadratic(2)])).gradients
     torch.testing.assert_close(gradients["stays"], gradients["moves"], rtol=1e-10, atol=1e-10)
 
 
 def test_support_weight_mixes_in_the_support_gradients():
     support, query, theta = Quadratic(0), Quadratic(1), start()
-    learner = FOMAML(settings(support_weight=0.3), theta, ["theta"])
-    result = learner.episode(loss_fn, theta, ["theta"], [support] * 2, [query])
+    learner = make(FOMAML, settings(support_weight=0.3), theta, ["theta"])
+    result = learner.episode(Episode(loss_fn, theta, ["theta"], [support] * 2, [query]))
     by_hand = theta["theta"].detach()
     steps = [support.gradient(adapted_by_hand(by_hand, support, n)) for n in (0, 1)]
     expected = 0.7 * query.gradient(adapted_by_hand(by_hand, support, 2)) + 0.3 * (steps[0] + steps[1]) / 2
@@ -112,7 +112,9 @@ def test_support_weight_mixes_in_the_support_gradients():
 
 def test_joint_averages_all_batches_at_theta():
     batches, theta = [Quadratic(n) for n in range(3)], start()
-    result = Joint(settings(), start(), ["theta"]).episode(loss_fn, theta, ["theta"], batches[:2], batches[2:])
+    result = make(Joint, settings(), start(), ["theta"]).episode(
+        Episode(loss_fn, theta, ["theta"], batches[:2], batches[2:])
+    )
     expected = sum(b.gradient(theta["theta"].detach()) for b in batches) / 3
     torch.testing.assert_close(result.gradients["theta"], expected, rtol=1e-12, atol=1e-12)
     assert (len(result.support_losses), len(result.query_losses)) == (2, 1), "one loss a batch"
@@ -161,7 +163,7 @@ def test_only_the_named_parameters_move_and_theta_is_never_written():
 def test_theta_survives_an_episode_that_raises(name, fails_on):
     """Bit for bit, whichever of two support and two query batches runs out of memory; the learner's own as well."""
     theta, calls = start(), []
-    learner = META_LEARNERS[name](settings(), theta, ["theta"]).double()
+    learner = make(META_LEARNERS[name], settings(), theta, ["theta"]).double()
     before = {key: value.detach().clone() for key, value in [*theta.items(), *learner.state_dict().items()]}
 
     def fails(params, batch):
@@ -172,7 +174,7 @@ def test_theta_survives_an_episode_that_raises(name, fails_on):
 
     batches = [Quadratic(n) for n in range(4)]
     with pytest.raises(RuntimeError, match="out of memory"):
-        learner.episode(fails, theta, ["theta"], batches[:2], batches[2:])
+        learner.episode(Episode(fails, theta, ["theta"], batches[:2], batches[2:]))
     for key, value in [*theta.items(), *learner.state_dict().items()]:
         assert torch.equal(value, before[key]), f"{key} changed"
     assert all(p.grad is None for p in [theta["theta"], *learner.parameters()]), "something got a gradient"
@@ -181,19 +183,19 @@ def test_theta_survives_an_episode_that_raises(name, fails_on):
 @pytest.mark.parametrize("name", META_LEARNERS)
 def test_an_episode_writes_to_nothing_and_reports_each_batch(name):
     theta = {key: torch.randn(SIZE, dtype=torch.float64, requires_grad=True) for key in ("moves", "stays")}
-    learner = META_LEARNERS[name](settings(), theta, ["moves"]).double()
+    learner = make(META_LEARNERS[name], settings(), theta, ["moves"]).double()
     before = {key: value.detach().clone() for key, value in [*theta.items(), *learner.state_dict().items()]}
 
     def both(params, batch):
         return loss_fn({"theta": params["moves"] + params["stays"]}, batch)
 
-    result = learner.episode(both, theta, ["moves"], [Quadratic(0), Quadratic(1)], [Quadratic(2)])
+    result = learner.episode(Episode(both, theta, ["moves"], [Quadratic(0), Quadratic(1)], [Quadratic(2)]))
     own = {META_PREFIX + key for key, _ in learner.named_parameters()}
     assert result.gradients.keys() == theta.keys() | own, "a gradient for each parameter"
     assert all(g.abs().sum() > 0 and g.isfinite().all() for n, g in result.gradients.items() if n in theta)
     assert (len(result.support_losses), len(result.query_losses)) == (2, 1), "one loss a batch"
     assert not any(loss.requires_grad for loss in result.support_losses + result.query_losses), "detached"
-    inner = learner.adapt(both, theta, ["moves"], [Quadratic(0)])
+    inner = learner.adapt(Episode(both, theta, ["moves"], [Quadratic(0)]))
     assert inner.theta_prime["stays"] is theta["stays"], "what does not adapt is theta's own"
     assert inner.theta_prime["moves"].is_leaf and not torch.equal(inner.theta_prime["moves"], theta["moves"])
     for key, value in [*theta.items(), *learner.state_dict().items()]:

@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from learners import make
 from torch import nn
 
-from meta_nmt.meta_learners import ANIL, FOMAML, MAML, MetaLearnerSettings, MetaSGD
+from meta_nmt.meta_learners import Episode
+from meta_nmt.meta_learners.anil import ANIL
 from meta_nmt.meta_learners.inner_loop import SGD, Adam
+from meta_nmt.meta_learners.maml import FOMAML, MAML
+from meta_nmt.meta_learners.meta_sgd import MetaSGD
 
 ALPHA = 0.1
 RULES = {"sgd": SGD(ALPHA), "adam": Adam(ALPHA)}
@@ -80,7 +84,7 @@ def relative_error(gradients, expected):
 
 
 def settings(rule="sgd", **more):
-    return MetaLearnerSettings(RULES[rule], ALPHA, **more)
+    return {"inner_optimizer": rule, "inner_lr": ALPHA} | more
 
 
 @pytest.mark.parametrize("checkpoint", [False, True], ids=["kept", "recomputed"])
@@ -88,8 +92,8 @@ def settings(rule="sgd", **more):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_maml_equals_finite_differences(rule, steps, checkpoint):
     theta, support, query = start(), batches(steps), batches(2, first=50)
-    learner = MAML(settings(rule, checkpoint_inner_steps=checkpoint), theta, list(theta))
-    result = learner.episode(loss_fn, theta, list(theta), support, query)
+    learner = make(MAML, settings(rule, checkpoint_inner_steps=checkpoint), theta, list(theta))
+    result = learner.episode(Episode(loss_fn, theta, list(theta), support, query))
     expected = finite_differences(lambda t: objective(t, support, query, OPTIMISERS[rule]), theta)
     error = relative_error(result.gradients, expected)
     assert error < 1e-5, f"relative error {error}"
@@ -100,17 +104,15 @@ def test_maml_equals_finite_differences(rule, steps, checkpoint):
 def test_without_the_second_order_term_it_is_another_gradient(rule, steps):
     """FOMAML's gradient is far from finite differences, so that the test above can fail."""
     theta, support, query = start(), batches(steps), batches(2, first=50)
-    second, first = (
-        cls(settings(rule), theta, list(theta)).episode(loss_fn, theta, list(theta), support, query).gradients
-        for cls in (MAML, FOMAML)
-    )
+    episode = Episode(loss_fn, theta, list(theta), support, query)
+    second, first = (make(cls, settings(rule), theta, list(theta)).episode(episode).gradients for cls in (MAML, FOMAML))
     assert relative_error(first, second) > 0.01, "the second-order term must be worth something here"
 
 
 def test_parameters_that_stay_get_their_mixed_second_derivative():
     theta, support, query = start(), batches(3), batches(1, first=50)
     adapted = ["0.weight", "2.bias"]
-    result = MAML(settings(), theta, adapted).episode(loss_fn, theta, adapted, support, query)
+    result = make(MAML, settings(), theta, adapted).episode(Episode(loss_fn, theta, adapted, support, query))
     expected = finite_differences(
         lambda t: objective(t, support, query, OPTIMISERS["sgd"], lambda name: name in adapted), theta
     )
@@ -121,8 +123,8 @@ def test_parameters_that_stay_get_their_mixed_second_derivative():
 @pytest.mark.parametrize("rule", RULES)
 def test_anil_equals_finite_differences(rule, checkpoint):
     theta, support, query = start(), batches(3), batches(2, first=50)
-    learner = ANIL(settings(rule, head=HEAD, checkpoint_inner_steps=checkpoint), theta, list(theta))
-    result = learner.episode(loss_fn, theta, list(theta), support, query)
+    learner = make(ANIL, settings(rule, head_params=HEAD, checkpoint_inner_steps=checkpoint), theta, list(theta))
+    result = learner.episode(Episode(loss_fn, theta, list(theta), support, query))
     expected = finite_differences(
         lambda t: objective(t, support, query, OPTIMISERS[rule], lambda name: name.startswith("2.")), theta
     )
@@ -137,26 +139,36 @@ def test_the_body_of_anil_does_not_move_in_the_inner_loop():
         seen.append({name: p.detach().clone() for name, p in parameters.items()})
         return loss_fn(parameters, batch)
 
-    learner = ANIL(settings(head=HEAD), theta, list(theta))
-    learner.episode(spy, theta, list(theta), batches(3), batches(1, first=50))
-    adapted = learner.adapt(loss_fn, theta, list(theta), batches(3)).theta_prime
+    learner = make(ANIL, settings(head_params=HEAD), theta, list(theta))
+    learner.episode(Episode(spy, theta, list(theta), batches(3), batches(1, first=50)))
+    adapted = learner.adapt(Episode(loss_fn, theta, list(theta), batches(3))).theta_prime
     for name, value in theta.items():
         ends = [seen[-1][name], adapted[name]]
         moved = [not torch.equal(value, end) for end in ends]
         assert moved == [name.startswith("2.")] * 2, f"{name} moved: {moved}"
 
 
-@pytest.mark.parametrize("head, words", [("(", "head must be a regular"), ("9.*", "head must .* matches none")])
+@pytest.mark.parametrize(
+    "head, words", [("(", "head_params must be a regular"), ("9.*", "head_params must .* matches none")]
+)
 def test_anil_refuses_a_head_that_is_none(head, words):
     with pytest.raises(ValueError, match=words):
-        ANIL(settings(head=head), start(), list(start()))
+        make(ANIL, settings(head_params=head), start(), list(start()))
 
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_meta_sgd_with_constant_rates_equals_maml(steps):
     theta, support, query = start(), batches(steps), batches(2, first=50)
-    ours = MetaSGD(settings(), theta, list(theta)).episode(loss_fn, theta, list(theta), support, query).gradients
-    maml = MAML(settings(), theta, list(theta)).episode(loss_fn, theta, list(theta), support, query).gradients
+    ours = (
+        make(MetaSGD, settings(), theta, list(theta))
+        .episode(Episode(loss_fn, theta, list(theta), support, query))
+        .gradients
+    )
+    maml = (
+        make(MAML, settings(), theta, list(theta))
+        .episode(Episode(loss_fn, theta, list(theta), support, query))
+        .gradients
+    )
     for name, gradient in maml.items():
         torch.testing.assert_close(ours[name], gradient, rtol=1e-12, atol=1e-14, msg=name)
 
@@ -181,13 +193,13 @@ def rated_objective(theta, alpha, support, query):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_meta_sgd_equals_finite_differences_in_theta_and_alpha(steps, checkpoint):
     theta, support, query = start(), batches(steps), batches(2, first=50)
-    learner = MetaSGD(settings(checkpoint_inner_steps=checkpoint), theta, list(theta))
+    learner = make(MetaSGD, settings(checkpoint_inner_steps=checkpoint), theta, list(theta))
     with torch.no_grad():  # rates that differ, one of them negative
         for rates in learner.alpha.values():
             rates += 0.05 * torch.randn_like(rates)
         learner.alpha["0/bias"][0] = -0.1
     alpha = {name: learner.alpha[name.replace(".", "/")].detach().clone() for name in theta}
-    gradients = learner.episode(loss_fn, theta, list(theta), support, query).gradients
+    gradients = learner.episode(Episode(loss_fn, theta, list(theta), support, query)).gradients
     in_alpha = {name: gradients.pop("meta_learner.alpha." + name.replace(".", "/")) for name in theta}
     expected = finite_differences(lambda t: rated_objective(t, alpha, support, query), theta)
     assert relative_error(gradients, expected) < 1e-5, "theta"
@@ -199,10 +211,10 @@ def test_meta_sgd_has_one_rate_a_column_for_rows_that_come_with_the_episode():
     def table_loss(parameters, batch):
         return ((parameters["table"] - batch) ** 2).sum()
 
-    learner = MetaSGD(settings(), {"table": torch.zeros(0, 3)}, ["table"])
+    learner = make(MetaSGD, settings(), {"table": torch.zeros(0, 3)}, ["table"])
     assert [tuple(p.shape) for p in learner.parameters()] == [(1, 3)]
     theta = {"table": torch.zeros(5, 3, requires_grad=True)}
-    gradients = learner.episode(table_loss, theta, ["table"], [torch.ones(5, 3)], [torch.ones(5, 3)]).gradients
+    gradients = learner.episode(Episode(table_loss, theta, ["table"], [torch.ones(5, 3)], [torch.ones(5, 3)])).gradients
     assert gradients["table"].shape == (5, 3)
     assert gradients["meta_learner.alpha.table"].shape == (1, 3)
 
@@ -239,10 +251,10 @@ def test_recomputed_inner_steps_give_the_same_gradient_from_less_memory(monkeypa
     theta, support, query = start(), batches(5, rows=50), batches(2, first=50)
     gradients, peaks, after = [], [], []
     for checkpoint in (False, True):
-        learner = cls(settings(rule, head=HEAD, checkpoint_inner_steps=checkpoint), theta, list(theta))
+        learner = make(cls, settings(rule, head_params=HEAD, checkpoint_inner_steps=checkpoint), theta, list(theta))
         torch.manual_seed(3)
         with Saved() as saved:
-            gradients.append(learner.episode(loss_fn, theta, list(theta), support, query).gradients)
+            gradients.append(learner.episode(Episode(loss_fn, theta, list(theta), support, query)).gradients)
         peaks.append(saved.peak)
         after.append(torch.get_rng_state())
     assert relative_error(gradients[1], gradients[0]) < 1e-12
@@ -258,5 +270,9 @@ def test_adam_is_differentiable_where_a_gradient_is_exactly_zero():
     def distance(parameters, target):
         return ((parameters["at the minimum"] - target) ** 2).sum()
 
-    gradient = MAML(settings("adam"), theta, names).episode(distance, theta, names, [0.0], [1.0]).gradients[names[0]]
+    gradient = (
+        make(MAML, settings("adam"), theta, names)
+        .episode(Episode(distance, theta, names, [0.0], [1.0]))
+        .gradients[names[0]]
+    )
     torch.testing.assert_close(gradient, torch.tensor([-2 * (1 - ALPHA * 2 / 1e-8)], dtype=torch.float64))
