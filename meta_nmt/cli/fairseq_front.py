@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
+from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -69,6 +69,13 @@ def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwar
     return options.parse_args_and_arch(parser, input_args=list(argv), **kwargs)
 
 
+class _KnownDefaults(ArgumentDefaultsHelpFormatter):
+    """Shows defaults, but for those that are left open: their help says what becomes of them."""
+
+    def _get_help_string(self, action: Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 def print_help(
     doc: str | None, task: str, defaults: Sequence[str], peer: str, own: ArgumentParser | None = None
 ) -> None:
@@ -78,9 +85,7 @@ def print_help(
     TASK_REGISTRY[task].add_args(task_flags)
     task_flags.set_defaults(**vars(task_flags.parse_known_args(["DATA", *defaults])[0]))
     parents = [own, task_flags] if own else [task_flags]
-    ArgumentParser(
-        usage=SUPPRESS, add_help=False, formatter_class=ArgumentDefaultsHelpFormatter, parents=parents
-    ).print_help()
+    ArgumentParser(usage=SUPPRESS, add_help=False, formatter_class=_KnownDefaults, parents=parents).print_help()
     print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shlex.join(defaults)}")
 
 

@@ -38,7 +38,10 @@ def last_layer(names: Sequence[str]) -> str:
     """The head of fairseq's Transformer, as a regular expression: the decoder's last layer and output projection."""
     layers = [int(name.split(".")[2]) for name in names if name.startswith("decoder.layers.")]
     if not layers:
-        raise SettingError("head_params", f"must be given for a model without decoder.layers (it has {names[0]!r})")
+        raise SettingError(
+            "head_params",
+            f"must be given, as the decoder's last layer matches none of what adapts (it looks like {names[0]!r})",
+        )
     return rf"decoder\.(layers\.{max(layers)}|output_projection)\..*"
 
 

@@ -92,7 +92,8 @@ class SettingFlag:
     def defaults(self) -> str:
         """The defaults that are more than "left open", with the learners that have each where they differ."""
         known = {value: learners for value, learners in self.default.items() if value not in ("None", "False")}
-        return ", ".join(v if len(known) == 1 else f"{v} for {', '.join(who)}" for v, who in known.items())
+        alike = len(self.default) == 1
+        return "; ".join(value if alike else f"{value} for {', '.join(who)}" for value, who in known.items())
 
 
 def setting_flags() -> dict[str, SettingFlag]:

@@ -198,5 +198,5 @@ def test_preprocessing_of_the_paper():
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_a_rate_that_no_gate_can_have_is_refused(alpha):
-    with pytest.raises(ValueError, match=f"inner_lr must be above 0 and below 1, but is {alpha}"):
+    with pytest.raises(ValueError, match=f"inner_lr must be between 0 and 1, but is {alpha}"):
         LSTMSettings(alpha)
