@@ -18,6 +18,7 @@
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
    `meta_nmt.training.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
    send it to each other: torch's protection (1) again.
+8. ``--user-dir`` takes a Python file, too, not a folder alone: data_prep.base.extensions.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def apply() -> None:
     _finish_epochs()
     _let_finished_runs_be()
     _mend_launcher()
+    _load_files_of_users()
 
 
 def _import_fairseq_quietly() -> None:
@@ -191,6 +193,26 @@ def _why_finished(cfg: Any, updates: int) -> str | None:
     if 0 < patience <= without_better:
         return f"{without_better} validations without a better score, --patience {patience}"
     return None
+
+
+def _load_files_of_users() -> None:
+    from fairseq import utils
+
+    from data_prep.base import extensions
+
+    import_folder = utils.import_user_module
+    if import_folder.__module__ == __name__:
+        return
+
+    def import_user_module(args: Any) -> None:
+        path = getattr(args, "user_dir", None)
+        if path is not None and path.endswith(".py"):
+            extensions.load(path)
+        else:
+            import_folder(args)
+
+    import_user_module.__module__ = __name__
+    utils.import_user_module = import_user_module
 
 
 def _mend_launcher() -> None:

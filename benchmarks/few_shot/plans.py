@@ -61,3 +61,9 @@ SINUSOID = {
     "lstm": replace(ONE_STEP, updates=2000, tasks=10, stacked=1),
 }
 PLANS = {"sinusoid": SINUSOID, "omniglot": OMNIGLOT}
+OF_OTHERS = {"sinusoid": ONE_STEP, "omniglot": Plan()}  # of a learner that has no plan of its own
+
+
+def plan_of(task: str, learner: str) -> Plan:
+    """The plan of a system at a task."""
+    return PLANS[task].get(learner, OF_OTHERS[task])

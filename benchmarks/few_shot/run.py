@@ -4,6 +4,7 @@
                                   [--data DIR] [--split test|valid] [--episodes 600] [--filters 16] [--json FILE]
                                   [--start random|joint] [--steps N] [--lr X] [--tasks N] [--inner-lr X]
                                   [--inner-steps N] [--train-statistics query|support] [--jitter 2]
+                                  [--user-dir FILE|DIR]
 
 Every learner is the project's own class, run over stacks of tasks (models.py); joint and the two scratch
 systems are fine-tuned on the support set, with the rate and number of steps that did best on validation tasks. Settings
@@ -35,9 +36,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from benchmarks.few_shot import plans
 from benchmarks.few_shot.data import Batch, Characters, Sinusoids, moved, read_omniglot
 from benchmarks.few_shot.models import ConvNet, Regressor, stack
 from benchmarks.few_shot.plans import OMNIGLOT, PLANS, Plan
+from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
 from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, Episode, MetaLearner
@@ -47,6 +50,7 @@ Tasks = Sinusoids | Characters
 Network = ConvNet | Regressor
 
 
+PROG = "python -m benchmarks.few_shot"
 VALIDATION_EPISODES = 72
 FINE_TUNING = "fomaml"  # what it does at meta-test is plain fine-tuning by its inner rule
 TEST_STACK = 24  # tasks
@@ -295,10 +299,24 @@ def save_row(path: Path, row: dict[str, Any]) -> None:
     os.replace(partial, path)
 
 
+def systems(argv: Sequence[str]) -> list[str]:
+    """What `--learner` may name, once a user's own learners are loaded: those with a plan first."""
+    early = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
+    early.add_argument("--user-dir")
+    user_dir, known = early.parse_known_args(argv)[0].user_dir, set(META_LEARNERS)
+    if user_dir is not None:
+        extensions.load(user_dir)
+    own = [name for name in META_LEARNERS if name not in known]
+    return list(dict.fromkeys([*OMNIGLOT, *own, *META_LEARNERS]))
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = OneLineParser(prog="few_shot", description=(__doc__ or "").split("\n")[0])
+    """The command's options; SystemExit(2) with one line on bad usage."""
+    learners = systems(sys.argv[1:] if argv is None else argv)
+    parser = OneLineParser(prog=PROG, description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--task", choices=PLANS, default="omniglot", help="what is learnt")
-    parser.add_argument("--learner", choices=[*OMNIGLOT, "all"], default="all", help="system")
+    parser.add_argument("--learner", choices=[*learners, "all"], default="all", help="system")
+    parser.add_argument("--user-dir", metavar="PATH", help="a Python file or package that registers learners")
     parser.add_argument("--ways", type=int, default=5, help="classes of an Omniglot task")
     parser.add_argument(
         "--shots", type=int, help="examples a class (default: 1), or points of a sinusoid (default: 10)"
@@ -333,7 +351,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for flag, value in {"lr": args.lr, "inner-lr": args.inner_lr}.items():
         if value is not None and not value > 0:
             parser.error(f"--{flag} must be above 0, but is {value:g}")
-    meta_trained = [name for name, plan in OMNIGLOT.items() if not plan.rules]
+    meta_trained = [name for name in learners if not plans.plan_of("omniglot", name).rules]
     if args.start == "joint" and (args.task != "omniglot" or args.learner not in meta_trained):
         parser.error(
             f"--start joint needs --task omniglot and --learner {', '.join(meta_trained)}, "
@@ -346,7 +364,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def plan_of(args: argparse.Namespace, name: str) -> Plan:
     """The system's own plan, with what the command line says instead."""
-    plan = PLANS[args.task][name]
+    plan = plans.plan_of(args.task, name)
     if args.start == "joint":
         plan = replace(plan, rule=SGD(0.1), steps=3, lr=1e-3)  # smaller steps: theta is trained already
     if not plan.updates:
@@ -378,8 +396,4 @@ def run_all(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(run_all, argv, prog="few_shot")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return run_command(run_all, argv, prog=PROG)

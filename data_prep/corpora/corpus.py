@@ -23,13 +23,9 @@ from data_prep.base.errors import InputError
 from data_prep.base.languages import LANGUAGE, check_language
 from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
 from data_prep.corpora.manifest import manifest_in, read_manifest
-from data_prep.corpora.readers import READERS, Parallel, Part, Tally, concatenate
+from data_prep.corpora.readers import READERS, Parallel, Part, Tally, code_of, concatenate, kinds_by_ending
 
 SPLITS = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}  # and how their files are called
-PAIR_FILES = {  # how the name of a file of one pair goes on after xx-en -> its kind
-    ".tsv": "tsv", ".tmx": "tmx", ".txt.zip": "moses-zip",
-    ".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,11 @@ class CorpusFiles:
 
     def layout(self) -> dict[str, list[list[str]]]:
         """How the files are read: what makes another corpus of the same files."""
-        return {split: [[part.kind, *part.langs, *part.columns] for part in self.parts[split]] for split in self.parts}
+
+        def how(part: Part) -> list[str]:
+            return [part.kind, *part.langs, *part.columns, *filter(None, [code_of(part.kind)])]
+
+        return {split: [how(part) for part in self.parts[split]] for split in self.parts}
 
 
 def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = None) -> Iterator[Parallel]:
@@ -64,7 +64,7 @@ def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = No
     with_ids = any(part.kind == "id-tsv" for part in parts)
     for part in parts:
         own = Tally()
-        for text in READERS[part.kind](part, own):
+        for text in READERS[part.kind].read(part, own):
             own.kept += len(text)
             if with_ids and not text.ids:
                 text = Parallel(text.source, text.english, [""] * len(text))
@@ -116,7 +116,7 @@ def _find_listed(file: Path, lang: str, english: str) -> CorpusFiles:
 
 
 def _find_pair_file(corpus: Path, lang: str, english: str) -> Parts:
-    for name, kind in PAIR_FILES.items():
+    for name, kind in kinds_by_ending().items():
         for pair in (f"{lang}-{english}", f"{english}-{lang}")[: 1 if kind == "tsv" else 2]:
             path = plain_or_gz(corpus / (pair + name))
             if path:
@@ -188,7 +188,7 @@ def languages(corpus: Path, english: str = "en") -> list[str]:
     if listed:
         entries = read_manifest(listed).corpora
         return sorted({entry.languages[0] for entry in entries if entry.languages[1:] == (english,)})
-    other = "|".join(re.escape(ending) for ending in PAIR_FILES if ending != ".tsv")
+    other = "|".join(re.escape(ending) for ending in kinds_by_ending() if ending != ".tsv")
     patterns = (
         rf"([^.]+)-{english}((\.tsv|{other})(\.gz)?)?",
         rf"{english}-([^.]+)({other})(\.gz)?",

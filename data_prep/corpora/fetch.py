@@ -26,7 +26,8 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, sha256, write_json, write_text
 from data_prep.base.text_files import line_blocks
 from data_prep.corpora import archives, hub
-from data_prep.corpora.manifest import NAME, Corpus, Manifest, here, manifest_text, read_manifest
+from data_prep.corpora.entry import Corpus
+from data_prep.corpora.manifest import NAME, Manifest, here, manifest_text, read_manifest
 from data_prep.corpora.readers import READERS, Part, Tally, pairs_of
 
 TRIES = 5  # attempts in a row that bring nothing
@@ -159,7 +160,7 @@ def _count_lines(corpus: Corpus, files: Sequence[Path]) -> int:
         return sum(len(lines) for lines in line_blocks(files[0]))
     tally = Tally()
     part = Part(corpus.kind, tuple(files), (corpus.languages[0], corpus.languages[1]), corpus.columns)
-    for _ in READERS[corpus.kind](part, tally):
+    for _ in READERS[corpus.kind].read(part, tally):
         pass
     return tally.read
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.base.errors import InputError
-from data_prep.corpora.manifest import Corpus
+from data_prep.corpora.entry import Corpus
 
 BATCH = 10_000  # rows
 Row = tuple[str | None, str | None]  # None where the row has no such text

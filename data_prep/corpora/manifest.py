@@ -34,50 +34,16 @@ import yaml
 from data_prep.base.errors import InputError
 from data_prep.base.languages import LANGUAGE
 from data_prep.corpora.archives import check_member_name, is_archive
+from data_prep.corpora.entry import Corpus
+from data_prep.corpora.readers import READERS
 
-FILES_OF_KIND = {
-    "tsv": 1, "id-tsv": 2, "lines": 2, "tmx": 1, "moses-zip": 1, "parquet": 1, "json": 1, "csv": 1, "hub": 1, "text": 1,
-}  # fmt: skip
 SPLITS = ("all", "train", "valid", "test")
 NAME = "manifest.yaml"  # in a folder: says what the folder holds
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """One entry; the fields are those of the file. Empty where the file has none."""
-
-    name: str
-    kind: str
-    languages: tuple[str, ...]
-    licence: str
-    split: str = "all"
-    path: tuple[str, ...] = ()
-    url: tuple[str, ...] = ()
-    hub: str = ""
-    config: tuple[str, ...] = ()
-    hub_split: str = "train"
-    revision: str = ""
-    first: int = 0
-    columns: tuple[str, ...] = ()
-    members: tuple[str, ...] = ()
-    sha256: tuple[str, ...] = ()
-    lines: int = 0
-    origin: str = ""  # where a fetched corpus came from
-
-    @property
-    def is_here(self) -> bool:
-        """Whether its files can be read as they are."""
-        return bool(self.path) and not self.members
-
-    def plain(self) -> dict[str, Any]:
-        """The entry as the file has it, without empty fields and defaults."""
-        entry = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value != field.default:
-                one = isinstance(value, tuple) and len(value) == 1 and field.name != "languages"
-                entry[field.name] = value[0] if one else list(value) if isinstance(value, tuple) else value
-        return entry
+def files_of_kind() -> dict[str, int]:
+    """Kind of corpus -> the files that it consists of."""
+    return {**{kind: reader.files for kind, reader in READERS.items()}, "hub": 1, "text": 1}
 
 
 @dataclass(frozen=True)
@@ -230,8 +196,8 @@ class _Entry:
     def _check_words(self, corpus: Corpus) -> None:
         if corpus.name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", corpus.name):
             self.wrong("name", "must be letters, digits, dots, dashes and underscores", corpus.name)
-        if corpus.kind and corpus.kind not in FILES_OF_KIND:
-            self.wrong("kind", f"must be one of {', '.join(FILES_OF_KIND)}", corpus.kind)
+        if corpus.kind and corpus.kind not in files_of_kind():
+            self.wrong("kind", f"must be one of {', '.join(files_of_kind())}", corpus.kind)
         if corpus.split not in SPLITS:
             self.wrong("split", f"must be one of {', '.join(SPLITS)}", corpus.split)
         wanted = 1 if corpus.kind == "text" else 2
@@ -250,7 +216,7 @@ class _Entry:
             self.wrong("path, url and hub:", f"one of them must be given, but {len(places)} are")
             return
         files = corpus.path or corpus.url or (corpus.hub,)
-        wanted = FILES_OF_KIND.get(corpus.kind)
+        wanted = files_of_kind().get(corpus.kind)
         have = corpus.members or files
         if wanted and len(have) != wanted:
             field = "members" if corpus.members else places[0]

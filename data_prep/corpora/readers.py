@@ -1,9 +1,10 @@
-"""Readers of parallel text, one for each kind of file: strict UTF-8, in batches, and errors that name file and line.
+"""Readers of parallel text, one for each kind of file: in batches, and with errors that name file and line.
 
 Memory does not grow with the corpus, and every line is accounted for: kept + dropped = read (``Tally``). A line ends
 with LF or CRLF and with nothing else.
 """
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from data_prep.base.errors import InputError
+from data_prep.base.files import sha256
 from data_prep.base.text_files import BATCH, column_blocks, iter_blocks, line_blocks, open_bytes
 from data_prep.corpora import hub, tmx
 from data_prep.corpora.archives import member_ending, open_zip
@@ -54,6 +56,55 @@ class Part:
     columns: tuple[str, ...] = ()  # of parquet, JSON and CSV, where they are not called as usual
 
 
+Read = Callable[[Part, Tally], Iterator[Parallel]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one kind of file is read.
+
+    read: gives the pairs of a part in batches; it counts in the tally what it read and what it dropped.
+    files: that a part of this kind consists of.
+    endings: of a file XX-en<ending> that a corpus folder may hold.
+    """
+
+    read: Read
+    files: int = 1
+    endings: tuple[str, ...] = ()
+
+
+READERS: dict[str, Reader] = {}
+
+
+def register_reader(kind: str, *endings: str, files: int = 1) -> Callable[[Read], Read]:
+    """Function decorator: makes a reader known as a kind of corpus, to manifests and by its endings to folders.
+
+    Raises:
+        ValueError: the kind or an ending is taken.
+    """
+
+    def register(read: Read) -> Read:
+        taken = [name for name in (kind, *endings) if name in READERS or name in kinds_by_ending()]
+        if taken:
+            raise ValueError(f"a kind of corpus and its endings must be new, but {', '.join(taken)} is taken")
+        READERS[kind] = Reader(read, files, endings)
+        return read
+
+    return register
+
+
+def kinds_by_ending() -> dict[str, str]:
+    """How the name of a file of one pair goes on after XX-en -> its kind, in the order in which they are looked for."""
+    return {ending: kind for kind, reader in READERS.items() for ending in reader.endings}
+
+
+def code_of(kind: str) -> str:
+    """sha256 of the file that a user's own reader stands in; empty for the readers of this file."""
+    source = inspect.getfile(READERS[kind].read)
+    return "" if source == __file__ else sha256(source)
+
+
+@register_reader("tsv", ".tsv")
 def iter_tsv(part: Part, tally: Tally) -> Iterator[Parallel]:
     """X, tab, English."""
     (path,) = part.paths
@@ -62,6 +113,7 @@ def iter_tsv(part: Part, tally: Tally) -> Iterator[Parallel]:
         yield Parallel([row[0] for row in rows], [row[1] for row in rows], [])
 
 
+@register_reader("id-tsv", files=2)
 def iter_by_id(part: Part, tally: Tally) -> Iterator[Parallel]:
     """Two files of id, tab, text, joined on the id, in the order of the first; the second is held in memory.
 
@@ -92,6 +144,7 @@ def read_by_id(path: Path) -> dict[str, str]:
     return texts
 
 
+@register_reader("lines", files=2)
 def iter_lines(part: Part, tally: Tally) -> Iterator[Parallel]:
     """Two line-aligned files; InputError if their line counts differ."""
     source, english = part.paths
@@ -123,6 +176,7 @@ def read_pair(source: Path, english: Path) -> Parallel:
     return concatenate(iter_lines(Part("lines", (source, english), ("", "")), Tally()))
 
 
+@register_reader("tmx", ".tmx")
 def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
     """A translation memory; units without a text in both languages are dropped."""
     (path,) = part.paths
@@ -136,6 +190,9 @@ def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
     yield from pairs_of(iter(lambda: list(islice(units, BATCH)), []), str(path), part.langs, tally)
 
 
+@register_reader("csv", ".csv")
+@register_reader("json", ".jsonl", ".json")
+@register_reader("parquet", ".parquet")
 def iter_dataset(part: Part, tally: Tally) -> Iterator[Parallel]:
     """A local parquet, JSON or CSV file; rows without a text in both languages are dropped."""
     (path,) = part.paths
@@ -155,6 +212,7 @@ def pairs_of(batches: Iterator[list[hub.Row]], name: str, langs: Sequence[str], 
         raise InputError(f"{name}: must hold text in {langs[0]} and {langs[1]}, but none of {tally.read} rows has both")
 
 
+@register_reader("moses-zip", ".txt.zip")
 def iter_zip(part: Part, tally: Tally) -> Iterator[Parallel]:
     """A zip file with two line-aligned members, *.xx and *.en, as OPUS gives them out."""
     (path,) = part.paths
@@ -175,13 +233,3 @@ def concatenate(batches: Iterable[Parallel]) -> Parallel:
         whole.english.extend(text.english)
         whole.ids.extend(text.ids)
     return whole
-
-
-READERS: dict[str, Callable[[Part, Tally], Iterator[Parallel]]] = {
-    "tsv": iter_tsv,
-    "id-tsv": iter_by_id,
-    "lines": iter_lines,
-    "tmx": iter_tmx,
-    "moses-zip": iter_zip,
-    **dict.fromkeys(("parquet", "json", "csv"), iter_dataset),
-}

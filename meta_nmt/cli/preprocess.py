@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, comma_list, run_command
 from data_prep.cleaning.clean import CleanOptions, add_clean_arguments, add_workers_argument
 from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments
@@ -80,6 +81,8 @@ def get_parser() -> OneLineParser:
         "600 of its pairs), so that meta-training meets queries as bad as those of the languages it is for",
     )
     add_workers_argument(parser)
+    help_text = "a Python file or package that registers readers of further kinds of corpora (docs/extending.md)"
+    parser.add_argument("--user-dir", metavar="PATH", help=help_text)
     return parser
 
 
@@ -91,6 +94,8 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 def run(argv: Sequence[str] | None = None) -> int:
     """Parse the flags and prepare the data; raises InputError."""
     args = vars(parse_args(argv))
+    if (user_dir := args.pop("user_dir")) is not None:
+        extensions.load(user_dir)
     split = SplitOptions(args.pop("hold_out_last"), args.pop("valid_ids"), args.pop("test_ids"))
     clean = CleanOptions(args.pop("max_tokens_per_line"), args.pop("length_ratio"), args.pop("language_id"))
     args["mono"] = tuple(args["mono"])

@@ -19,8 +19,9 @@ from data_prep.base.command_line import run_command
 from data_prep.base.errors import InputError
 from data_prep.corpora import fetch as fetching
 from data_prep.corpora.corpus import find_corpus, find_mono, read_corpus, read_mono
+from data_prep.corpora.entry import Corpus
 from data_prep.corpora.fetch import download, main
-from data_prep.corpora.manifest import Corpus, manifest_text, read_manifest
+from data_prep.corpora.manifest import manifest_text, read_manifest
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from data_prep.base.errors import InputError
 from data_prep.corpora.corpus import find_corpus, find_mono, languages, read_corpus
-from data_prep.corpora.manifest import FILES_OF_KIND, NAME, Corpus, manifest_text, read_manifest
+from data_prep.corpora.entry import Corpus
+from data_prep.corpora.manifest import NAME, files_of_kind, manifest_text, read_manifest
 from data_prep.corpora.readers import READERS
 from data_prep.pipeline.plan import Options, make_plan
 
@@ -39,7 +40,7 @@ def problems(tmp_path: Path, text: str) -> str:
 
 
 def test_every_kind_of_file_has_a_reader() -> None:
-    assert set(FILES_OF_KIND) == {*READERS, "hub", "text"}, "kinds of the manifest and readers differ"
+    assert set(files_of_kind()) == {*READERS, "hub", "text"}, "kinds of the manifest and readers differ"
 
 
 def test_corpora_come_from_a_manifest(tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_a_manifest_in_another_encoding(tmp_path: Path) -> None:
         read_manifest(tmp_path / "absent.yaml")
 
 
-words = st.sampled_from([*FILES_OF_KIND, "ro", "en", "http://a/b", "a.tsv", "..", "", "1", "all", "\x85", "0" * 64])
+words = st.sampled_from([*files_of_kind(), "ro", "en", "http://a/b", "a.tsv", "..", "", "1", "all", "\x85", "0" * 64])
 values = st.one_of(words, st.text(max_size=5), st.lists(words, max_size=3), st.none(), st.booleans(), st.integers())
 entries = st.dictionaries(st.sampled_from([*Corpus.__dataclass_fields__, "odd"]), values)
 

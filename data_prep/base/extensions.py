@@ -1,0 +1,55 @@
+"""A user's own Python, named by `--user-dir`: a file, or the folder of a package. What it registers is then there.
+
+It is code of the person who names it and runs with all of that person's rights; no file that we read names one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from data_prep.base.errors import InputError
+
+
+def load(path: str | os.PathLike[str]) -> None:
+    """Import a file or a package, once. What goes wrong in it is raised as it is.
+
+    Raises:
+        InputError: it is neither a Python file nor a folder with an __init__.py, or its name is a loaded module's.
+    """
+    place = Path(path).resolve()
+    is_package = (place / "__init__.py").is_file()
+    if not is_package and not (place.is_file() and place.suffix == ".py"):
+        raise InputError(f"`--user-dir` must name a Python file or a folder with an __init__.py, but {path} is neither")
+    source = place / "__init__.py" if is_package else place
+    loaded = sys.modules.get(place.stem)
+    if loaded is not None:
+        if getattr(loaded, "__file__", None) != str(source):
+            raise InputError(f"`--user-dir` {path}: must have another name than the Python module {place.stem}")
+        return
+    if is_package:
+        sys.path.insert(0, str(place.parent))
+        importlib.import_module(place.name)
+        return
+    spec = importlib.util.spec_from_file_location(place.stem, place)
+    assert spec is not None and spec.loader is not None, "it is a Python file"
+    sys.modules[place.stem] = module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[place.stem]
+        raise
+
+
+def code_hash(path: str | os.PathLike[str]) -> str:
+    """sha256 over the Python files of what `load` takes: another one where its code has changed."""
+    place = Path(path)
+    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\n".encode() + file.read_bytes())
+    return digest.hexdigest()

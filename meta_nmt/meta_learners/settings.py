@@ -1,0 +1,132 @@
+"""Settings of meta-learners: each learner declares its own, and whoever offers them as flags derives these from here.
+
+    @dataclass(frozen=True)
+    class MySettings(InnerRule):
+        decay: float = setting(0.9, "share of the old direction that a step keeps", least=0, below=1)
+
+is a flag ``--decay`` with its help, default and check, wherever the learner is offered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Self
+
+from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, UpdateRule
+
+RATES = {"adam": 1e-3, "sgd": 0.1}  # inner rates of the rules where none is given
+
+
+class SettingError(ValueError):
+    """A setting that a learner cannot take. setting: its name; reason: what it must be, and what it is."""
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"{setting} {reason}")
+        self.setting, self.reason = setting, reason
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+    choices: Sequence[str] = (),
+    shapes: bool = False,
+) -> Any:
+    """A field of a learner's settings.
+
+    Args:
+        default: None where the learner finds it out itself; ``help`` then says how.
+        help: what it is, with its unit.
+        least, most, above, below: bounds of a number; every number must be finite.
+        choices: the words that it must be one of.
+        shapes: whether the learner's own parameters have other shapes with another value.
+    """
+    bounds = {"least": least, "most": most, "above": above, "below": below}
+    return field(default=default, metadata={"help": help, "choices": tuple(choices), "shapes": shapes, **bounds})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a learner may be told: fields made by ``setting``. None at all, for a learner without settings.
+
+    Raises:
+        SettingError: a value is out of its bounds.
+    """
+
+    def __post_init__(self) -> None:
+        for error in broken(type(self), vars(self)):
+            raise error
+
+    @classmethod
+    def fitting(cls, values: Mapping[str, Any]) -> Self:
+        """The settings with those of the ``values`` that have a field here."""
+        return cls(**{name: values[name] for name in names_of(cls) if name in values})
+
+
+def names_of(kind: type[Settings]) -> list[str]:
+    """Names of a learner's settings, in order."""
+    return [f.name for f in fields(kind)]
+
+
+def broken(kind: type[Settings], values: Mapping[str, Any]) -> Iterator[SettingError]:
+    """Everything that is wrong with some values of a kind of settings; what is absent, or None, has its default."""
+    for f in fields(kind):
+        value = values.get(f.name)
+        if value is not None and (must := _requirement(f, value)):
+            yield SettingError(f.name, f"must be {must}, but is {value!r}")
+
+
+def _requirement(f: Field[Any], value: Any) -> str | None:
+    """What a value should have been; None where it is good."""
+    meta = f.metadata
+    if meta["choices"]:
+        return None if value in meta["choices"] else f"one of {', '.join(meta['choices'])}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    bounds = [
+        (value >= meta["least"], "at least", meta["least"]),
+        (value <= meta["most"], "at most", meta["most"]),
+        (value > meta["above"], "above", meta["above"]),
+        (value < meta["below"], "below", meta["below"]),
+    ]
+    if math.isfinite(value) and all(holds for holds, _, _ in bounds):
+        return None
+    if math.isfinite(meta["above"]) and math.isfinite(meta["below"]):
+        return f"between {meta['above']:g} and {meta['below']:g}"
+    return " and ".join(f"{word} {bound:g}" for _, word, bound in bounds if math.isfinite(bound)) or "finite"
+
+
+def optimizer_setting(default: str) -> Any:
+    """The field that names the inner rule."""
+    return setting(
+        default,
+        "inner rule: adam (its state made anew in each episode, or in each trajectory where there are any) or sgd",
+        choices=tuple(INNER_OPTIMIZERS),
+    )
+
+
+@dataclass(frozen=True)
+class InnerRule(Settings):
+    """An inner loop's rule, Adam unless said otherwise, as fine-tuning has it, and its rate alpha."""
+
+    inner_optimizer: str = optimizer_setting("adam")
+    inner_lr: float | None = setting(
+        None,
+        f"inner learning rate alpha; if not given, {RATES['adam']:g} for adam and {RATES['sgd']:g} for sgd",
+        above=0,
+    )
+
+    @property
+    def alpha(self) -> float:
+        """The inner rate."""
+        return RATES[self.inner_optimizer] if self.inner_lr is None else self.inner_lr
+
+    def rule(self) -> UpdateRule:
+        """The inner rule at a constant rate."""
+        return INNER_OPTIMIZERS[self.inner_optimizer](self.alpha)
