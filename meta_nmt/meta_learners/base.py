@@ -112,15 +112,19 @@ def register_meta_learner(name: str) -> Callable[[type], type]:
     """Class decorator: makes a meta-learner available as ``--meta-learner name``.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: the name is taken, or a setting cannot be a flag.
     """
 
     def register(cls: type) -> type:
         if name in META_LEARNERS:
             raise ValueError(f"meta-learner {name!r} is already registered, as {META_LEARNERS[name].__name__}")
         META_LEARNERS[name] = cls
-        for notify in ON_REGISTRATION:
-            notify()
+        try:
+            for notify in ON_REGISTRATION:
+                notify()
+        except BaseException:
+            del META_LEARNERS[name]
+            raise
         return cls
 
     return register

@@ -1,6 +1,7 @@
 """The task's meta-step on a real (tiny) Transformer, against a second implementation written plainly here."""
 
 import copy
+from dataclasses import replace
 
 import fairseq.utils
 import pytest
@@ -288,3 +289,16 @@ def test_trajectories_go_on_from_episode_to_episode(data):
     for name, p in model.named_parameters():
         if p.grad is not None:
             torch.testing.assert_close(p.grad, expected[name], rtol=1e-6, atol=1e-9, msg=name)
+
+
+def test_a_learner_without_a_query_loss_says_so_and_logs_that_of_its_support(data, caplog):
+    """Today's log line would otherwise say loss=0, as if there were nothing left to learn."""
+    task, model, criterion = build(data)
+    learner = task.meta_learner.episode
+    task.meta_learner.episode = lambda episode: learner(replace(episode, query=episode.support))
+    with caplog.at_level("WARNING"):
+        for _ in range(2):
+            loss, used, log = task.train_step(sample_of(task), model, criterion, None, 0)
+    told = [record.message for record in caplog.records if "reports no query loss" in record.message]
+    assert len(told) == 1 and "fomaml" in told[0], "it is said, once"
+    assert used == 2 and float(log["loss"]) > 0 and log["sample_size"] > 0, "and the log has a loss all the same"
