@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.measure import REPO, Row, in_turns, speeds
 from benchmarks.settings import Settings
 from benchmarks.translation import Bench
+from data_prep.base.data_folder import DataFolder
 
 SOURCES, VALID, TARGET = "qaa,qba,qca", "qav", "qbx"
 SAMPLE = "train-4800-s1"  # about 600 pairs
@@ -54,13 +55,12 @@ def make_world(work: Path, threads: int) -> Path:
 def plain_folder(data: Path, folder: Path) -> None:
     """The same pairs and dev set as stock fairseq reads them."""
     folder.mkdir()
+    made = DataFolder(data, "en")
     for split, name in ((SAMPLE, "train"), ("valid", "valid")):
-        for side in (TARGET, "en"):
-            for suffix in ("bin", "idx"):
-                stem = f"{TARGET}-en.{side}.{suffix}"
-                shutil.copy(data / "bin" / f"{split}.{stem}", folder / f"{name}.{stem}")
+        for path in made.binary_files(TARGET, split):
+            shutil.copy(path, folder / f"{name}{path.name.removeprefix(split)}")
     for side in (TARGET, "en"):
-        shutil.copy(data / "lang" / side / "dict.txt", folder / f"dict.{side}.txt")
+        shutil.copy(made.pack(side).dictionary, folder / f"dict.{side}.txt")
 
 
 def common(updates: int) -> Sequence[object]:

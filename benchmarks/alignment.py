@@ -36,6 +36,7 @@ from typing import Any
 from tqdm import tqdm
 
 from data_prep.base.command_line import OneLineParser, comma_list, run_command
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.files import write_json
 from data_prep.cleaning.clean_form import normalise
 from data_prep.cleaning.split import SplitOptions, add_split_arguments, read_splits
@@ -58,9 +59,9 @@ def training_text(corpus: Path, lang: str, english: str, split: SplitOptions) ->
     return Parallel([pair[0] for pair in pairs], [pair[1] for pair in pairs], [])
 
 
-def make_pack(folder: Path, lines: Sequence[str], options: Mapping[str, Any]) -> Path:
+def make_pack(folder: PackFolder, lines: Sequence[str], options: Mapping[str, Any]) -> Path:
     """A pack with its raw vectors beside it; returns their file."""
-    raw = folder.with_suffix(".npy")
+    raw = folder.path.with_suffix(".npy")
     subwords.write_pack(folder, lines, [], options["vocab_size"])
     vectors.write_vectors(folder, lines, [], options["vector_dim"], raw, options["vector_method"])
     return raw
@@ -159,14 +160,16 @@ def measure(args: Any, work: Path) -> list[dict[str, Any]]:
     lines: dict[str, None] = {}
     for lang in args.source_langs or args.target_langs:
         lines |= dict.fromkeys(training_text(args.corpus, lang, "en", split).english)
-    raw = make_pack(work / "en", list(lines), options)
-    ulr_tables.write_english(work / "en", raw)
+    english_pack = PackFolder(work / "en")
+    raw = make_pack(english_pack, list(lines), options)
+    ulr_tables.write_english(english_pack, raw)
     rows: list[dict[str, Any]] = []
     for lang in tqdm(langs, unit="language", file=sys.stderr):
         text = training_text(args.corpus, lang, "en", split)
         start = time.process_time()
-        raw = make_pack(work / lang, text.source, options)
-        source, english = align.read_both(work / lang, raw, work / "en")
+        pack = PackFolder(work / lang)
+        raw = make_pack(pack, text.source, options)
+        source, english = align.read_both(pack, raw, english_pack)
         cuts = cut(text.source, source), cut(text.english, english)
         seconds = time.process_time() - start
         words = list_anchors(args.dictionaries, lang, source, english)

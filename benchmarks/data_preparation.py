@@ -19,6 +19,7 @@ from benchmarks import clean_speed
 from benchmarks.clean_speed import write_pairs
 from benchmarks.measure import Row, apart, peak_of, rounded, unmeasured
 from benchmarks.settings import Settings
+from data_prep.base.data_folder import PackFolder
 
 STAGES = ("clean", "subwords", "vectors", "align", "binarise")
 DIM = 300
@@ -37,7 +38,7 @@ def stage(name: str, folder: str, threads: int) -> dict[str, float]:
     torch.set_num_threads(threads)
     work = Path(folder)
     raw, text = ([work / f"{stem}.{side}" for side in ("source", "english")] for stem in ("raw", "clean"))
-    packs = [work / "xx", work / "en"]
+    packs = [PackFolder(work / "xx"), PackFolder(work / "en")]
     tables = [work / "xx.npy", work / "en.npy"]
 
     def run() -> None:
@@ -54,7 +55,7 @@ def stage(name: str, folder: str, threads: int) -> dict[str, float]:
             align.align_pack(packs[0], tables[0], packs[1], anchors.Sources(parallel=(text[0], text[1])))
         else:
             for side, pack in zip(text, packs, strict=True):
-                binarise.binarise(side, pack, work / "bin" / pack.name)
+                binarise.binarise(side, pack, work / "bin" / pack.lang)
 
     start = time.perf_counter()
     peak = peak_of(run)

@@ -22,6 +22,7 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from benchmarks.measure import Row, apart, compare, in_turns, unique_mib
 from benchmarks.settings import Settings
 from benchmarks.transformer import optimizer_of, update
+from data_prep.base.data_folder import DataFolder
 from meta_nmt.cli.train import parse_args
 
 COUNTS = (4, 16, 64, 256)
@@ -48,19 +49,20 @@ def write_folder(data: Path, languages: int) -> None:
     for number in range(PIECES):
         symbols.add_symbol(f"p{number}", PIECES - number)
     codes = [code(number) for number in range(languages)]
-    for folder in ("bin", "universal", "lang/en", *(f"lang/{name}" for name in codes)):
-        (data / folder).mkdir(parents=True)
-    symbols.save(str(data / "lang/en/dict.txt"))
+    folder = DataFolder(data, "en")
+    for made in (folder.binaries, folder.universal.path, *(folder.pack(name).path for name in ("en", *codes))):
+        made.mkdir(parents=True)
+    symbols.save(str(folder.pack("en").dictionary))
     vectors = rng.standard_normal((len(symbols), WIDTH)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    np.save(data / "universal/keys.npy", vectors[symbols.nspecial :])
+    np.save(folder.universal.keys, vectors[symbols.nspecial :])
     for name in codes:
-        symbols.save(str(data / f"lang/{name}/dict.txt"))
-        np.save(data / f"lang/{name}/vectors.npy", vectors)
-        for side in (name, "en"):
-            write_side(data / f"bin/train.{name}-en.{side}", symbols, rng)
+        symbols.save(str(folder.pack(name).dictionary))
+        np.save(folder.pack(name).vectors, vectors)
+        for prefix in folder.binary_sides(name, "train"):
+            write_side(prefix, symbols, rng)
     record = {"format": 1, "target_lang": "en", "languages": {name: {"role": "source"} for name in codes}}
-    (data / "data.json").write_text(json.dumps(record | {"options": {}, "versions": {}}), encoding="utf-8")
+    folder.record.write_text(json.dumps(record | {"options": {}, "versions": {}}), encoding="utf-8")
 
 
 def set_up(data: Path, languages: int, *flags: str) -> tuple[Any, Any]:

@@ -36,6 +36,7 @@ from fairseq_cli import generate as fairseq_generate
 from sacrebleu.metrics import BLEU
 
 from benchmarks.measure import Row, in_turns, rounded, speeds, table
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.workers import cores
 from data_prep.packs import binarise
@@ -62,21 +63,21 @@ class Bench:
 
     def __init__(self, args: Namespace, work: Path) -> None:
         self.args, self.work, self.pair = args, work, f"{args.source_lang}-{args.target_lang}"
-        text = Path(args.data) / "text" / self.pair
-        self.source = text / f"{args.subset}.{args.source_lang}"
+        data = DataFolder(args.data, args.target_lang)
+        self.source, references = data.text(args.source_lang).sides(args.subset)
         if not self.source.is_file():
             raise InputError(f"{self.source}: must be the test set, but is missing")
-        self.references = (text / f"{args.subset}.{args.target_lang}").read_text("utf-8").splitlines()
+        self.references = references.read_text("utf-8").splitlines()
         for quantization in ("float32", "int8"):
             export(
                 args.data, args.path, args.source_lang, work / quantization,
                 target_lang=args.target_lang, quantization=quantization,
             )  # fmt: skip
         self.model = work / "float32"
-        for lang in (args.source_lang, args.target_lang):  # a data folder for plain fairseq
+        sides = {args.source_lang: self.source, args.target_lang: references}
+        for lang, text in sides.items():  # a data folder for plain fairseq
             (work / f"dict.{lang}.txt").write_bytes((self.model / f"dict.{lang}.txt").read_bytes())
-            pack = Path(args.data) / "lang" / lang
-            binarise.binarise(text / f"{args.subset}.{lang}", pack, work / f"test.{self.pair}.{lang}")
+            binarise.binarise(text, data.pack(lang), work / f"test.{self.pair}.{lang}")
         self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(self.model / "target.spm"))
 
     def detokenised(self, pieces: Sequence[str]) -> list[str]:

@@ -1,18 +1,24 @@
 """The layout of a data folder: where every file lies that meta-nmt-preprocess and meta-nmt-add-language make.
 
-    DATA/data.json                            the record of a finished folder
-    DATA/text/<xx>-en/<split>.<xx>, .en       clean text, a sentence a line
-    DATA/text/<xx>-en/cleaning.json, .txt     what became of every line read
-    DATA/text/<xx>-en/samples.json            rows of the low-resource samples
-    DATA/lang/<xx>/                           a language pack (`PackFolder`)
-    DATA/universal/keys.npy, tokens.txt       the universal tokens: vectors (M, Q), and names
-    DATA/bin/<split>.<xx>-en.<side>.bin, .idx binarised text, as fairseq names it
-    DATA/work/                                what only preparation needs
+    DATA/data.json                              the record of a finished folder
+    DATA/text/<xx>-en/                          clean text of a language (`TextFolder`)
+        <split>.<xx>, <split>.en                    a sentence a line, line-aligned
+        cleaning.json, cleaning.txt                 what became of every line read
+        samples.json                                rows of the low-resource samples
+    DATA/lang/<xx>/                             a language pack (`PackFolder`)
+        spm.model, dict.txt, vectors.npy, card.json
+    DATA/universal/keys.npy, tokens.txt         the universal tokens (`UniversalFolder`)
+    DATA/bin/<split>.<xx>-en.<side>.bin, .idx   binarised text, as fairseq names it
+    DATA/work/                                  what only preparation needs:
+        held-out.en                                 match keys of all dev and test English
+        mono/<xx>.domain.txt, .extra.txt, ...       clean monolingual text (`MonoFiles`)
+        vectors/<xx>.npy                            monolingual vectors, not yet aligned
+        audit/<xx>.json                             what the leakage audit found
 
-No other file of data_prep and meta_nmt spells one of these paths.
+Beside the outputs of a stage lies its record, ``*.stage.json`` (data_prep/base/stage_records.py). No other file of
+data_prep and meta_nmt spells one of these paths: tests/unit/test_layout.py.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,15 +27,21 @@ from typing import Any
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
 
+STAGE_RECORD = ".stage.json"  # ends the names of records of stages
+SAMPLES = "samples.json"
+
 
 @dataclass(frozen=True)
 class PackFolder:
-    """A language pack: a SentencePiece model, its pieces as a fairseq dictionary, their vectors (V, Q) and a card.
+    """A language pack: a SentencePiece model, its pieces as a fairseq dictionary, their vectors and a card.
 
     The folder's name is the language's code.
     """
 
     path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     @property
     def lang(self) -> str:
@@ -43,8 +55,13 @@ class PackFolder:
 
     @property
     def dictionary(self) -> Path:
-        """`piece count` lines, as fairseq reads them."""
+        """``piece count`` lines, as fairseq reads them."""
         return self.path / "dict.txt"
+
+    @property
+    def segmentation(self) -> tuple[Path, Path]:
+        """What cuts text into indices: the model and the dictionary."""
+        return self.model, self.dictionary
 
     @property
     def vectors(self) -> Path:
@@ -58,20 +75,114 @@ class PackFolder:
 
     def record(self, stage: str) -> Path:
         """The record of a stage that made something of this pack."""
-        return self.path / f"{stage}.stage.json"
+        return self.path / f"{stage}{STAGE_RECORD}"
+
+
+@dataclass(frozen=True)
+class UniversalFolder:
+    """The universal tokens: their vectors and their names."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     @property
-    def segmentation(self) -> tuple[Path, Path]:
-        """What cuts text into indices: the model and the dictionary."""
-        return self.model, self.dictionary
+    def keys(self) -> Path:
+        """(M, Q) float32 vectors."""
+        return self.path / "keys.npy"
+
+    @property
+    def tokens(self) -> Path:
+        """M names, a line each, in the order of the keys."""
+        return self.path / "tokens.txt"
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Keys and names."""
+        return self.keys, self.tokens
+
+
+@dataclass(frozen=True)
+class TextFolder:
+    """The clean parallel text of a language, two line-aligned files a split. ``english`` is the other side's code."""
+
+    path: Path
+    lang: str
+    english: str
+
+    def file(self, split: str, side: str) -> Path:
+        """A side of a split, or of a low-resource sample."""
+        return self.path / f"{split}.{side}"
+
+    def sides(self, split: str) -> tuple[Path, Path]:
+        """The language's own side of a split, and English."""
+        return self.file(split, self.lang), self.file(split, self.english)
+
+    def training(self, side: str) -> list[Path]:
+        """All training text of a side that is there, samples included."""
+        return sorted(self.path.glob(f"train*.{side}"))
+
+    @property
+    def cleaning(self) -> Path:
+        """What became of every line read, by split and by reason."""
+        return self.path / "cleaning.json"
+
+    @property
+    def cleaning_table(self) -> Path:
+        """The counts of ``cleaning`` as a table for people."""
+        return self.path / "cleaning.txt"
+
+    @property
+    def samples(self) -> Path:
+        """Rows of the low-resource samples of a target language."""
+        return self.path / SAMPLES
+
+    @property
+    def record(self) -> Path:
+        """The record of the stage that cleaned the text."""
+        return self.path / f"text{STAGE_RECORD}"
+
+
+@dataclass(frozen=True)
+class MonoFiles:
+    """The clean monolingual text of a language."""
+
+    folder: Path
+    lang: str
+
+    @property
+    def domain(self) -> Path:
+        """Text of the domain: a side of the training text."""
+        return self.folder / f"{self.lang}.domain.txt"
+
+    @property
+    def extra(self) -> Path:
+        """All other text; it may be empty."""
+        return self.folder / f"{self.lang}.extra.txt"
+
+    @property
+    def texts(self) -> tuple[Path, Path]:
+        """Domain and extra."""
+        return self.domain, self.extra
+
+    @property
+    def counts(self) -> Path:
+        """What became of the lines."""
+        return self.folder / f"{self.lang}.counts.json"
+
+    @property
+    def record(self) -> Path:
+        """The record of the stage that cleaned the text."""
+        return self.folder / f"{self.lang}{STAGE_RECORD}"
 
 
 class DataFolder:
-    """A data folder by its path; nothing is read but what is asked for, and nothing is written.
+    """A data folder by its path. Nothing is read but what is asked for, and nothing is written.
 
     Args:
         path: of the folder.
-        english: code of the language translated into; from the folder's record if not given.
+        english: code of the language translated into; if not given, the folder's record says it where it is needed.
     """
 
     def __init__(self, path: str | Path, english: str | None = None) -> None:
@@ -83,11 +194,11 @@ class DataFolder:
 
     @property
     def record(self) -> Path:
-        """data.json."""
+        """What the folder was made from and holds; written when all is made."""
         return self.path / "data.json"
 
     def read_record(self) -> dict[str, Any]:
-        """The content of data.json; InputError where that is missing or no record."""
+        """The content of the record; InputError where it is missing or is none."""
         if not self.record.is_file():
             raise InputError(
                 f"{self.path}: must be a folder made by meta-nmt-preprocess, but has no {self.record.name}"
@@ -99,65 +210,47 @@ class DataFolder:
 
     @cached_property
     def english(self) -> str:
-        """The language translated into."""
+        """The code of the language translated into."""
         return str(self.read_record()["target_lang"]) if self._english is None else self._english
 
-    def pair(self, lang: str) -> str:
-        """ro-en."""
-        return f"{lang}-{self.english}"
-
-    # language packs and the universal space
+    @property
+    def stage_records(self) -> list[Path]:
+        """The records of all stages, finished or not, sorted."""
+        return sorted(self.path.rglob(f"*{STAGE_RECORD}"))
 
     def pack(self, lang: str) -> PackFolder:
         """The language pack of a language, English included; it may not be there."""
         return PackFolder(self.path / "lang" / lang)
 
     @property
-    def packs(self) -> list[str]:
+    def pack_codes(self) -> list[str]:
         """Codes of the languages that have a pack, sorted."""
         return sorted(folder.name for folder in (self.path / "lang").glob("*") if folder.is_dir())
 
     @property
-    def universal_keys(self) -> Path:
-        """(M, Q) vectors of the universal tokens."""
-        return self.path / "universal" / "keys.npy"
+    def universal(self) -> UniversalFolder:
+        """The universal tokens."""
+        return UniversalFolder(self.path / "universal")
 
-    @property
-    def universal_tokens(self) -> Path:
-        """Names of the universal tokens, a line each."""
-        return self.path / "universal" / "tokens.txt"
-
-    # text
-
-    def texts(self, lang: str) -> Path:
-        """The folder of a language's clean parallel text."""
-        return self.path / "text" / self.pair(lang)
-
-    def text(self, lang: str, split: str) -> tuple[Path, Path]:
-        """The two sides of a split: the language's own, and English."""
-        return text_sides(self.texts(lang), lang, self.english, split)
-
-    def cleaning(self, lang: str) -> Path:
-        """What became of every line read, by split and by reason."""
-        return self.texts(lang) / CLEANING
-
-    def samples(self, lang: str) -> Path:
-        """Rows of the low-resource samples of a target language."""
-        return self.texts(lang) / SAMPLES
-
-    # binarised data
+    def text(self, lang: str) -> TextFolder:
+        """The clean parallel text of a language."""
+        return TextFolder(self.path / "text" / f"{lang}-{self.english}", lang, self.english)
 
     @property
     def binaries(self) -> Path:
         """The folder of the binarised data of all languages."""
         return self.path / "bin"
 
+    def binaries_of(self, lang: str) -> list[Path]:
+        """All binarised files of a language that are there, sorted."""
+        return sorted(self.binaries.glob(f"*.{lang}-{self.english}.*"))
+
     def binary(self, lang: str, split: str) -> Path:
         """What the four files of a split have in common: DATA/bin/train.ro-en."""
-        return self.binaries / f"{split}.{self.pair(lang)}"
+        return self.binaries / f"{split}.{lang}-{self.english}"
 
     def binary_sides(self, lang: str, split: str) -> tuple[Path, Path]:
-        """The same for each side, without .bin and .idx: train.ro-en.ro and train.ro-en.en."""
+        """The two sides of a split, each without .bin and .idx: train.ro-en.ro and train.ro-en.en."""
         stem = self.binary(lang, split)
         return stem.with_name(f"{stem.name}.{lang}"), stem.with_name(f"{stem.name}.{self.english}")
 
@@ -168,49 +261,32 @@ class DataFolder:
 
     def binary_record(self, lang: str) -> Path:
         """The record of the stage that binarised a language's text."""
-        return self.binaries / f"{self.pair(lang)}.stage.json"
-
-    # what only preparation needs
+        return self.binaries / f"{lang}-{self.english}{STAGE_RECORD}"
 
     @property
     def held_out(self) -> Path:
         """Match keys of all dev and test English, one a line."""
         return self.path / "work" / f"held-out.{self.english}"
 
-    def mono(self, lang: str) -> tuple[Path, Path]:
-        """Clean monolingual text: of the domain (a side of the training text), and extra."""
-        folder = self.path / "work" / "mono"
-        return folder / f"{lang}.domain.txt", folder / f"{lang}.extra.txt"
-
-    def mono_counts(self, lang: str) -> Path:
-        """What became of the lines of the monolingual text."""
-        return self.path / "work" / "mono" / f"{lang}.counts.json"
-
-    def mono_record(self, lang: str) -> Path:
-        """The record of the stage that cleaned the monolingual text."""
-        return self.path / "work" / "mono" / f"{lang}.stage.json"
+    def mono(self, lang: str) -> MonoFiles:
+        """The clean monolingual text of a language, English included."""
+        return MonoFiles(self.path / "work" / "mono", lang)
 
     def raw_vectors(self, lang: str) -> Path:
-        """Monolingual vectors, not yet aligned."""
+        """(V, Q) monolingual vectors of a language's pieces, not yet aligned."""
         return self.path / "work" / "vectors" / f"{lang}.npy"
 
     def raw_vectors_record(self, lang: str) -> Path:
-        """The record of the stage that made them."""
-        return self.path / "work" / "vectors" / f"{lang}.stage.json"
+        """The record of the stage that made the monolingual vectors."""
+        return self.raw_vectors(lang).with_suffix(STAGE_RECORD)
 
     def audit(self, lang: str) -> Path:
-        """What the leakage audit of a language found."""
+        """What the leakage audit of a language found, English included."""
         return self.path / "work" / "audit" / f"{lang}.json"
 
-
-CLEANING, CLEANING_TABLE, SAMPLES = "cleaning.json", "cleaning.txt", "samples.json"
-
-
-def text_sides(folder: Path, lang: str, english: str, split: str) -> tuple[Path, Path]:
-    """The two text files of a split in the folder of a language's text."""
-    return folder / f"{split}.{lang}", folder / f"{split}.{english}"
+    def audit_record(self, lang: str) -> Path:
+        """The record of the stage that audited a language."""
+        return self.audit(lang).with_suffix(STAGE_RECORD)
 
 
-def training_files(folder: Path, side: str) -> Sequence[Path]:
-    """All training text of a side, samples included."""
-    return sorted(folder.glob(f"train*.{side}"))
+LAYOUT = DataFolder("")  # paths as they are inside any data folder, for messages

@@ -1,7 +1,8 @@
 """Records of stages: what every output was made from, so that a finished stage is skipped and a changed one redone.
 
 A stage writes a record beside its outputs (``<stage>.stage.json``): the sha256 of every input and output, the
-options, the versions, and the hash of the code that made them. The stage is current when all of them still hold.
+options, the versions, and the hash of the code that made them. The stage is current when all of them still hold; what
+does not is said (``Reasons``).
 """
 
 import ast
@@ -14,11 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import STAGE_RECORD, DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, write_json
 from data_prep.base.versions import versions
 
 CODE = Path(__file__).parents[1]  # the package
+
+Reasons = tuple[str, ...]  # why a stage has to run; none where its outputs are current
+NEW: Reasons = ("new",)
+UNFINISHED: Reasons = ("unfinished",)  # it was interrupted, or its record is damaged
 
 
 def source_of(module: str) -> str:
@@ -64,8 +70,8 @@ def run_stage(
     options: Mapping[str, Any],
     packages: Sequence[str] = (),
     code: str = "",
-) -> bool:
-    """Run ``work()`` unless ``record`` says that the outputs are current; return whether it ran.
+) -> Reasons:
+    """Run ``work()`` unless ``record`` says that the outputs are current; return why it ran, nothing where it did not.
 
     ``inputs`` and ``outputs`` are files; inputs are known by name and content, so a data folder can be moved. ``work``
     may return those of ``outputs`` that it made; None stands for all. ``code`` is the ``code_hash`` of what
@@ -77,12 +83,13 @@ def run_stage(
         "versions": versions(packages),
         "code": code,
     }
-    if is_current(record, wanted):
-        return False
+    reasons = why_not_current(record, wanted)
+    if not reasons:
+        return ()
     before = {*_recorded(record), *(os.path.relpath(path, record.parent) for path in outputs)}
     write_json(record, {"unfinished": sorted(before)})  # an interrupted stage must not look finished
-    result = work()
-    made = outputs if result is None else result
+    written = work()
+    made = outputs if written is None else written
     missing = [path for path in made if not path.is_file()]
     if missing:
         raise RuntimeError(f"stage {record.name} ended without writing {missing[0]}")
@@ -92,25 +99,49 @@ def run_stage(
         if os.path.dirname(name) in folders:
             (record.parent / name).unlink(missing_ok=True)
     write_json(record, wanted | {"outputs": digests})
-    return True
+    return reasons
+
+
+def _read(record: Path) -> dict[str, Any]:
+    """What a record says; nothing if it is absent or damaged."""
+    try:
+        content = json.loads(record.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _recorded(record: Path) -> list[str]:
-    """The outputs that a record names, finished or not; none if it is absent or damaged."""
-    try:
-        found = json.loads(record.read_text("utf-8"))
-        return [str(name) for name in found.get("outputs", found.get("unfinished", ()))]
-    except (OSError, ValueError, TypeError, AttributeError):
-        return []
+    """The outputs that a record names, finished or not."""
+    content = _read(record)
+    names = content.get("outputs", content.get("unfinished"))
+    return [str(name) for name in names] if isinstance(names, (dict, list)) else []
 
 
-def is_current(record: Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether ``record`` was made as ``wanted`` says and its outputs are untouched."""
+def code_in(record: Path) -> str | None:
+    """The hash of the code that a finished stage was made with; None if it is not finished."""
+    content = _read(record)
+    return str(content.get("code")) if "outputs" in content else None
+
+
+def why_not_current(record: Path, wanted: Mapping[str, Any]) -> Reasons:
+    """What of ``record`` is not as ``wanted`` says, such as "code changed"; outputs are hashed where all else holds."""
+    if not record.is_file():
+        return NEW
+    content = _read(record)
+    outputs = content.get("outputs")
+    if not isinstance(outputs, dict):
+        return UNFINISHED
+    changed = [key for key in wanted if content.get(key) != wanted[key]]
+    if not changed and not all(_as_made(record.parent / name, digest) for name, digest in outputs.items()):
+        changed = ["outputs"]
+    return tuple(f"{key} changed" for key in changed)
+
+
+def _as_made(path: Path, digest: str) -> bool:
     try:
-        found = json.loads(record.read_text("utf-8"))
-        same = all(found[key] == value for key, value in wanted.items())
-        return same and all(sha256(record.parent / name) == digest for name, digest in found["outputs"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # absent, unfinished or damaged: do it again
+        return sha256(path) == digest
+    except (OSError, ValueError):  # it is gone, cannot be read, or the record names what cannot be a file
         return False
 
 
@@ -119,16 +150,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = OneLineParser(prog="python -m data_prep stage_records", description=main.__doc__)
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
     args = parser.parse_args(argv)
-    records = sorted(args.data.rglob("*.stage.json"))
+    records = DataFolder(args.data).stage_records
     if not records:
-        raise InputError(f"{args.data}: must hold *.stage.json records, but has none")
+        raise InputError(f"{args.data}: must hold *{STAGE_RECORD} records, but has none")
     for record in records:
-        found = read_json(record)
-        if not isinstance(found, dict) or not isinstance(found.get("outputs"), dict):
+        content = read_json(record)
+        if not isinstance(content, dict) or not isinstance(content.get("outputs"), dict):
             raise InputError(f"{record}: its stage was not finished; run meta-nmt-preprocess again")
-        for name, digest in found["outputs"].items():
+        for name, digest in content["outputs"].items():
             path = record.parent / name
-            if not path.is_file() or sha256(path) != digest:
+            if not _as_made(path, digest):
                 raise InputError(f"{path}: is missing or was changed after it was made (see {record.name})")
     print(f"{len(records)} stages, all outputs as they were made")
     return 0

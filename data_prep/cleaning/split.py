@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, comma_list
+from data_prep.base.data_folder import TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files
 from data_prep.corpora.corpus import CorpusFiles, find_corpus, in_groups, iter_corpus
@@ -140,7 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = find_corpus(args.corpus, args.lang, args.target_lang)
     sides = [(split, side) for split in SPLITS_OF_ROLE[args.role] for side in (args.lang, args.target_lang)]
     lines: Counter[str | None] = Counter()
-    with atomic_files([args.out / f"{split}.{side}" for split, side in sides]) as opened:
+    folder = TextFolder(args.out, args.lang, args.target_lang)
+    with atomic_files([folder.file(split, side) for split, side in sides]) as opened:
         handles = dict(zip(sides, opened, strict=True))
         for split, text in read_splits(files, args.role, options):
             lines[split] += len(text)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import SAMPLES, TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files, read_json, sha256, write_text
 from data_prep.base.text_files import line_blocks
@@ -123,13 +124,13 @@ def pick(path: Path, rows: set[int]) -> dict[int, str]:
     return {row: line for row, line in lines if row in rows}
 
 
-def write_samples(samples: Sequence[Sample], text: Sequence[Path], folder: Path) -> list[Path]:
-    """Write ``folder``/<sample>.<side> for every sample and side of the training text; the files made."""
+def write_samples(samples: Sequence[Sample], text: Sequence[Path], folder: TextFolder) -> list[Path]:
+    """Write both sides of every sample of a training text (source and English file) to ``folder``; the files made."""
     wanted = {row for sample in samples for row in sample.rows}
     made = []
-    for path in text:
+    for path, side in zip(text, (folder.lang, folder.english), strict=True):
         lines = pick(path, wanted)
-        outs = [folder / f"{sample.name}.{_side(path)}" for sample in samples]
+        outs = [folder.file(sample.name, side) for sample in samples]
         with atomic_files(outs) as files:
             for sample, file in zip(samples, files, strict=True):
                 file.write("".join(lines[row] + "\n" for row in sample.rows).encode())
@@ -143,7 +144,7 @@ def _side(path: Path) -> str:
 
 
 def write_index(path: Path, drawn: Drawn, text: Sequence[Path]) -> None:
-    """samples.json: a line for every sample."""
+    """Write a samples.json: a line for every sample."""
     rows = [json.dumps({"name": sample.name} | vars(sample)) for sample in drawn.samples]
     hashes = {file.name: sha256(file) for file in text}
     head = {"text": hashes, "zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
@@ -161,7 +162,7 @@ def read_index(path: Path, text: Sequence[Path]) -> Drawn:
         rows = [[row[key] for key in ("budget", "seed", "english_tokens", "rows")] for row in index["samples"]]
         return Drawn([Sample(*row) for row in rows], index["zero_shot"], index["left_out"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: must be a samples.json, but is not: {error!r}") from error
+        raise InputError(f"{path}: must be a {SAMPLES}, but is not: {error!r}") from error
 
 
 def comma_ints(text: str) -> tuple[int, ...]:
@@ -215,8 +216,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         drawn = read_index(args.like, text)
     else:
         drawn = draw_from(text, args.english_tokens, args.sample_seeds, str(args.target))
-    write_samples(drawn.samples, text, args.out)
-    write_index(args.out / "samples.json", drawn, text)
+    folder = TextFolder(args.out, *map(_side, text))
+    write_samples(drawn.samples, text, folder)
+    write_index(folder.samples, drawn, text)
     for sample in drawn.samples:
         print(f"{sample.name}\t{len(sample.rows)} lines\t{sample.english_tokens} English tokens")
     if drawn.left_out:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.base.data_folder import MonoFiles, TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_json, write_text
 from data_prep.base.text_files import line_blocks
@@ -29,17 +30,12 @@ class LanguageText:
     """
 
     corpus: CorpusFiles
-    english: str
     role: str
     split: SplitOptions
     clean: CleanOptions
     budgets: tuple[int, ...] | None
     seeds: tuple[int, ...]
-    folder: Path
-
-    def sides(self, split: str) -> tuple[Path, Path]:
-        """The source and English text files of a split."""
-        return self.folder / f"{split}.{self.corpus.lang}", self.folder / f"{split}.{self.english}"
+    folder: TextFolder
 
 
 def write_splits(
@@ -52,9 +48,9 @@ def write_splits(
 
     ``held_out``: sorted hashes of the match keys that must not be in its training text, source side and English.
     """
-    lang, name = text.corpus.lang, str(text.corpus.all_paths()[0])
+    folder, name = text.folder, str(text.corpus.all_paths()[0])
     streams = {
-        split: Stream(Filters(text.clean, (lang, text.english), held_out, keep_all=split != "train"))
+        split: Stream(Filters(text.clean, (folder.lang, folder.english), held_out, keep_all=split != "train"))
         for split in SPLITS_OF_ROLE[text.role]
     }
     tally = Tally()
@@ -66,7 +62,7 @@ def write_splits(
             else:
                 tally.dropped["held-out-id"] += len(pairs)
 
-    files = {split: text.sides(split) for split in streams}
+    files = {split: folder.sides(split) for split in streams}
     counts = write_clean(batches(), streams, files, pool, progress)
     empty = [split for split, count in counts.items() if not count.kept]
     if empty:
@@ -74,21 +70,21 @@ def write_splits(
     made = [path for split in files for path in files[split]]
     report = cleaning_report(tally, counts)
     if text.role == "target":
-        drawn = draw_from(files["train"], text.budgets, text.seeds, f"the training text of {lang}")
-        made += [*write_samples(drawn.samples, files["train"], text.folder), text.folder / "samples.json"]
-        write_index(text.folder / "samples.json", drawn, files["train"])
+        drawn = draw_from(files["train"], text.budgets, text.seeds, f"the training text of {folder.lang}")
+        made += [*write_samples(drawn.samples, files["train"], folder), folder.samples]
+        write_index(folder.samples, drawn, files["train"])
         report["splits"] |= {
             sample.name: {"lines": len(sample.rows), "english_tokens": sample.english_tokens}
             for sample in drawn.samples
         }
         report |= {"zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
-    write_json(text.folder / "cleaning.json", report)
-    write_text(text.folder / "cleaning.txt", cleaning_table(f"{lang}-{text.english}", report))
-    return [*made, text.folder / "cleaning.json", text.folder / "cleaning.txt"]
+    write_json(folder.cleaning, report)
+    write_text(folder.cleaning_table, cleaning_table(f"{folder.lang}-{folder.english}", report))
+    return [*made, folder.cleaning, folder.cleaning_table]
 
 
 def cleaning_report(tally: Tally, counts: Mapping[str, Count]) -> dict[str, Any]:
-    """cleaning.json: what became of every line read; RuntimeError if the sum is wrong."""
+    """What became of every line read, as cleaning.json has it; RuntimeError if the sum is wrong."""
     dropped = sum((count.dropped for count in counts.values()), Counter(tally.dropped))
     kept = sum(count.kept for count in counts.values())
     if kept + dropped.total() != tally.read:
@@ -101,7 +97,7 @@ def cleaning_report(tally: Tally, counts: Mapping[str, Count]) -> dict[str, Any]
 
 
 def cleaning_table(name: str, report: Mapping[str, Any]) -> str:
-    """cleaning.txt: the same for people."""
+    """The report as a table for people: cleaning.txt."""
     kept = [(f"  {split}", counts["lines"]) for split, counts in report["splits"].items() if "dropped" in counts]
     reasons = sorted(report["dropped"].items(), key=lambda item: -item[1])
     dropped = [(f"  {reason}", count) for reason, count in reasons]
@@ -118,32 +114,29 @@ class MonoText:
     ``held_out`` are the match keys, and ``held_ids`` the ids (``in_groups``), of lines that must not be in it.
     """
 
-    lang: str
+    files: MonoFiles
     english: str
     domain: Sequence[Path]
     extra: Sequence[Path]
     clean: CleanOptions
     held_out: Iterable[str]
     held_ids: Sequence[str]
-    files: tuple[Path, Path]
-    counts: Path
 
 
 def write_mono(text: MonoText) -> None:
     """Write clean monolingual text, each line once, and what became of the lines."""
-    tally = Tally()
+    tally, lang = Tally(), text.files.lang
 
     def batches() -> Iterator[Named]:
         for lines in chain.from_iterable(map(line_blocks, text.domain)):
             yield "domain", (lines,)
         for path in text.extra:
-            for lines in iter_mono(path, text.lang, text.english, text.held_ids, tally):
+            for lines in iter_mono(path, lang, text.english, text.held_ids, tally):
                 yield "extra", (lines,)
 
-    filters, kept = Filters(text.clean, (text.lang,), (hash_sorted(text.held_out),)), Duplicates()
-    domain, extra = text.files
+    filters, kept = Filters(text.clean, (lang,), (hash_sorted(text.held_out),)), Duplicates()
     streams = {name: Stream(filters, kept) for name in ("domain", "extra")}
-    counts = write_clean(batches(), streams, {"domain": [domain], "extra": [extra]})
+    counts = write_clean(batches(), streams, {"domain": [text.files.domain], "extra": [text.files.extra]})
     counts["extra"].read += tally.dropped.total()
     counts["extra"].dropped.update(tally.dropped)
-    write_json(text.counts, {name: count.as_json() for name, count in counts.items()})
+    write_json(text.files.counts, {name: count.as_json() for name, count in counts.items()})

@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import LAYOUT, PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import sha256, write_array, write_json
 from data_prep.packs.anchors import Anchor, Pack, Rows, Sources, collect_anchors, cut_parallel, hold_out, read_pack
@@ -222,8 +223,8 @@ def neighbours_of_samples(rows: np.ndarray, source: Pack, english: Pack) -> dict
     return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, found, strict=True)}
 
 
-def align_pack(pack: Path, raw: Path, english_pack: Path, sources: Sources) -> dict[str, Any]:
-    """Write the pack's vectors.npy and return the alignment's part of its card.
+def align_pack(pack: PackFolder, raw: Path, english_pack: PackFolder, sources: Sources) -> dict[str, Any]:
+    """Write the pack's vectors and return the alignment's part of its card.
 
     The quality is measured on held-out words with a fit that has not seen them as anchors; the vectors written have
     seen all. ``procrustes_alone`` knows nothing of these words; the rest has read the sentences they stand in.
@@ -235,7 +236,7 @@ def align_pack(pack: Path, raw: Path, english_pack: Path, sources: Sources) -> d
     fit, held = hold_out(anchors)
     alone, final = (precision(rows, held, english) for rows in queries(fit, sentences, source, english))
     rows = queries(anchors, sentences, source, english)[1]
-    write_array(pack / "vectors.npy", rows.astype(np.float32))
+    write_array(pack.vectors, rows.astype(np.float32))
     kinds = [anchor.kind for anchor in anchors]
     counts = {kind: kinds.count(kind) for kind in ("dictionary", "identical", "parallel")}
     poor = final["words"] < FEWEST_WORDS or final["precision_at_1"] < POOR_PRECISION
@@ -254,9 +255,9 @@ def align_pack(pack: Path, raw: Path, english_pack: Path, sources: Sources) -> d
     }
 
 
-def read_both(pack: Path, raw: Path, english_pack: Path) -> tuple[Pack, Pack]:
+def read_both(pack: PackFolder, raw: Path, english_pack: PackFolder) -> tuple[Pack, Pack]:
     """A pack with its raw vectors and the English pack with its own; InputError if their sizes differ."""
-    source, english = read_pack(pack, raw), read_pack(english_pack, english_pack / "vectors.npy")
+    source, english = read_pack(pack, raw), read_pack(english_pack, english_pack.vectors)
     sizes = [side.vectors.shape[1] for side in (source, english)]
     if sizes[0] != sizes[1]:
         raise InputError(f"{raw}: must have vectors of {sizes[1]} numbers as {english_pack} has, but has {sizes[0]}")
@@ -276,29 +277,32 @@ def poor_warning(lang: str, english: str, quality: Mapping[str, Any], advice: st
     return (
         f"warning: {lang}: the alignment to {english} is poor: held-out precision@1 is {quality['precision_at_1']} on "
         f"{quality['words']} words with {quality['anchors']} anchors, and must be at least {POOR_PRECISION} on "
-        f"{FEWEST_WORDS}. Translation from {lang} will suffer. Give {advice}; `nearest` in lang/{lang}/card.json shows "
-        "samples"
+        f"{FEWEST_WORDS}. Translation from {lang} will suffer. Give {advice}; `nearest` in {LAYOUT.pack(lang).card} "
+        "shows samples"
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Align a language pack's vectors to English; writes vectors.npy and card.json of the pack."""
     parser = OneLineParser(prog="python -m data_prep align", description=main.__doc__)
-    pack_help = "language pack with spm.model and dict.txt"
-    parser.add_argument("--pack", type=Path, required=True, metavar="DIR", help=pack_help)
+    parser.add_argument(
+        "--pack", type=Path, required=True, metavar="DIR", help="language pack with spm.model and dict.txt"
+    )
     parser.add_argument("--raw", type=Path, required=True, metavar="FILE.npy", help="its monolingual vectors")
-    english_help = "the English pack, with vectors.npy"
-    parser.add_argument("--english-pack", type=Path, required=True, metavar="DIR", help=english_help)
+    parser.add_argument(
+        "--english-pack", type=Path, required=True, metavar="DIR", help="the English pack, with vectors.npy"
+    )
     list_help = "word list: word, tab or space, English word; may be given several times"
     parser.add_argument("--dictionary", type=Path, action="append", default=[], metavar="FILE", help=list_help)
     parallel_help = "line-aligned text to mine pairs from"
     parser.add_argument("--parallel", type=Path, nargs=2, default=[], metavar="FILE", help=parallel_help)
     args = parser.parse_args(argv)
     sources = Sources(tuple(args.dictionary), tuple(args.parallel))
-    card = align_pack(args.pack, args.raw, args.english_pack, sources)
-    write_json(args.pack / "card.json", card)
+    pack, english = PackFolder(args.pack), PackFolder(args.english_pack)
+    card = align_pack(pack, args.raw, english, sources)
+    write_json(pack.card, card)
     print(card["alignment"])
-    warning = poor_warning(args.pack.name, args.english_pack.name, card["alignment"])
+    warning = poor_warning(pack.lang, english.lang, card["alignment"])
     if warning:
         print(warning, file=sys.stderr)
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.text_files import plain_or_gz, read_lines
 from data_prep.packs.lexicon import MOST_LINES, evenly, mine_pairs
@@ -74,12 +75,12 @@ class Sources:
     most_lines: int = MOST_LINES
 
 
-def read_pack(folder: Path, table: Path) -> Pack:
+def read_pack(folder: PackFolder, table: Path) -> Pack:
     """The pack in ``folder`` with the vectors of ``table``, normalised."""
-    pieces = [piece for piece, _ in read_dictionary(folder / "dict.txt")]
+    pieces = [piece for piece, _ in read_dictionary(folder.dictionary)]
     index = {piece: row for row, piece in enumerate(pieces, start=FAIRSEQ_SPECIALS)}
     counts = counts_of(folder)
-    return Pack(load(folder / "spm.model"), index, counts, normalised(load_table(table, folder), counts))
+    return Pack(load(folder.model), index, counts, normalised(load_table(table, folder), counts))
 
 
 def find_dictionaries(folder: Path | None, lang: str, english: str) -> tuple[Path, ...]:

@@ -9,12 +9,13 @@ from pathlib import Path
 import sentencepiece
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import PARTIAL
 from data_prep.packs.subwords import load
 
 
-def binarise(text: Path, pack: Path, prefix: Path) -> int:
+def binarise(text: Path, pack: PackFolder, prefix: Path) -> int:
     """Write ``prefix``.bin and .idx from a text file, cut by the pack's SentencePiece model; returns the sentences.
 
     Atomic: made in a temporary folder beside the target, then moved.
@@ -23,8 +24,8 @@ def binarise(text: Path, pack: Path, prefix: Path) -> int:
         from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
         from fairseq.data import Dictionary
 
-    model = load(pack / "spm.model")
-    dictionary = Dictionary.load(str(pack / "dict.txt"))
+    model = load(pack.model)
+    dictionary = Dictionary.load(str(pack.dictionary))
     _check_match(model, dictionary, pack)
     binariser = VocabularyDatasetBinarizer(
         dictionary, tokenize=lambda line: model.encode(line.rstrip("\n"), out_type=str)
@@ -54,21 +55,14 @@ def _logging_left_alone() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _check_match(model: sentencepiece.SentencePieceProcessor, dictionary: object, pack: Path) -> None:
+def _check_match(model: sentencepiece.SentencePieceProcessor, dictionary: object, pack: PackFolder) -> None:
     absent = [
         model.id_to_piece(index)
         for index in range(model.get_piece_size())
         if not (model.is_control(index) or model.is_unknown(index)) and model.id_to_piece(index) not in dictionary  # type: ignore[operator]
     ]
     if absent:
-        raise InputError(f"{pack / 'dict.txt'}: must hold every piece of spm.model, but {absent[0]!r} is absent")
-
-
-def binary_paths(folder: Path, split: str, lang: str, english: str) -> list[Path]:
-    """The four files of one split, as fairseq names them."""
-    return [
-        folder / f"{split}.{lang}-{english}.{side}.{suffix}" for side in (lang, english) for suffix in ("bin", "idx")
-    ]
+        raise InputError(f"{pack.dictionary}: must hold every piece of {pack.model.name}, but {absent[0]!r} is absent")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,5 +76,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not args.text.is_file():
         raise InputError(f"{args.text}: file is missing")
-    print(f"{args.out}: {binarise(args.text, args.pack, args.out)} sentences")
+    print(f"{args.out}: {binarise(args.text, PackFolder(args.pack), args.out)} sentences")
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import sentencepiece
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, write_lines
 from data_prep.base.text_files import read_lines
@@ -129,16 +130,16 @@ def domain_weight(domain: Sequence[str], extra: Sequence[str], most: int = 10) -
     return max(1, min(most, math.ceil(tokens[1] / max(1, tokens[0]))))
 
 
-def write_pack(pack: Path, domain: Sequence[str], extra: Sequence[str], vocab_size: int | None) -> None:
-    """Write spm.model and dict.txt of a language pack, made from its domain text and extra monolingual text."""
+def write_pack(pack: PackFolder, domain: Sequence[str], extra: Sequence[str], vocab_size: int | None) -> None:
+    """Write the model and the dictionary of a language pack, made from its domain text and extra monolingual text."""
     if not domain and not extra:
-        raise InputError(f"{pack.name}: must have at least one line of text for its SentencePiece model, but has none")
+        raise InputError(f"{pack.lang}: must have at least one line of text for its SentencePiece model, but has none")
     weights = [domain_weight(domain, extra)] * len(domain) + [1] * len(extra)
     lines = [*domain, *extra]
     model = train(lines, vocab_size, weights)
-    with atomic(pack / "spm.model") as temporary:
+    with atomic(pack.model) as temporary:
         temporary.write_bytes(model)
-    write_lines(pack / "dict.txt", dictionary_lines(load(pack / "spm.model"), lines))
+    write_lines(pack.dictionary, dictionary_lines(load(pack.model), lines))
 
 
 def add_vocab_argument(parser: OneLineParser) -> None:
@@ -167,6 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_vocab_argument(parser)
     args = parser.parse_args(argv)
     check_vocab_size(args.vocab_size)
-    write_pack(args.out, read_lines(args.text), read_lines(args.extra) if args.extra else [], args.vocab_size)
-    print(f"{args.out}: {len(read_dictionary(args.out / 'dict.txt'))} pieces")
+    pack = PackFolder(args.out)
+    write_pack(pack, read_lines(args.text), read_lines(args.extra) if args.extra else [], args.vocab_size)
+    print(f"{args.out}: {len(read_dictionary(pack.dictionary))} pieces")
     return 0

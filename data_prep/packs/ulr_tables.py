@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import PackFolder, UniversalFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_array, write_lines
 from data_prep.packs.subwords import read_dictionary
@@ -36,12 +37,12 @@ def normalised(rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return unit(rows)
 
 
-def counts_of(pack: Path) -> np.ndarray:
+def counts_of(pack: PackFolder) -> np.ndarray:
     """(V,) occurrences by fairseq index; 0 for the specials."""
-    return np.array([0] * FAIRSEQ_SPECIALS + [count for _, count in read_dictionary(pack / "dict.txt")])
+    return np.array([0] * FAIRSEQ_SPECIALS + [count for _, count in read_dictionary(pack.dictionary)])
 
 
-def load_table(path: Path, pack: Path) -> np.ndarray:
+def load_table(path: Path, pack: PackFolder) -> np.ndarray:
     """A table of vectors; InputError if it is damaged or its rows are not those of the pack's dictionary."""
     try:
         rows = np.load(path, allow_pickle=False)
@@ -51,22 +52,22 @@ def load_table(path: Path, pack: Path) -> np.ndarray:
         raise InputError(f"{path}: must be a whole .npy file: {error}") from error
     wanted = len(counts_of(pack))
     if rows.ndim != 2 or len(rows) != wanted:
-        raise InputError(f"{path}: must have {wanted} rows as {pack / 'dict.txt'} has, but its shape is {rows.shape}")
+        raise InputError(f"{path}: must have {wanted} rows as {pack.dictionary} has, but its shape is {rows.shape}")
     return rows
 
 
-def write_english(pack: Path, raw: Path) -> None:
-    """vectors.npy of the English pack: its own space, normalised. ``raw``: the table of vectors.write_vectors."""
-    write_array(pack / "vectors.npy", normalised(load_table(raw, pack), counts_of(pack)).astype(np.float32))
+def write_english(pack: PackFolder, raw: Path) -> None:
+    """Write the vectors of the English pack: its own space, normalised. ``raw``: the table of vectors.write_vectors."""
+    write_array(pack.vectors, normalised(load_table(raw, pack), counts_of(pack)).astype(np.float32))
 
 
-def write_universal(pack: Path, out: Path, most: int) -> int:
-    """keys.npy (M, Q) and tokens.txt of the M <= ``most`` most frequent English pieces with a vector; returns M."""
-    vectors = load_table(pack / "vectors.npy", pack)
-    pieces = [piece for piece, _ in read_dictionary(pack / "dict.txt")]
+def write_universal(pack: PackFolder, out: UniversalFolder, most: int) -> int:
+    """Write the universal tokens: the M <= ``most`` most frequent English pieces with a vector; returns M."""
+    vectors = load_table(pack.vectors, pack)
+    pieces = [piece for piece, _ in read_dictionary(pack.dictionary)]
     filled = np.flatnonzero(vectors.any(axis=1))[:most]  # the dictionary is in order of frequency
-    write_array(out / "keys.npy", vectors[filled])
-    write_lines(out / "tokens.txt", [pieces[index - FAIRSEQ_SPECIALS] for index in filled])
+    write_array(out.keys, vectors[filled])
+    write_lines(out.tokens, [pieces[index - FAIRSEQ_SPECIALS] for index in filled])
     return len(filled)
 
 
@@ -93,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_universal_argument(parser)
     args = parser.parse_args(argv)
     check_universal_tokens(args.universal_tokens)
-    write_english(args.pack, args.raw)
-    print(f"{args.out}: {write_universal(args.pack, args.out, args.universal_tokens)} universal tokens")
+    pack, universal = PackFolder(args.pack), UniversalFolder(args.out)
+    write_english(pack, args.raw)
+    print(f"{args.out}: {write_universal(pack, universal, args.universal_tokens)} universal tokens")
     return 0

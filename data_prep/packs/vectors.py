@@ -29,6 +29,7 @@ import scipy.sparse
 import sentencepiece
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_array
 from data_prep.base.text_files import plain_or_gz, read_lines
@@ -251,7 +252,7 @@ def table(vectors: dict[str, np.ndarray], pieces: Sequence[str], dim: int) -> np
 
 
 def write_vectors(
-    pack: Path,
+    pack: PackFolder,
     domain: Sequence[str],
     extra: Sequence[str],
     dim: int,
@@ -264,7 +265,7 @@ def write_vectors(
 
     ``vec`` is a file of word vectors to take in place of ``method``.
     """
-    model, lines = load(pack / "spm.model"), [*domain, *extra]
+    model, lines = load(pack.model), [*domain, *extra]
     weights = [domain_weight(domain, extra)] * len(domain) + [1] * len(extra)
     rows = evenly(len(lines), MOST_LINES)
     lines, weights = [lines[row] for row in rows], [weights[row] for row in rows]
@@ -273,7 +274,7 @@ def write_vectors(
     else:
         counts = word_counts(lines, weights)
         vectors = compose(counts, read_vec(vec, {*counts, *map(str.lower, counts)}, dim), model)
-    write_array(out, table(vectors, [piece for piece, _ in read_dictionary(pack / "dict.txt")], dim))
+    write_array(out, table(vectors, [piece for piece, _ in read_dictionary(pack.dictionary)], dim))
 
 
 def add_vector_arguments(parser: OneLineParser) -> None:
@@ -297,8 +298,9 @@ def check_vector_dim(dim: int) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Make monolingual vectors of a language pack's pieces."""
     parser = OneLineParser(prog="python -m data_prep vectors", description=main.__doc__)
-    pack_help = "language pack with spm.model and dict.txt"
-    parser.add_argument("--pack", type=Path, required=True, metavar="DIR", help=pack_help)
+    parser.add_argument(
+        "--pack", type=Path, required=True, metavar="DIR", help="language pack with spm.model and dict.txt"
+    )
     parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="clean text of the domain")
     parser.add_argument("--extra", type=Path, metavar="FILE", help="more monolingual text; weighs as much in all")
     out_help = "table to write, a row per dictionary index"
@@ -310,6 +312,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     check_vector_dim(args.vector_dim)
     text, extra = read_lines(args.text), read_lines(args.extra) if args.extra else []
-    write_vectors(args.pack, text, extra, args.vector_dim, args.out, args.vector_method, args.seed, args.vec_file)
+    pack = PackFolder(args.pack)
+    write_vectors(pack, text, extra, args.vector_dim, args.out, args.vector_method, args.seed, args.vec_file)
     print(f"{args.out}: {np.load(args.out).shape}")
     return 0

@@ -12,9 +12,11 @@ there is whole.
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from data_prep.base.data_folder import DataFolder, PackFolder, TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import PARTIAL, read_json, sha256, sole_writer, write_json
 from data_prep.base.languages import check_language
@@ -61,25 +63,25 @@ class NewLanguage:
         check_language(self.lang)
         subwords.check_vocab_size(self.vocab_size)
         check_budgets(self.english_tokens, self.sample_seeds)
-        if not (self.data / "data.json").is_file():
-            raise InputError(f"{self.data}: must be a folder made by meta-nmt-preprocess, but has no data.json")
-        if self.lang in {self.english, *self.record["languages"]} or self.pack.exists():
+        if self.lang in {self.folder.english, *self.trained_languages} or self.folder.pack(self.lang).path.exists():
             raise InputError(f"--lang: {self.data} must not have {self.lang} yet, but has")
         for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):
             if folder is not None and not folder.is_dir():
                 raise InputError(f"{flag} {folder}: must be a folder")
 
-    @property
-    def record(self) -> dict[str, Any]:
-        found: dict[str, Any] = read_json(self.data / "data.json")
-        return found
+    @cached_property
+    def folder(self) -> DataFolder:
+        """The data folder."""
+        return DataFolder(self.data)
 
     @property
-    def english(self) -> str:
-        return str(self.record["target_lang"])
+    def trained_languages(self) -> list[str]:
+        """The languages that the data folder was made of."""
+        return list(self.folder.read_record()["languages"])
 
     @property
     def splits(self) -> tuple[str, ...]:
+        """What its text is split into, without samples."""
         return SPLITS_OF_ROLE[self.role]
 
     @property
@@ -87,31 +89,32 @@ class NewLanguage:
         """Low-resource samples of the training text, by name."""
         return tuple(sample_name(size, seed) for size in self.english_tokens if size for seed in self.sample_seeds)
 
-    @property
-    def pack(self) -> Path:
-        return self.data / "lang" / self.lang
-
 
 def add(new: NewLanguage) -> dict[str, Any]:
     """Make everything of a language and return its card. InputError names what is wrong; then nothing is left."""
-    files = find_corpus(new.corpus, new.lang, new.english)
-    mono = find_mono(new.mono, new.lang, new.english)
+    english = new.folder.english
+    files = find_corpus(new.corpus, new.lang, english)
+    mono = find_mono(new.mono, new.lang, english)
     split = split_options(files, new.split)
     name = f".add-{new.lang}."
-    with sole_writer(new.data), worker_pool(1), tempfile.TemporaryDirectory(PARTIAL, name, new.data) as folder:
-        work = Path(folder)
-        card = _make(new, files, mono, split, work)
-        pair = f"{new.lang}-{new.english}"
-        (new.data / "bin").mkdir(exist_ok=True)
-        (new.data / "text").mkdir(exist_ok=True)
-        # what a run that was killed between these moves has left
-        for path in [*(new.data / "bin").glob(f"*.{pair}.*"), *(new.data / "text" / pair).glob("*")]:
-            path.unlink()
-        for path in sorted((work / "bin").iterdir()):
-            path.replace(new.data / "bin" / path.name)
-        (work / "text").replace(new.data / "text" / pair)
-        (work / new.lang).replace(new.pack)
+    with sole_writer(new.data), worker_pool(1), tempfile.TemporaryDirectory(PARTIAL, name, new.data) as work:
+        made = DataFolder(work, english)
+        card = _make(new, files, mono, split, made)
+        _move(new.lang, made, new.folder)
     return card
+
+
+def _move(lang: str, made: DataFolder, folder: DataFolder) -> None:
+    """Move a language's binarised data, its text and, last, its pack from one data folder to another."""
+    folder.binaries.mkdir(exist_ok=True)
+    folder.text(lang).path.parent.mkdir(exist_ok=True)
+    # what a run that was killed between these moves has left
+    for path in [*folder.binaries_of(lang), *folder.text(lang).path.glob("*")]:
+        path.unlink()
+    for path in made.binaries_of(lang):
+        path.replace(folder.binaries / path.name)
+    made.text(lang).path.replace(folder.text(lang).path)
+    made.pack(lang).path.replace(folder.pack(lang).path)
 
 
 def split_options(files: CorpusFiles, asked: SplitOptions) -> SplitOptions:
@@ -125,58 +128,60 @@ def split_options(files: CorpusFiles, asked: SplitOptions) -> SplitOptions:
 
 
 def _make(
-    new: NewLanguage, files: CorpusFiles, mono: Sequence[Path], split: SplitOptions, work: Path
+    new: NewLanguage, files: CorpusFiles, mono: Sequence[Path], split: SplitOptions, made: DataFolder
 ) -> dict[str, Any]:
-    """Make text/, bin/ and the pack in the folder ``work``; returns the card."""
-    lang, english, pack, english_pack = new.lang, new.english, work / new.lang, new.data / "lang" / new.english
-    text = LanguageText(files, english, new.role, split, new.clean, new.english_tokens, new.sample_seeds, work / "text")
+    """Make the text, the binarised data and the pack in the folder ``made``; returns the card."""
+    lang, english, pack = new.lang, new.folder.english, made.pack(new.lang)
+    english_pack = new.folder.pack(english)
+    text = LanguageText(files, new.role, split, new.clean, new.english_tokens, new.sample_seeds, made.text(lang))
     held_out = held_out_keys(new, files, split)
     write_splits(text, (hash_sorted(held_out[0]), hash_sorted(held_out[1])))
-    aligned = _make_pack(new, text, mono, work)
+    aligned = _make_pack(new, mono, made)
     for name in (*new.splits, *new.samples):
-        for side, folder, path in zip((lang, english), (pack, english_pack), text.sides(name), strict=True):
-            binarise.binarise(path, folder, work / "bin" / f"{name}.{lang}-{english}.{side}")
+        sides = zip(text.folder.sides(name), (pack, english_pack), made.binary_sides(lang, name), strict=True)
+        for path, side_pack, prefix in sides:
+            binarise.binarise(path, side_pack, prefix)
     vec = vectors.find_vec(new.vec_files, lang)
     card = {
         "lang": lang,
         "role": new.role,
         "added": True,
-        "pieces": len(subwords.read_dictionary(pack / "dict.txt")),
+        "pieces": len(subwords.read_dictionary(pack.dictionary)),
         "vector_dim": vector_dim(english_pack),
         "vector_method": f"vec: {vec.name}" if vec else new.vector_method,
         "sources": [{"name": path.name, "sha256": sha256(path)} for path in [*files.all_paths(), *mono]],
-        "text": read_json(work / "text" / "cleaning.json"),
-        "held_out_in_meta_training": leaked(new, text),
-        "monolingual": read_json(work / "counts.json"),
+        "text": read_json(text.folder.cleaning),
+        "held_out_in_meta_training": leaked(new, text.folder),
+        "monolingual": read_json(made.mono(lang).counts),
         "versions": versions(),
     }
-    write_json(pack / "card.json", card | aligned)
+    write_json(pack.card, card | aligned)
     return card | aligned
 
 
-def _make_pack(new: NewLanguage, text: LanguageText, mono: Sequence[Path], work: Path) -> dict[str, Any]:
+def _make_pack(new: NewLanguage, mono: Sequence[Path], made: DataFolder) -> dict[str, Any]:
     """Make all of the pack but its card, from the training text and monolingual text; what align_pack returns."""
-    pack, english_pack, raw = work / new.lang, new.data / "lang" / new.english, work / "raw.npy"
-    files, held_ids = (work / "domain.txt", work / "extra.txt"), [*new.split.valid_ids, *new.split.test_ids]
+    lang, english, text, files = new.lang, new.folder.english, made.text(new.lang), made.mono(new.lang)
+    pack, english_pack, raw = made.pack(lang), new.folder.pack(english), made.raw_vectors(lang)
     test, domain = keys_of([text.sides(name)[0] for name in new.splits[1:]]), text.sides("train")
-    counts = work / "counts.json"
-    write_mono(MonoText(new.lang, new.english, domain[:1], mono, new.clean, test, held_ids, files, counts))
-    own, extra = (read_lines(path) if path.stat().st_size else [] for path in files)
+    held_ids = [*new.split.valid_ids, *new.split.test_ids]
+    write_mono(MonoText(files, english, domain[:1], mono, new.clean, test, held_ids))
+    own, extra = (read_lines(path) if path.stat().st_size else [] for path in files.texts)
     subwords.write_pack(pack, own, extra, new.vocab_size)
-    vec = vectors.find_vec(new.vec_files, new.lang)
+    vec = vectors.find_vec(new.vec_files, lang)
     vectors.write_vectors(pack, own, extra, vector_dim(english_pack), raw, new.vector_method, vec=vec)
-    lists = anchors.find_dictionaries(new.dictionaries, new.lang, new.english)
+    lists = anchors.find_dictionaries(new.dictionaries, lang, english)
     return align.align_pack(pack, raw, english_pack, anchors.Sources(lists, domain))
 
 
-def vector_dim(pack: Path) -> int:
+def vector_dim(pack: PackFolder) -> int:
     """Q of a pack's vectors."""
-    return int(ulr_tables.load_table(pack / "vectors.npy", pack).shape[1])
+    return int(ulr_tables.load_table(pack.vectors, pack).shape[1])
 
 
 def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> tuple[set[str], set[str]]:
     """Match keys that must not be in the training text: source side and English of dev and test, here and in DATA."""
-    known = new.data / "work" / f"held-out.{new.english}"
+    known = new.folder.held_out
     keys: tuple[set[str], set[str]] = set(), set(known.read_text("utf-8").split("\n")[:-1] if known.is_file() else ())
     lines: dict[str | None, int] = {}
     for name, text in read_splits(files, new.role, split):
@@ -188,11 +193,11 @@ def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> 
     return keys
 
 
-def leaked(new: NewLanguage, text: LanguageText) -> int | None:
+def leaked(new: NewLanguage, text: TextFolder) -> int | None:
     """Dev and test lines whose English stands in the training text of another language of the data folder; None where
     that text is not there."""
     held = keys_of([text.sides(name)[1] for name in new.splits[1:]])
-    texts = (new.trained_in or new.data) / "text"
-    trained = [texts / f"{lang}-{new.english}" / f"train.{new.english}" for lang in new.record["languages"]]
+    trained_in = DataFolder(new.trained_in or new.data, new.folder.english)
+    trained = [trained_in.text(lang).sides("train")[1] for lang in new.trained_languages]
     there = [path for path in trained if path.is_file()]
     return len(held & keys_of(there)) if there else None

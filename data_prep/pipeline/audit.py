@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.base.text_files import line_blocks
@@ -22,34 +23,35 @@ from data_prep.cleaning.split import HELD_OUT, SPLITS_OF_ROLE
 
 @dataclass(frozen=True)
 class Audited:
-    """A language (``english`` too) of the data folder ``data``, whose languages have ``roles``."""
+    """A language (English too) of a data folder whose languages have ``roles``."""
 
-    data: Path
+    folder: DataFolder
     lang: str
-    english: str
     roles: Mapping[str, str]
 
     @property
-    def report_file(self) -> Path:
-        """What the audit of this language found."""
-        return self.data / "work" / "audit" / f"{self.lang}.json"
+    def english(self) -> str:
+        """The code of the language translated into."""
+        return self.folder.english
 
     def held_out(self, side: str) -> list[Path]:
         """Dev and test text of a side: the language's own, or the English of all languages."""
         owners = self.roles if side == self.english else {self.lang: self.roles[self.lang]}
         return [
-            self._text(owner) / f"{split}.{side}"
+            self.folder.text(owner).file(split, side)
             for owner, role in owners.items()
             for split in SPLITS_OF_ROLE[role]
             if split in HELD_OUT
         ]
 
+    def binarised(self, side: str) -> list[Path]:
+        """Training text of a side, which was binarised; English by itself has none."""
+        return [] if self.lang == self.english else self.folder.text(self.lang).training(side)
+
     def trained_on(self, side: str) -> list[Path]:
-        """Text of a side that may hold nothing of it."""
-        mono = sorted((self.data / "work" / "mono").glob(f"{side}.*.txt"))
-        if self.lang == self.english:
-            return mono
-        return sorted(self._text(self.lang).glob(f"train*.{side}")) + (mono if side == self.lang else [])
+        """Text of a side that may hold nothing of it: training text, and the monolingual text of its own side."""
+        mono = self.folder.mono(side).texts if side == self.lang else ()
+        return [*self.binarised(side), *(path for path in mono if path.is_file())]
 
     def sides(self) -> list[str]:
         """Its own side and English."""
@@ -58,14 +60,7 @@ class Audited:
     def files(self) -> list[Path]:
         """All that is read."""
         found = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
-        return found if self.lang == self.english else [*found, self.binarised()]
-
-    def binarised(self) -> Path:
-        """The record that says which text was binarised."""
-        return self.data / "bin" / f"{self.lang}-{self.english}.stage.json"
-
-    def _text(self, lang: str) -> Path:
-        return self.data / "text" / f"{lang}-{self.english}"
+        return found if self.lang == self.english else [*found, self.folder.binary_record(self.lang)]
 
 
 def audit(of: Audited) -> dict[str, Any]:
@@ -102,14 +97,15 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def check_binarised(of: Audited) -> None:
     """InputError unless the training text is what the record of the binarised data names, with its hashes."""
-    named = dict(read_json(of.binarised())["inputs"])
+    record = of.folder.binary_record(of.lang)
+    named = dict(read_json(record)["inputs"])
     for side in of.sides():
-        for path in of.trained_on(side):
-            if path.parent.name != "mono" and named.pop(path.name, None) != sha256(path):
-                raise InputError(f"{path}: must be the text that was binarised ({of.binarised().name}), but differs")
+        for path in of.binarised(side):
+            if named.pop(path.name, None) != sha256(path):
+                raise InputError(f"{path}: must be the text that was binarised ({record.name}), but differs")
     left = [name for name in named if name.startswith("train")]
     if left:
-        raise InputError(f"{of.binarised()}: names {left[0]}, which is missing")
+        raise InputError(f"{record}: names {left[0]}, which is missing")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,13 +113,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = OneLineParser(prog="python -m data_prep audit", description=main.__doc__)
     parser.add_argument("data", type=Path, metavar="DATA", help="a data folder")
     args = parser.parse_args(argv)
-    record = read_json(args.data / "data.json")
-    english = record["target_lang"]
-    roles = {lang: entry["role"] for lang, entry in record["languages"].items()}
+    folder = DataFolder(args.data)
+    roles = {lang: entry["role"] for lang, entry in folder.read_record()["languages"].items()}
     reports = []
-    for lang in [*roles, english]:
-        found = audit(Audited(args.data, lang, english, roles))
-        reports.append(found)
-        print(f"{lang}\t{found['lines']:,} training lines, {found['overlaps']} of {found['held_out']:,} held-out lines")
+    for lang in [*roles, folder.english]:
+        report = audit(Audited(folder, lang, roles))
+        reports.append(report)
+        counts = f"{report['lines']:,} training lines, {report['overlaps']} of {report['held_out']:,} held-out lines"
+        print(f"{lang}\t{counts}")
     must_be_clean(reports)
     return 0

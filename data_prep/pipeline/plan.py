@@ -1,10 +1,11 @@
-"""What meta-nmt-preprocess was asked for, checked, and where every file of a data folder lies."""
+"""What meta-nmt-preprocess was asked for, checked, and where its raw text lies."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError, raise_all
 from data_prep.base.languages import check_language
 from data_prep.base.workers import check_workers
@@ -107,46 +108,14 @@ class Plan:
     mono: Mapping[str, Sequence[Path]]
 
     @property
-    def out(self) -> Path:
-        return self.options.out
-
-    @property
     def english(self) -> str:
+        """The code of the language translated into."""
         return self.options.target_lang
 
     @property
-    def held_out(self) -> Path:
-        """Match keys of all dev and test English, one a line."""
-        return self.out / "work" / f"held-out.{self.english}"
-
-    def text(self, lang: str) -> Path:
-        return self.out / "text" / f"{lang}-{self.english}"
-
-    def pack(self, lang: str) -> Path:
-        return self.out / "lang" / lang
-
-    def mono_files(self, lang: str) -> tuple[Path, Path]:
-        """Clean monolingual text: of the domain (a side of the training text), and extra."""
-        return (
-            self.out / "work" / "mono" / f"{lang}.domain.txt",
-            self.out / "work" / "mono" / f"{lang}.extra.txt",
-        )
-
-    def mono_counts(self, lang: str) -> Path:
-        """What became of the lines of the monolingual text."""
-        return self.out / "work" / "mono" / f"{lang}.counts.json"
-
-    def raw_vectors(self, lang: str) -> Path:
-        return self.out / "work" / "vectors" / f"{lang}.npy"
-
-    @property
-    def record(self) -> Path:
-        """The record of a finished folder."""
-        return self.out / "data.json"
-
-    def sides(self, lang: str, split: str) -> tuple[Path, Path]:
-        """The source and English text files of a split."""
-        return self.text(lang) / f"{split}.{lang}", self.text(lang) / f"{split}.{self.english}"
+    def folder(self) -> DataFolder:
+        """What is made."""
+        return DataFolder(self.options.out, self.english)
 
 
 def make_plan(options: Options) -> Plan:

@@ -6,9 +6,11 @@ stages languages are independent of each other and run in processes beside each 
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,17 @@ from tqdm import tqdm
 
 from data_prep.base.command_line import writable_directory
 from data_prep.base.files import read_json, remove_partial, sole_writer, write_json, write_lines
+from data_prep.base.stage_records import Reasons
 from data_prep.base.versions import versions
 from data_prep.base.workers import worker_pool
 from data_prep.packs.align import poor_warning
-from data_prep.pipeline.audit import Audited
 from data_prep.pipeline.estimate import describe
 from data_prep.pipeline.plan import Options, Plan, make_plan
 from data_prep.pipeline.stages import (
     align_stage,
     audit_stage,
     binarise_stage,
+    made_by_other_code,
     pack_stage,
     read_keys,
     text_stage,
@@ -34,6 +37,7 @@ from data_prep.pipeline.stages import (
 from data_prep.pipeline.survey import Survey, survey
 
 FORMAT = 1
+Stage = Callable[[Plan, str], Reasons]
 
 
 def prepare(options: Options) -> dict[str, Any]:
@@ -42,14 +46,27 @@ def prepare(options: Options) -> dict[str, Any]:
     found = survey(plan)
     writable_directory(options.out, "--out")
     print(describe(plan, found), file=sys.stderr)
+    say_other_code(plan)
     with sole_writer(options.out), worker_pool(options.workers) as pool:
         remove_partial(options.out)
         return _run_stages(plan, found, pool)
 
 
+def say_other_code(plan: Plan) -> None:
+    """One line on stderr where the data folder holds what another version of the code made."""
+    others, finished = made_by_other_code(plan)
+    if others:
+        print(
+            f"{plan.folder}: {others} of {finished} finished stages were made by another version of the code, and are "
+            "made again",
+            file=sys.stderr,
+        )
+
+
 def _run_stages(plan: Plan, found: Survey, pool: Executor | None) -> dict[str, Any]:
-    if not plan.held_out.is_file() or read_keys(plan.held_out) != found.held_out:
-        write_lines(plan.held_out, found.held_out)
+    folder = plan.folder
+    if not folder.held_out.is_file() or read_keys(folder.held_out) != found.held_out:
+        write_lines(folder.held_out, found.held_out)
     langs = list(plan.options.roles)
     clean_texts(pool, plan, found)
     run_all(pool, "subwords and monolingual vectors", pack_stage, plan, [plan.english, *langs])
@@ -59,39 +76,44 @@ def _run_stages(plan: Plan, found: Survey, pool: Executor | None) -> dict[str, A
     run_all(pool, "leakage audit", audit_stage, plan, [*langs, plan.english])
     warn_of_poor_alignment(plan)
     record = data_record(plan)
-    if not plan.record.is_file() or read_json(plan.record) != record:
-        write_json(plan.record, record)
+    if not folder.record.is_file() or read_json(folder.record) != record:
+        write_json(folder.record, record)
     return record
 
 
 def clean_texts(pool: Executor | None, plan: Plan, found: Survey) -> None:
     """Clean text, splits and samples of all languages, with progress in lines on stderr."""
     sizes = {lang: found.languages[lang].source.lines for lang in plan.options.roles}
-    done = pairs = 0
+    made: list[Reasons] = []
+    pairs = 0
     title = "clean text, splits and samples"
     with tqdm(total=sum(sizes.values()), desc=title, unit="pair", unit_scale=True, file=sys.stderr) as bar:
         for lang, lines in sizes.items():
-            done += text_stage(plan, lang, found.languages[lang], pool, bar.update)
+            made.append(text_stage(plan, lang, found.languages[lang], pool, bar.update))
             pairs += lines
             bar.update(pairs - bar.n)  # those that are up to date
-        bar.set_postfix_str(f"{done} made, {len(sizes) - done} up to date")
+        bar.set_postfix_str(summary(made))
 
 
-def run_all(
-    pool: Executor | None, title: str, stage: Callable[[Plan, str], bool], plan: Plan, langs: Sequence[str]
-) -> None:
+def summary(made: Sequence[Reasons]) -> str:
+    """What became of the runs of a stage: "3 made (code changed: 3), 20 up to date"."""
+    counts = sorted(Counter(chain.from_iterable(made)).items())
+    why = ", ".join(f"{reason}: {count}" for reason, count in counts)
+    done = sum(map(bool, made))
+    return f"{done} made{f' ({why})' if why else ''}, {len(made) - done} up to date"
+
+
+def run_all(pool: Executor | None, title: str, stage: Stage, plan: Plan, langs: Sequence[str]) -> None:
     """Run a stage for all languages, with progress on stderr; the first error stops the rest."""
-    done = 0
+    made: list[Reasons] = []
     with tqdm(total=len(langs), desc=title, unit="language", file=sys.stderr) as bar:
-        for made in _results(pool, stage, plan, langs):
-            done += made
+        for reasons in _results(pool, stage, plan, langs):
+            made.append(reasons)
             bar.update()
-        bar.set_postfix_str(f"{done} made, {len(langs) - done} up to date")
+        bar.set_postfix_str(summary(made))
 
 
-def _results(
-    pool: Executor | None, stage: Callable[[Plan, str], bool], plan: Plan, langs: Sequence[str]
-) -> Iterator[bool]:
+def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[str]) -> Iterator[Reasons]:
     if pool is None:
         yield from (stage(plan, lang) for lang in langs)
         return
@@ -107,7 +129,7 @@ def _results(
 def warn_of_poor_alignment(plan: Plan) -> None:
     """One line on stderr for every language whose alignment is poor."""
     for lang in plan.options.roles:
-        quality = read_json(plan.pack(lang) / "card.json")["alignment"]
+        quality = read_json(plan.folder.pack(lang).card)["alignment"]
         warning = poor_warning(lang, plan.english, quality)
         if warning:
             print(warning, file=sys.stderr)
@@ -115,27 +137,22 @@ def warn_of_poor_alignment(plan: Plan) -> None:
 
 def data_record(plan: Plan) -> dict[str, Any]:
     """What data.json holds."""
-    options = plan.options
+    options, folder = plan.options, plan.folder
     languages = {}
     for lang, role in options.roles.items():
-        quality = read_json(plan.pack(lang) / "card.json")["alignment"]
-        text = read_json(plan.text(lang) / "cleaning.json")
-        languages[lang] = {"role": role} | text | {"alignment": quality, "audit": _audit(plan, lang)}
+        quality = read_json(folder.pack(lang).card)["alignment"]
+        text, audit = read_json(folder.text(lang).cleaning), read_json(folder.audit(lang))
+        languages[lang] = {"role": role} | text | {"alignment": quality, "audit": audit}
     given = asdict(options)
     given = {name: given[name] for name in given if name not in ("out", "workers")}  # they change nothing that is made
     return {
         "format": FORMAT,
         "target_lang": plan.english,
         "languages": languages,
-        "english": read_json(plan.pack(plan.english) / "card.json") | {"audit": _audit(plan, plan.english)},
+        "english": read_json(folder.pack(plan.english).card) | {"audit": read_json(folder.audit(plan.english))},
         "options": _plain(given),
         "versions": versions(),
     }
-
-
-def _audit(plan: Plan, lang: str) -> dict[str, Any]:
-    found: dict[str, Any] = read_json(Audited(plan.out, lang, plan.english, plan.options.roles).report_file)
-    return found
 
 
 def _plain(value: Any) -> Any:

@@ -27,6 +27,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from tqdm import tqdm
 
 from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, sole_writer, write_json, write_lines
 from data_prep.base.languages import check_language
@@ -111,7 +112,7 @@ class Job:
         self.work = self.out / "work"
         self.data, self.record = self.work / "data", self.work / "job.json"
         self.universe = find_data(args.checkpoint, args.data)
-        self.english = str(read_json(self.universe / "data.json")["target_lang"])
+        self.english = DataFolder(self.universe).english
         if self.lang == self.english:
             raise InputError(f"`--source-lang` must not be the language translated into, but is {self.lang}")
 
@@ -170,7 +171,7 @@ class Job:
         """From the pairs given to the card."""
         if not (self.work / "corpus/done").exists():
             write_raw(self, split(given, self.args.seed))
-        if not (self.data / "lang" / self.lang / "card.json").is_file():
+        if not DataFolder(self.data).pack(self.lang).card.is_file():
             say(f"language pack of {self.lang}")
             self.make_pack()
         scores = {strategy: self.fine_tune(strategy) for strategy in self.strategies}
@@ -220,8 +221,7 @@ class Job:
         """MODEL_CARD.md, with the scores of what users will run: the exported model."""
         split = "test" if self.role == "target" else "valid"
         source, reference = (
-            read_lines(self.data / "text" / f"{self.lang}-{self.english}" / f"{split}.{side}")
-            for side in (self.lang, self.english)
+            read_lines(path) for path in DataFolder(self.data, self.english).text(self.lang).sides(split)
         )
         results = list(translated(Translator(self.out), source))
         hypotheses = [result.text for result in results]

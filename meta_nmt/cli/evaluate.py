@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, one_line, run_command, writable_directory
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.base.versions import commit, versions
@@ -83,7 +84,7 @@ def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
 
 def added_languages(data: Path, targets: Sequence[str]) -> dict[str, str]:
     """Hashes of the cards of the targets that came in after the data folder's record was written."""
-    known = read_json(data / "data.json")["languages"]
+    known = read_json(DataFolder(data).record)["languages"]
     return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in known}
 
 
@@ -128,7 +129,7 @@ def body(argv: Sequence[str] | None) -> int:
 
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", args.cluster, experiment.executor)
-        marks = fingerprints(steps, sha256(data / "data.json"), added_languages(data, experiment.targets))
+        marks = fingerprints(steps, sha256(DataFolder(data).record), added_languages(data, experiment.targets))
         record(results, experiment, steps, marks)
         sweep = Sweep(steps, out, results, executor, experiment.data, marks, args.jobs, add_card)
         complete = sweep.run()

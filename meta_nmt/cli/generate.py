@@ -24,6 +24,7 @@ from fairseq_cli import generate as fairseq_generate
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import PARTIAL, remove_partial, write_lines
 from data_prep.packs import subwords
@@ -112,24 +113,22 @@ def body(argv: Sequence[str]) -> int:
     results = writable_directory(own.results, "--results")
     remove_partial(results)
     meter = cost.CostMeter("generate", front.command_line(PROG, argv), results, args.path)
-    subset, pair = args.gen_subset, f"{args.source_lang}-{args.target_lang}"
+    subset, data = args.gen_subset, DataFolder(args.data, args.target_lang)
     output = f"generate-{subset}.txt"
     with tempfile.TemporaryDirectory(PARTIAL, ".", results) as folder:
         args.results_path = folder  # what lies in the results stays there until the new ones are whole
         fairseq_generate.main(convert_namespace_to_omegaconf(args))
         pieces = read_hypotheses(Path(folder) / output)
         os.replace(Path(folder) / output, results / output)
-    decoder = subwords.load(Path(args.data) / "lang" / args.target_lang / "spm.model")
-    references = (Path(args.data) / "text" / pair / f"{subset}.{args.target_lang}").read_text(encoding="utf-8")
-    lines = references.removesuffix("\n").split("\n")
+    decoder = subwords.load(data.pack(args.target_lang).model)
+    source, references = data.text(args.source_lang).sides(subset)
+    lines = references.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     if len(lines) != len(pieces):
         raise InputError(
-            f"{args.data}/text/{pair}/{subset}.{args.target_lang}: must have a line for each of the {len(pieces)} "
-            f"sentences translated, but has {len(lines)}"
+            f"{references}: must have a line for each of the {len(pieces)} sentences translated, but has {len(lines)}"
         )
     write_lines(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
     write_lines(results / "references.txt", lines)
-    source = Path(args.data) / "text" / pair / f"{subset}.{args.source_lang}"
     if source.is_file():  # what the report shows beside a translation
         write_lines(results / "sources.txt", source.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     write_lines(results / "result.json", [json.dumps(record(args, own, meter.record()), indent=1)])

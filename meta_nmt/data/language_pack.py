@@ -14,6 +14,7 @@ import torch
 from fairseq.data import Dictionary
 from torch import Tensor
 
+from data_prep.base.data_folder import LAYOUT, DataFolder, PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.text_files import read_lines
 
@@ -41,16 +42,16 @@ def load_dictionary(path: Path) -> Dictionary:
     return dictionary
 
 
-def language_folder(data: str | Path, code: str) -> Path:
-    """``DATA/lang/<code>``; InputError that lists the languages there are."""
-    folder = Path(data) / "lang" / code
-    if not code or not folder.is_dir():
-        known = sorted(p.name for p in (Path(data) / "lang").glob("*") if p.is_dir())
+def language_folder(data: str | Path, code: str) -> PackFolder:
+    """The language pack of a data folder; InputError that lists the languages there are."""
+    folder = DataFolder(data)
+    if not code or not folder.pack(code).path.is_dir():
+        known = folder.pack_codes
         raise InputError(
-            f"{data}: has no language pack `lang/{code}` (unknown language code {code!r}; "
+            f"{data}: has no language pack `{LAYOUT.pack(code)}` (unknown language code {code!r}; "
             + (f"there are {', '.join(known)})" if known else "is this a folder made by meta-nmt-preprocess?)")
         )
-    return folder
+    return folder.pack(code)
 
 
 @dataclass(frozen=True)
@@ -65,20 +66,19 @@ class LanguagePack:
     @classmethod
     def load(cls, data: str | Path, code: str) -> LanguagePack:
         """Raises InputError: no such language, or its files do not fit together."""
-        folder = language_folder(data, code)
-        dictionary = load_dictionary(folder / "dict.txt")
-        vectors = _read_vectors(folder / "vectors.npy")
+        pack = language_folder(data, code)
+        dictionary = load_dictionary(pack.dictionary)
+        vectors = _read_vectors(pack.vectors)
         if len(vectors) != len(dictionary):
             raise InputError(
-                f"{folder / 'vectors.npy'}: must have one row per dictionary entry ({len(dictionary)}), "
-                f"but has {len(vectors)}"
+                f"{pack.vectors}: must have one row per dictionary entry ({len(dictionary)}), but has {len(vectors)}"
             )
-        return cls(code, dictionary, vectors[dictionary.nspecial :], folder / "vectors.npy")
+        return cls(code, dictionary, vectors[dictionary.nspecial :], pack.vectors)
 
 
 def load_universal_keys(data: str | Path) -> Tensor:
     """(M, Q) keys of the universal tokens."""
-    path = Path(data) / "universal" / "keys.npy"
+    path = DataFolder(data).universal.keys
     keys = np.array(_read_vectors(path))
     if not keys.size:
         raise InputError(f"{path}: must have a row for each universal token, but its shape is {keys.shape}")
@@ -92,7 +92,7 @@ def load_universal_names(data: str | Path, tokens: int) -> list[str]:
     Raises:
         InputError: there is no such file, or it has not the ``tokens`` lines that the model has keys.
     """
-    path = Path(data) / "universal" / "tokens.txt"
+    path = DataFolder(data).universal.tokens
     names = read_lines(path)
     if len(names) != tokens:
         raise InputError(f"{path}: must have a line for each of the {tokens} universal tokens, but has {len(names)}")

@@ -13,6 +13,7 @@ import numpy as np
 from fairseq.data import Dictionary, data_utils, indexed_dataset
 from fairseq.data.language_pair_dataset import collate
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 
 Batch = dict[str, Any]
@@ -78,14 +79,14 @@ class ParallelCorpus:
         max_positions: tuple[int, int],
         symbols: tuple[int, int] | None = None,
     ) -> ParallelCorpus:
-        """``DATA/bin/<split>.<source>-<target>.*``.
+        """The binarised split of a data folder.
 
         Raises:
             InputError: a file is missing or truncated, the two sides differ in length, or nothing is usable.
         """
-        stem = Path(data) / "bin" / f"{split}.{source_lang}-{target_lang}"
-        source = _load_side(stem.with_name(f"{stem.name}.{source_lang}"))
-        target = _load_side(stem.with_name(f"{stem.name}.{target_lang}"))
+        folder = DataFolder(data, target_lang)
+        stem = folder.binary(source_lang, split)
+        source, target = map(_load_side, folder.binary_sides(source_lang, split))
         if len(source) != len(target):
             raise InputError(f"{stem}.*: both sides must have as many lines, but have {len(source)} and {len(target)}")
         sizes = np.asarray(source.sizes), np.asarray(target.sizes)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 
 
@@ -16,9 +17,9 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
     """No target and no meta-validation language may be meta-trained on.
 
     Raises:
-        InputError: a source language is also in ``valid``, or ``DATA/data.json`` gives it another role.
+        InputError: a source language is also in ``valid``, or the data folder's record gives it another role.
     """
-    record = Path(data) / "data.json"
+    record = DataFolder(data).record
     try:
         languages = json.loads(record.read_text(encoding="utf-8"))["languages"]
         roles = {code: entry["role"] for code, entry in languages.items()}
@@ -34,7 +35,7 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
 
 def added_card(data: str | Path, code: str) -> Path:
     """Where a language that came in later says its role, what it was made of and how well it is aligned."""
-    return Path(data) / "lang" / code / "card.json"
+    return DataFolder(data).pack(code).card
 
 
 def added_role(data: str | Path, code: str) -> str | None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
+from data_prep.cleaning.subsample import sample_name
 from meta_nmt.report.results import Result, read_lines, read_result
 from meta_nmt.runs import training_log
 from meta_nmt.translation.model_card import ModelFacts, write_model_card
@@ -20,10 +22,10 @@ def write_card(result_file: Path, model: Path, data: Path, commit: str, versions
     result = read_result(result_file)
     scores = {"test BLEU": result.bleu, "test chrF": result.chrf, "test chrF2++": result.chrf2}
     dev = training_log.best_bleu(model)
-    pack = data / "lang" / result.target / "card.json"
+    pack = DataFolder(data).pack(result.target).card
     facts = ModelFacts(
         source_lang=result.target,
-        target_lang=str(read_json(data / "data.json")["target_lang"]),
+        target_lang=DataFolder(data).english,
         system=result.system,
         strategy=result.strategy,
         seed=result.seed,
@@ -43,7 +45,7 @@ def write_card(result_file: Path, model: Path, data: Path, commit: str, versions
 
 def _pairs(result: Result, data: Path) -> int | None:
     """Sentence pairs of the sample; None where the data folder does not say."""
-    samples = data / "text" / f"{result.target}-en" / f"train-{result.english_tokens}-s{result.seed}.{result.target}"
+    samples = DataFolder(data).text(result.target).sides(sample_name(result.english_tokens, result.seed))[0]
     try:
         return len(read_lines(samples))
     except InputError:

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from data_prep.cleaning.subsample import sample_name
 from meta_nmt.evaluation.experiment import JOINT, LEARNED, SCRATCH, TRANSFER, Experiment
 
 Command = tuple[str, ...]
@@ -175,7 +176,7 @@ def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffi
     target, _, strategy, budget, seed = cell
     folder = f"adapted/{_name(cell)}{suffix}"
     command = ["meta-nmt-adapt", "@data@", "--save-dir", f"@out@/{folder}", "--source-lang", target]
-    command += ["--train-subset", f"train-{budget}-s{seed}", "--seed", str(seed)]
+    command += ["--train-subset", sample_name(budget, seed), "--seed", str(seed)]
     if start is None:
         command += ["--from-scratch", "--arch", e.arch]
     else:

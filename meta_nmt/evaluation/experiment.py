@@ -45,8 +45,10 @@ from typing import Any
 
 import yaml
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
+from data_prep.cleaning.subsample import sample_name
 from meta_nmt.data.roles import added_role
 from meta_nmt.meta_learners import META_LEARNERS
 
@@ -282,7 +284,7 @@ def _wrong_flags(e: Experiment) -> Iterable[str]:
 
 def _missing_from_data(e: Experiment) -> Iterable[str]:
     """What the data folder does not have: languages in their roles, and samples."""
-    record = Path(e.data) / "data.json"
+    record = DataFolder(e.data).record
     if not record.is_file():
         yield f"data must be a folder made by meta-nmt-preprocess, but {record} is missing"
         return
@@ -298,8 +300,8 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
         if wrong:
             yield f"{name} must be languages of role {role} in {e.data}, but has {', '.join(wrong)}"
     for target in (t for t in e.targets if roles.get(t) == "target"):
-        pair = f"{target}-{contents['target_lang']}"
-        names = [f"train-{budget}-s{seed}" for budget in e.budgets if budget for seed in e.seeds]
-        absent = [n for n in names if not (Path(e.data) / "bin" / f"{n}.{pair}.{target}.idx").is_file()]
+        folder = DataFolder(e.data, contents["target_lang"])
+        names = [sample_name(budget, seed) for budget in e.budgets if budget for seed in e.seeds]
+        absent = [n for n in names if not Path(f"{folder.binary_sides(target, n)[0]}.idx").is_file()]
         if absent:
             yield f"budgets and seeds must be samples of {target} in {e.data}, but it has no {', '.join(absent)}"

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from data_prep.base.data_folder import LAYOUT
 from data_prep.base.errors import InputError
 
 
@@ -151,7 +152,7 @@ class ULREmbedding(nn.Module):
         if saved_keys.shape != self.keys.shape or not torch.equal(saved_keys.to(self.keys), self.keys):
             raise InputError(
                 f"the checkpoint's universal tokens {tuple(saved_keys.shape)} must be those of the data folder's "
-                f"universal/keys.npy {tuple(self.keys.shape)}, but they differ"
+                f"{LAYOUT.universal.keys} {tuple(self.keys.shape)}, but they differ"
             )
         if saved_queries.size(0) == 0:
             state_dict[f"{name}.queries"] = self.queries

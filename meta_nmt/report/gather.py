@@ -14,6 +14,7 @@ from typing import Any
 from sacrebleu.metrics import CHRF
 from tqdm import tqdm
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.base.versions import commit, versions
@@ -205,14 +206,14 @@ def main_budget(report: Report) -> int:
 def data_folders(report: Report) -> list[Path]:
     """Data folders that the results name and that are there."""
     named = unique(result.data for result in report.results if result.data)
-    return [Path(name) for name in named if (Path(name) / "data.json").is_file()]
+    return [Path(name) for name in named if DataFolder(name).record.is_file()]
 
 
 def data_record(folder: Path, targets: Sequence[str]) -> dict[str, Any] | None:
     """Hashes, sizes and the leakage audit of a data folder, with the targets that were added to it later; None where
     its record has another form."""
     try:
-        record = read_json(folder / "data.json")
+        record = read_json(DataFolder(folder).record)
         english = record["target_lang"]
         languages = [
             {
@@ -223,7 +224,7 @@ def data_record(folder: Path, targets: Sequence[str]) -> dict[str, Any] | None:
                 "precision": entry["alignment"]["precision_at_1"],
                 **{name: entry["audit"][name] for name in ("held_out", "overlaps")},
                 "audited": entry["audit"]["lines"],
-                "sha256": sha256(folder / "bin" / f"{lang}-{english}.stage.json"),
+                "sha256": sha256(DataFolder(folder, english).binary_record(lang)),
             }
             for lang, entry in record["languages"].items()
         ]
@@ -237,7 +238,7 @@ def data_record(folder: Path, targets: Sequence[str]) -> dict[str, Any] | None:
         return None
     return {
         "folder": str(folder),
-        "sha256": sha256(folder / "data.json"),
+        "sha256": sha256(DataFolder(folder).record),
         "languages": languages,
         "english": {"lang": english, "audited": audit["lines"], "held_out": audit["held_out"],
                     "overlaps": audit["overlaps"]},

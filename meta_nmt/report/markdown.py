@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from data_prep.base.data_folder import LAYOUT
 from meta_nmt.report import tables
 from meta_nmt.report.gather import Report, Samples
 from meta_nmt.report.plots import Plot
@@ -52,9 +53,10 @@ def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
     lines += _neighbours(report)
     for record in report.data:
         text = (
-            f"`{record['folder']}`, data.json sha256 {record['sha256']}. An overlap is a training line that says what "
-            "a dev or test line says; of an added language, one of its dev and test lines whose English stands in the "
-            "meta-training text. sha256 is that of the record that names the hashes of a language's files."
+            f"`{record['folder']}`, {LAYOUT.record} sha256 {record['sha256']}. An overlap is a training line that "
+            "says what a dev or test line says; of an added language, one of its dev and test lines whose English "
+            "stands in the meta-training text. sha256 is that of the record that names the hashes of a language's "
+            "files."
         )
         lines += section("Data and leakage audit", tables.audit_table(record), text=text)
     lines += ["## Made with", "", *(f"- sacreBLEU `{signature}`" for signature in tables.signatures(report))]

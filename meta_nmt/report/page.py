@@ -13,6 +13,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from data_prep.base.data_folder import DataFolder
 from meta_nmt.report import tables
 from meta_nmt.report.gather import Report
 from meta_nmt.report.plots import Plot, rendered
@@ -120,7 +121,7 @@ def _made(report: Report) -> list[tuple[str, Any]]:
         ("seeds", ", ".join(map(str, report.seeds)) or "none"),
         ("commit", [report.commit]),
         ("versions", packages),
-        *(("data", [f"{record['folder']}/data.json sha256 {record['sha256']}"]) for record in report.data),
+        *(("data", [f"{DataFolder(record['folder']).record} sha256 {record['sha256']}"]) for record in report.data),
     ]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fairseq import checkpoint_utils
 
-from data_prep.base.files import read_json
+from data_prep.base.data_folder import DataFolder
 from meta_nmt.data.language_pack import load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
 from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
@@ -23,7 +21,7 @@ def nearest_pieces(data: str, checkpoint: str, lang: str, count: int) -> list[tu
         InputError: the checkpoint or the language pack cannot be read.
     """
     read_checkpoint(checkpoint)
-    english = read_json(Path(data) / "data.json")["target_lang"]
+    english = DataFolder(data).english
     config = ULRTranslationConfig(data=data, source_lang=lang, target_lang=english, adapt_params="scratch")
     task = ULRTranslationTask.setup_task(config)
     (model,), _ = checkpoint_utils.load_model_ensemble([checkpoint], task=task)

@@ -26,6 +26,7 @@ from fairseq.tasks.translation import TranslationTask
 from hydra.core.config_store import ConfigStore
 from torch import Tensor
 
+from data_prep.base.data_folder import LAYOUT
 from data_prep.base.errors import InputError
 from meta_nmt.data.episodes import EpisodeDataset, EpisodeSample, EpisodeSizes, MetaValidationDataset
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
@@ -82,8 +83,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         for pack in packs.values():
             if pack.queries.shape[1] != self.universal_keys.size(1):
                 raise InputError(
-                    f"{cfg.data}/lang/{pack.code}/vectors.npy: must be {self.universal_keys.size(1)} wide, as "
-                    f"universal/keys.npy is, but is {pack.queries.shape[1]}"
+                    f"{pack.file}: must be {self.universal_keys.size(1)} wide, as "
+                    f"{LAYOUT.universal.keys} is, but is {pack.queries.shape[1]}"
                 )
 
     @classmethod
@@ -93,7 +94,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         valid = split_codes(cfg.valid_langs, "--valid-langs")
         refuse_held_out(cfg.data, sources, valid)
         packs = {code: LanguagePack.load(cfg.data, code) for code in [*sources, *valid]}
-        return cls(cfg, packs, load_dictionary(language_folder(cfg.data, cfg.target_lang) / "dict.txt"))
+        return cls(cfg, packs, load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary))
 
     def _corpora(self, split: str, codes: Iterable[str]) -> dict[str, ParallelCorpus]:
         cfg, target = self.cfg, len(self.target_dictionary)

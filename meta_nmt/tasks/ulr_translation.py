@@ -220,7 +220,7 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
                     f"`--{name.replace('_', '-')}` must be given: the code of a language pack in {cfg.data}"
                 )
         pack = LanguagePack.load(cfg.data, cfg.source_lang)
-        return cls(cfg, pack, load_dictionary(language_folder(cfg.data, cfg.target_lang) / "dict.txt"))
+        return cls(cfg, pack, load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary))
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
         limits = self.cfg.max_source_positions, self.cfg.max_target_positions

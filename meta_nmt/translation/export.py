@@ -72,8 +72,8 @@ def export(
     fold(model)
     for lang, name in ((source_lang, SOURCE_MODEL), (target_lang, TARGET_MODEL)):
         pack = language_folder(data, lang)
-        _copy(pack / "spm.model", out / name)
-        _copy(pack / "dict.txt", out / f"dict.{lang}.txt")
+        _copy(pack.model, out / name)
+        _copy(pack.dictionary, out / f"dict.{lang}.txt")
     rounded = [[(name, round(weight, 4)) for name, weight in found] for found in near]
     write_text(out / NEIGHBOURS, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
     args = transformer_arguments(read_checkpoint(checkpoint)["cfg"].model)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.versions import commit, versions
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.report.results import unique
@@ -22,9 +23,9 @@ def system_of(checkpoint: str | Path) -> str:
 
 
 def read_pack_card(data: str | Path, lang: str) -> dict[str, Any]:
-    """card.json of a language pack; {} where it has none."""
+    """The card of a language pack; {} where it has none."""
     try:
-        card = json.loads((Path(data) / "lang" / lang / "card.json").read_text("utf-8"))
+        card = json.loads(DataFolder(data).pack(lang).card.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}
@@ -32,7 +33,7 @@ def read_pack_card(data: str | Path, lang: str) -> dict[str, Any]:
 
 def english_words(data: str | Path, subset: str, pair: tuple[str, str]) -> int:
     """Words of the target side of a split's text; 0 where the text is not there."""
-    path = Path(data) / "text" / "-".join(pair) / f"{subset}.{pair[1]}"
+    path = DataFolder(data, pair[1]).text(pair[0]).sides(subset)[1]
     return sum(len(line.split()) for line in path.read_text("utf-8").split("\n")) if path.is_file() else 0
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from data_prep.base.data_folder import LAYOUT, DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import atomic, read_json, write_json
+from data_prep.base.files import atomic, write_json
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.runs import cost
 from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 CHECKPOINT = "meta.pt"
-RECORD = "data.json"
 
 
 def check_meta(checkpoint: str | Path) -> dict[str, Any]:
@@ -45,11 +45,11 @@ def find_data(checkpoint: str | Path, given: str | Path | None = None) -> Path:
     state = check_meta(checkpoint)
     trained_on = str(getattr(state["cfg"].task, "data", ""))
     places = [Path(given)] if given is not None else [Path(checkpoint).parent, Path(trained_on)]
-    found = next((place for place in places if (place / RECORD).is_file()), None)
+    found = next((place for place in places if DataFolder(place).record.is_file()), None)
     if found is None:
         raise InputError(
             f"`--data` must name the data folder that {checkpoint} was trained on ({trained_on!r}), or a meta model's "
-            f"folder: there is no {RECORD} in {', '.join(map(str, places))}"
+            f"folder: there is no {LAYOUT.record} in {', '.join(map(str, places))}"
         )
     keys = state["model"]["encoder.embed_tokens.keys"].numpy()
     if not np.array_equal(load_universal_keys(found).numpy(), keys):
@@ -58,20 +58,19 @@ def find_data(checkpoint: str | Path, given: str | Path | None = None) -> Path:
 
 
 def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
-    """Makes ``out`` a data folder of no source language: record, universal space, target pack, held-out text.
+    """Make ``out`` a data folder of no source language: record, universal space, target pack, held-out text.
 
     ``without``: a language to be left out of the record, so that it can be added anew.
     """
-    record = read_json(data / RECORD)
-    english = record["target_lang"]
-    names = [*(f"universal/{name}" for name in ("keys.npy", "tokens.txt"))]
-    names += [f"lang/{english}/{name}" for name in ("spm.model", "dict.txt", "vectors.npy")]
-    for name in [*names, f"work/held-out.{english}"]:
-        if name in names or (data / name).is_file():
-            with atomic(out / name) as temporary:
-                shutil.copyfile(data / name, temporary)
+    given = DataFolder(data)
+    record, pack = given.read_record(), given.pack(given.english)
+    needed = [*given.universal.files, *pack.segmentation, pack.vectors]
+    for path in [*needed, given.held_out]:
+        if path in needed or path.is_file():
+            with atomic(out / path.relative_to(data)) as temporary:
+                shutil.copyfile(path, temporary)
     languages = {lang: entry for lang, entry in record["languages"].items() if lang != without}
-    write_json(out / RECORD, record | {"languages": languages})
+    write_json(DataFolder(out).record, record | {"languages": languages})
 
 
 def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Path:

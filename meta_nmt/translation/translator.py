@@ -128,7 +128,7 @@ class Translator:
         self = cls.__new__(cls)
         backend = TorchBackend.from_checkpoints(data, paths, source_lang, target_lang, checked_beam(beam))
         packs = language_folder(data, source_lang), language_folder(data, target_lang)
-        models = packs[0] / "spm.model", packs[1] / "spm.model"
+        models = packs[0].model, packs[1].model
         self._set_up(backend, models, (source_lang, target_lang), beam, max_pieces, {})
         return self
 

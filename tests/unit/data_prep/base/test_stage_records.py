@@ -209,6 +209,60 @@ def test_an_unfinished_stage_is_said(tmp_path: Path) -> None:
         stage_records.main([str(tmp_path)])
 
 
+def test_why_a_stage_runs_is_returned(tmp_path: Path) -> None:
+    given, made, record = tmp_path / "given", tmp_path / "made", tmp_path / "x.stage.json"
+
+    def stage(option: int = 1, code: str = "a") -> tuple[str, ...]:
+        def work() -> None:
+            made.write_text("made")
+
+        return run_stage(record, work, inputs=[given], outputs=[made], options={"option": option}, code=code)
+
+    given.write_text("1")
+    assert stage() == ("new",) and stage() == (), "nothing where it is up to date"
+    given.write_text("2")
+    assert stage() == ("inputs changed",)
+    assert stage(option=2) == ("options changed",)
+    assert stage(option=2, code="b") == ("code changed",)
+    assert stage(option=3, code="c") == ("options changed", "code changed"), "all that no longer holds"
+    changed = json.loads(record.read_text())
+    record.write_text(json.dumps(changed | {"versions": {"python": "2"}}))
+    assert stage(option=3, code="c") == ("versions changed",)
+    made.write_text("damaged")
+    assert stage(option=3, code="c") == ("outputs changed",)
+    made.unlink()
+    assert stage(option=3, code="c") == ("outputs changed",), "a missing one too"
+    for content in ('{"unfinished": ["made"]}', "damaged", "[]", '{"outputs": 5}'):
+        record.write_text(content)
+        assert stage(option=3, code="c") == ("unfinished",), content
+    assert stage(option=3, code="c") == ()
+
+
+def test_why_stages_run_is_said(
+    corpus: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(corpus, data)) == 0
+    said = capsys.readouterr().err
+    assert "0 made, 2 up to date" in said and "1 made" not in said, said
+    assert "another version" not in said, f"the same code made it (is stages.WORKING complete?): {said}"
+    (data / "bin/aa-en.stage.json").unlink()
+    (data / "lang/tt/vectors.npy").write_text("damaged")
+    assert main(command(corpus, data, "--length-ratio", "5")) == 0
+    said = capsys.readouterr().err
+    assert "2 made (options changed: 2), 0 up to date" in said, f"cleaning: {said}"
+    assert "1 made (outputs changed: 1), 1 up to date" in said, f"alignment: {said}"
+    assert "1 made (new: 1), 1 up to date" in said, f"binarised data: {said}"
+    read = stage_records.source_of
+    monkeypatch.setattr(stage_records, "source_of", lambda name: read(name) + "# new\n" * (name == STAGES))
+    assert main(command(corpus, data, "--length-ratio", "5")) == 0
+    said, stages = capsys.readouterr().err, len(records(data))
+    assert f"{data}: {stages} of {stages} finished stages were made by another version of the code" in said, said
+    assert "2 made (code changed: 2), 0 up to date" in said, said
+
+
+STAGES = "data_prep.pipeline.stages"
+
+
 def test_partial_files_are_removed_and_others_stay(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/.train.en.x1.partial").write_text("half")

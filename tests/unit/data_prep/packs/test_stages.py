@@ -9,6 +9,7 @@ import pytest
 from data_prep.__main__ import STAGES, main
 from data_prep.base import stage_records
 from data_prep.base.command_line import run_command
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic
 from data_prep.base.stage_records import run_stage
@@ -75,23 +76,23 @@ def test_the_chain_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_dictionary_of_another_model_is_refused(tmp_path: Path) -> None:
-    subwords.write_pack(tmp_path / "xx", ["one two three"] * 20, [], 40)
+    subwords.write_pack(PackFolder(tmp_path / "xx"), ["one two three"] * 20, [], 40)
     dictionary = tmp_path / "xx/dict.txt"
     dictionary.write_text("".join(dictionary.read_text("utf-8").splitlines(keepends=True)[1:]), "utf-8")
     (tmp_path / "text").write_text("one two\n")
     with pytest.raises(InputError, match="must hold every piece of spm.model"):
-        binarise.binarise(tmp_path / "text", tmp_path / "xx", tmp_path / "bin/train")
+        binarise.binarise(tmp_path / "text", PackFolder(tmp_path / "xx"), tmp_path / "bin/train")
     assert not (tmp_path / "bin").exists(), "nothing may be written"
 
 
 def test_vectors_of_another_dictionary_are_refused(tmp_path: Path) -> None:
-    subwords.write_pack(tmp_path / "xx", ["one two three"] * 20, [], 40)
+    subwords.write_pack(PackFolder(tmp_path / "xx"), ["one two three"] * 20, [], 40)
     np.save(tmp_path / "raw.npy", np.zeros((5, 4)))
     with pytest.raises(InputError, match="must have .* rows"):
-        ulr_tables.load_table(tmp_path / "raw.npy", tmp_path / "xx")
+        ulr_tables.load_table(tmp_path / "raw.npy", PackFolder(tmp_path / "xx"))
     (tmp_path / "raw.npy").write_bytes((tmp_path / "raw.npy").read_bytes()[:100])
     with pytest.raises(InputError, match="whole .npy file"):
-        ulr_tables.load_table(tmp_path / "raw.npy", tmp_path / "xx")
+        ulr_tables.load_table(tmp_path / "raw.npy", PackFolder(tmp_path / "xx"))
 
 
 def test_vocabulary_sizes_follow_from_the_text() -> None:
@@ -112,7 +113,7 @@ def test_character_coverage_follows_from_the_script() -> None:
 
 
 def test_rare_letters_of_an_alphabet_are_pieces(tmp_path: Path) -> None:
-    subwords.write_pack(tmp_path / "xx", ["one two three"] * 5000 + ["ő"], [], 60)
+    subwords.write_pack(PackFolder(tmp_path / "xx"), ["one two three"] * 5000 + ["ő"], [], 60)
     assert "ő" in dict(subwords.read_dictionary(tmp_path / "xx/dict.txt")), "one in 50,000 characters, and yet a letter"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.packs import subwords, vectors
 
@@ -61,7 +62,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 
 def test_a_piece_is_the_mean_of_its_words(tmp_path: Path) -> None:
     lines = ["Red blue", "red green blue"] * 40
-    subwords.write_pack(tmp_path / "xx", lines, [], 40)
+    subwords.write_pack(PackFolder(tmp_path / "xx"), lines, [], 40)
     model = subwords.load(tmp_path / "xx/spm.model")
     counts = vectors.word_counts([*lines, "red, green!"], [1] * 81)
     assert counts == {"Red": 40, "red": 41, "blue": 80, "green": 41, ",": 1, "!": 1}, "signs are words of their own"
@@ -82,7 +83,7 @@ def test_a_piece_is_the_mean_of_its_words(tmp_path: Path) -> None:
 
 def test_the_table_of_a_pack(tmp_path: Path) -> None:
     lines = ["red blue", "red green blue"] * 40
-    subwords.write_pack(tmp_path / "xx", lines, [], 40)
+    subwords.write_pack(PackFolder(tmp_path / "xx"), lines, [], 40)
     (tmp_path / "xx.vec").write_text(vec_text())
     (tmp_path / "text").write_text("\n".join(lines) + "\n")
     pack = ["--pack", str(tmp_path / "xx"), "--text", str(tmp_path / "text"), "--out", str(tmp_path / "raw.npy")]
