@@ -1,4 +1,5 @@
-"""Everything we do to fairseq so that it runs well on today's Python and torch, and nowhere else.
+"""Everything we do to fairseq so that it runs well on today's Python and torch, and nowhere else. It is done when this
+module is imported, which must be before fairseq is, for the sake of (2) and (3).
 
 1. torch >= 2.6 loads checkpoints with ``weights_only=True``: only tensors, plain containers and types on an
    allow-list. fairseq's checkpoints hold a few harmless types more, which are allowed here one by one; the
@@ -11,12 +12,12 @@
    measure itself against the first: `forget_earlier_runs`. Those of early stopping are in no checkpoint:
    `early_stopping_state` is for a task to put there.
 5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
-   fails is repeated behind what it wrote: `meta_nmt.training.checkpoint_files` takes the place of both. Errors in
+   fails is repeated behind what it wrote: `meta_nmt.runs.checkpoint_files` takes the place of both. Errors in
    what one holds name the file.
    The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
 6. A finished run that is started again makes one update more; now it makes none.
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
-   `meta_nmt.training.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
+   `meta_nmt.runs.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
    send it to each other: torch's protection (1) again.
 """
 
@@ -52,7 +53,7 @@ KNOWN_WARNINGS = (
 
 
 def apply() -> None:
-    """Idempotent; called when the package is imported, before anything else imports fairseq."""
+    """Mend fairseq; idempotent."""
     for message in KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     _import_fairseq_quietly()
@@ -200,3 +201,6 @@ def _mend_launcher() -> None:
 
     distributed_utils.call_main = workers.call_main
     distributed_utils._broadcast_object_slow = workers.broadcast
+
+
+apply()

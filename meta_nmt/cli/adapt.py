@@ -20,9 +20,8 @@ from __future__ import annotations
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 
-import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.command_line import OneLineParser
-from meta_nmt.cli import adapt_raw
+from meta_nmt.cli import adapt_raw, command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.ulr_transformer import ULRTransformer
@@ -64,7 +63,7 @@ def own_parser() -> ArgumentParser:
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
-    if front.wants_help(argv):
+    if command.wants_help(argv):
         front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-train", parser)
         print("\nWith --pairs and --out, from raw text:")
         print(adapt_raw.own_parser().format_help().partition("\n\n")[2])
@@ -112,18 +111,18 @@ def fine_tune(argv: Sequence[str]) -> None:
     own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
     if own.checkpoint is not None:
         take_model_from_checkpoint(args, own.checkpoint, argv)
-    front.train(args, "adapt", front.command_line(PROG, argv), own.checkpoint)
+    front.train(args, "adapt", command.command_line(PROG, argv), own.checkpoint)
 
 
 def body(argv: Sequence[str]) -> int:
-    if not front.wants_help(argv) and any(item.split("=")[0] in ("--pairs", "--out") for item in argv):
-        return adapt_raw.run(adapt_raw.parse_args(argv), front.command_line(PROG, argv))
+    if not command.wants_help(argv) and any(item.split("=")[0] in ("--pairs", "--out") for item in argv):
+        return adapt_raw.run(adapt_raw.parse_args(argv), command.command_line(PROG, argv))
     fine_tune(argv)
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return front.run(body, PROG, argv)
+    return command.run(body, PROG, argv)
 
 
 if __name__ == "__main__":

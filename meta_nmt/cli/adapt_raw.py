@@ -1,6 +1,6 @@
 """meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a translator folder out.
 
-    OUT/                 the translator: models, SentencePiece, card (meta_nmt/translation/translator.py)
+    OUT/                 the translator: models, SentencePiece, card (meta_nmt/translation/translator_folder.py)
     OUT/work/job.json    what it is made from; other input or flags start afresh
     OUT/work/data/       a data folder of this one language, with its pack
     OUT/work/runs/<s>/   fine-tuning by strategy s: checkpoints, log.txt, cost.jsonl
@@ -35,11 +35,14 @@ from data_prep.packs import align
 from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.cli import adapt_estimate
 from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.translation.export import QUANTIZATIONS, export
+from meta_nmt.translation.export import export
 from meta_nmt.translation.export_card import card_of_checkpoint
+from meta_nmt.translation.export_formats import QUANTIZATIONS
+from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.meta_model import copy_universal, find_data
 from meta_nmt.translation.model_card import write_model_card
-from meta_nmt.translation.translator import RECORD, Translation, Translator
+from meta_nmt.translation.translator import Translation, Translator
+from meta_nmt.translation.translator_folder import TranslatorFolder
 
 PROG = "meta-nmt-adapt"
 STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
@@ -158,7 +161,7 @@ class Job:
                 say(f"{self.out}: finished before, from the same files and flags")
                 return
             if {**before, "finished": False} != wanted | {"finished": False}:
-                (self.out / RECORD).unlink(missing_ok=True)  # no translator until it is made anew
+                TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until it is made anew
                 shutil.rmtree(self.work)
                 self.work.mkdir()
                 write_json(self.record, wanted | {"finished": False})
@@ -223,7 +226,7 @@ class Job:
             read_lines(self.data / "text" / f"{self.lang}-{self.english}" / f"{split}.{side}")
             for side in (self.lang, self.english)
         )
-        results = list(translated(Translator(self.out), source))
+        results = list(translated(load_folder(self.out), source))
         hypotheses = [result.text for result in results]
         metrics = {"BLEU": BLEU(), "chrF2++": CHRF(word_order=2)}
         name = "test" if split == "test" else "dev"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.errors import InputError
+from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.runs import workers
@@ -42,7 +42,7 @@ DEFAULTS = [
 
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace; SystemExit(2) with one line on bad usage, SystemExit(0) after the help page."""
-    if front.wants_help(argv):
+    if command.wants_help(argv):
         front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train")
         raise SystemExit(0)
     return front.training_arguments(PROG, DEFAULTS, argv)
@@ -96,12 +96,12 @@ def body(argv: Sequence[str]) -> int:
         check_representation(args, parent, read_checkpoint(parent))
     if workers.is_first():
         check_resumed(args)
-    front.train(args, "train", front.command_line(PROG, argv), parent)
+    front.train(args, "train", command.command_line(PROG, argv), parent)
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return front.run(body, PROG, argv)
+    return command.run(body, PROG, argv)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_text
 
@@ -19,6 +17,8 @@ FILE_NAME = "cost.jsonl"
 
 def device_name() -> str:
     """The GPU's name, or the processor's and the number of threads."""
+    import torch  # here and below: who only reads records does without
+
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     model = platform.processor() or platform.machine()
@@ -32,6 +32,8 @@ def device_name() -> str:
 
 def peak_memory_mib() -> float:
     """Peak memory of this process: of the GPU where there is one, else resident."""
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-import meta_nmt  # noqa: F401  allows what fairseq checkpoints hold
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic
