@@ -15,7 +15,6 @@ import shlex
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, one_line, run_command, writable_directory
@@ -93,7 +92,7 @@ def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks
         kind: {step.name: marks[step.name] for step in steps if isinstance(step, kind)} for kind in (Job, Choice)
     }
     # as JSON has it: budgets that are keys are text there
-    definition = json.loads(json.dumps(asdict(experiment)))
+    definition = json.loads(json.dumps(experiment.model_dump()))
     line = {"kind": "experiment", "experiment": definition, "jobs": of_kind[Job], "choices": of_kind[Choice]}
     known = [old for old in results.lines if old.get("kind") == "experiment"]
     if not known or known[-1] != line:
