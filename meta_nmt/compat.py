@@ -11,12 +11,12 @@
    measure itself against the first: `forget_earlier_runs`. Those of early stopping are in no checkpoint:
    `early_stopping_state` is for a task to put there.
 5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
-   fails is repeated behind what it wrote: `meta_nmt.training.checkpoint_files` takes the place of both. Errors in
+   fails is repeated behind what it wrote: `meta_nmt.runs.checkpoint_files` takes the place of both. Errors in
    what one holds name the file.
    The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
 6. A finished run that is started again makes one update more; now it makes none.
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
-   `meta_nmt.training.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
+   `meta_nmt.runs.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
    send it to each other: torch's protection (1) again.
 """
 

@@ -34,7 +34,7 @@ from data_prep.base.text_files import column_blocks, line_blocks, read_lines
 from data_prep.packs import align
 from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.cli import adapt_estimate
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.translation.export import QUANTIZATIONS, export
 from meta_nmt.translation.export_card import card_of_checkpoint
 from meta_nmt.translation.meta_model import copy_universal, find_data

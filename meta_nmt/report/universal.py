@@ -9,7 +9,9 @@ from fairseq import checkpoint_utils
 from data_prep.base.files import read_json
 from meta_nmt.data.language_pack import load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
-from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.tasks.ulr_translation import ULRTranslationTask
+from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
 
 WORD_START = "▁"
 SHORTEST = 4  # letters: shorter pieces are mostly function words and fragments

@@ -105,7 +105,7 @@ ENDINGS = (
 
 
 # in the traceback of a worker: an error of ours, or of the system (InputError and OSError in this process are known)
-RAISED = re.compile(r"^(?:data_prep\.errors\.InputError|meta_nmt\.tasks\.faults\.StepError|OSError): (.*)", re.M)
+RAISED = re.compile(r"^(?:data_prep\.base\.errors\.InputError|meta_nmt\.tasks\.faults\.StepError|OSError): (.*)", re.M)
 
 
 def explain(error: BaseException) -> str | None:

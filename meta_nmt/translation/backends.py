@@ -22,12 +22,9 @@ from data_prep.base.errors import InputError
 from data_prep.base.workers import cores
 from meta_nmt.data.language_pack import load_dictionary
 from meta_nmt.modules.ulr_embedding import ULREmbedding
-from meta_nmt.tasks.ulr_translation import (
-    ULRTranslationConfig,
-    ULRTranslationTask,
-    read_checkpoint,
-    read_fairseq_checkpoint,
-)
+from meta_nmt.runs.checkpoints import read_checkpoint, read_fairseq_checkpoint
+from meta_nmt.tasks.ulr_translation import ULRTranslationTask
+from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
 
 MAX_LEN_A, MAX_LEN_B = 1.5, 10  # longest hypothesis: A times the source's length, and B pieces
 END = "</s>"

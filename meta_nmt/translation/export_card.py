@@ -10,7 +10,7 @@ from data_prep.base.versions import commit, versions
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.translation.model_card import ModelFacts
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "ctranslate2", "sacrebleu", "sentencepiece", "numpy")

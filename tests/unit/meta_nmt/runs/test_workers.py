@@ -15,9 +15,9 @@ from meta_nmt.tasks.faults import is_out_of_memory
         (OSError(28, "No space left on device", "a.pt"), "No space left on device"),
         (BrokenPipeError(32, "Broken pipe"), "Broken pipe"),
         (InputError("Caught InputError in DataLoader worker process 0.\nOriginal Traceback:\n"
-                    "data_prep.errors.InputError: bin/a: must be whole"), "bin/a: must be whole"),
+                    "data_prep.base.errors.InputError: bin/a: must be whole"), "bin/a: must be whole"),
         (RuntimeError("\n\n-- Process 1 terminated with the following error:\nTraceback\n"
-                      "data_prep.errors.InputError: `--x` must be 1\n"), "`--x` must be 1"),
+                      "data_prep.base.errors.InputError: `--x` must be 1\n"), "`--x` must be 1"),
         (RuntimeError("process 1 terminated with signal SIGKILL"), "a worker was ended from outside (SIGKILL)"),
         (RuntimeError("[..gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:2"), "another worker ended"),
         (RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed."), "DataLoader worker (pid 12)"),
