@@ -17,11 +17,11 @@ from pathlib import Path
 
 import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.command_line import OneLineParser, writable_directory
+from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
+from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.translation.export import FORMATS, QUANTIZATIONS, export
-from meta_nmt.translation.export_card import card_of_checkpoint
 from meta_nmt.translation.meta_model import export_meta
-from meta_nmt.translation.model_card import write_model_card
 
 PROG = "meta-nmt-export"
 
@@ -63,7 +63,8 @@ def body(argv: Sequence[str]) -> int:
         args.data, args.path, args.source_lang, out,
         target_lang=args.target_lang, formats=args.to, quantization=args.quantization,
     )  # fmt: skip
-    facts = card_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, front.command_line(PROG, argv))
+    command = front.command_line(PROG, argv)
+    facts = facts_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, command)
     write_model_card(facts, out)
     size = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
     print(f"{out}: {args.source_lang}-{args.target_lang}, {' and '.join(args.to)}, {size / 2**20:.0f} MiB")

@@ -20,9 +20,9 @@ import uvicorn
 import meta_nmt  # noqa: F401  mends fairseq first
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
+from meta_nmt.cards.model_card import FILE_NAME
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.serving.server import LOOPBACK, Limits, make_app
-from meta_nmt.translation.model_card import FILE_NAME
 from meta_nmt.translation.translator import Translator
 
 PROG = "meta-nmt-serve"
