@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from data_prep.pipeline.estimate import ALIGN, BINARISE, CLEAN, MARGIN, SUBWORDS_AND_VECTORS, spell
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 
 if TYPE_CHECKING:
     from meta_nmt.cli.adapt_raw import Job

@@ -33,14 +33,14 @@ from data_prep.base.languages import check_language
 from data_prep.base.text_files import column_blocks, line_blocks, read_lines
 from data_prep.packs import align
 from data_prep.pipeline.add_language import NewLanguage, add
+from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
+from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import adapt_estimate
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.translation.export import export
-from meta_nmt.translation.export_card import card_of_checkpoint
 from meta_nmt.translation.export_formats import QUANTIZATIONS
 from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.meta_model import copy_universal, find_data
-from meta_nmt.translation.model_card import write_model_card
 from meta_nmt.translation.translator import Translation, Translator
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
@@ -49,7 +49,6 @@ STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of 
 FEWEST_PAIRS, FEWEST_FOR_TEST = 60, 300
 HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev, and test, are a tenth of the pairs, within these bounds
 Pairs = list[tuple[str, str]]  # X and English
-SAMPLES = 5  # translations shown in the card
 
 
 def own_parser() -> OneLineParser:
@@ -231,7 +230,7 @@ class Job:
         metrics = {"BLEU": BLEU(), "chrF2++": CHRF(word_order=2)}
         name = "test" if split == "test" else "dev"
         measured = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
-        facts = card_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
+        facts = facts_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
         tried = ", ".join(f"{strategy} {score:.1f}" for strategy, score in scores.items())
         notes = [
             f"The {name} scores are of the exported model ({self.args.quantization}), beam 5, on {len(source)} pairs."
@@ -242,7 +241,7 @@ class Job:
         facts = replace(
             facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **measured}, notes=notes,
             commands=[*facts.commands[:-2], self.command],
-            samples=list(zip(source, hypotheses, reference, strict=True))[:SAMPLES],
+            samples=list(zip(source, hypotheses, reference, strict=True)),
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
         write_model_card(facts, self.out)

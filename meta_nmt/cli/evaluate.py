@@ -21,14 +21,14 @@ from data_prep.base.command_line import OneLineParser, one_line, run_command, wr
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.base.versions import commit, versions
+from meta_nmt.cards.model_card import PACKAGES, write_model_card
+from meta_nmt.cards.result_facts import facts_of_result
 from meta_nmt.data.roles import added_card
-from meta_nmt.evaluation.cards import write_card
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
 from meta_nmt.report import make_report, write_report
-from meta_nmt.report.gather import PACKAGES
 from meta_nmt.runs import cost
 
 PROG = "meta-nmt-evaluate"
@@ -123,7 +123,8 @@ def body(argv: Sequence[str] | None) -> int:
 
     def add_card(job: Job, model: str | None) -> None:
         if model is not None and job.results is not None:
-            write_card(out / job.results / "result.json", out / model, data, code, packages)
+            facts = facts_of_result(out / job.results / "result.json", out / model, data, code, packages)
+            write_model_card(facts, out / model)
 
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", args.cluster, experiment.executor)

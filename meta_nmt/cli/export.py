@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, writable_directory
+from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import command
 from meta_nmt.translation.export_formats import FORMATS, QUANTIZATIONS
-from meta_nmt.translation.model_card import write_model_card
 
 PROG = "meta-nmt-export"
 
@@ -53,8 +53,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 def make(args: Namespace, typed: str) -> None:
     """The folder asked for. ``typed``: the command, for the card."""
     # torch and fairseq, which the flags do without
+    from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
     from meta_nmt.translation.export import export
-    from meta_nmt.translation.export_card import card_of_checkpoint
     from meta_nmt.translation.meta_model import export_meta
 
     out = writable_directory(args.out, "--out")
@@ -65,7 +65,7 @@ def make(args: Namespace, typed: str) -> None:
         args.data, args.path, args.source_lang, out,
         target_lang=args.target_lang, formats=args.to, quantization=args.quantization,
     )  # fmt: skip
-    write_model_card(card_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, typed), out)
+    write_model_card(facts_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, typed), out)
     size = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
     print(f"{out}: {args.source_lang}-{args.target_lang}, {' and '.join(args.to)}, {size / 2**20:.0f} MiB")
 

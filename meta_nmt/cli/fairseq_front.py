@@ -29,7 +29,7 @@ from meta_nmt.cli.command import configure_logging
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.runs import cost, training_log, workers
 from meta_nmt.runs.checkpoint_files import recover
-from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
+from meta_nmt.runs.checkpoints import read_checkpoint, trained_tokens
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
 

@@ -27,7 +27,7 @@ from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 
 PROG = "meta-nmt-generate"
 

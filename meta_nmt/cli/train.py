@@ -16,9 +16,9 @@ from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.runs import workers
 from meta_nmt.runs.checkpoint_files import LAST
+from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.tasks.learner import adapted_group
 from meta_nmt.tasks.meta_translation_config import check_config
-from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-train"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.base.errors import InputError
-from meta_nmt.report.gather import Report
+from meta_nmt.report.report import Report
 from meta_nmt.report.results import read_lines
 
 BATCH = 32  # sentences

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meta_nmt.report import tables
-from meta_nmt.report.gather import Report, Samples
 from meta_nmt.report.plots import Plot
+from meta_nmt.report.report import Report, Samples
 from meta_nmt.report.tables import Table
 
 

@@ -14,8 +14,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from meta_nmt.report import tables
-from meta_nmt.report.gather import Report
 from meta_nmt.report.plots import Plot, rendered
+from meta_nmt.report.report import Report
 from meta_nmt.report.significance import ALL_TARGETS, T_TEST
 
 

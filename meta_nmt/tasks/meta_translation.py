@@ -38,7 +38,8 @@ from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
 from meta_nmt.tasks.learner import build_meta_learner
 from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig, check_config
 from meta_nmt.tasks.smoothed_loss import lean
-from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
+from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
+from meta_nmt.tasks.validation_bleu import log_bleu_of_nothing
 
 
 def split_codes(text: str, flag: str) -> list[str]:

@@ -17,7 +17,7 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, read_json, write_json
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.runs import cost
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 
 CHECKPOINT = "meta.pt"
 RECORD = "data.json"

@@ -19,7 +19,7 @@ from typing import Any
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
-from meta_nmt.translation import model_card
+from meta_nmt.cards import model_card
 
 FORMAT = 1
 Neighbours = dict[str, list[tuple[str, float]]]
