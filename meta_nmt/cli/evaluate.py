@@ -23,12 +23,12 @@ from data_prep.base.files import read_json, sha256
 from data_prep.base.versions import commit, versions
 from meta_nmt.cards.model_card import PACKAGES, write_model_card
 from meta_nmt.cards.result_facts import facts_of_result
-from meta_nmt.data.roles import added_card
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
 from meta_nmt.report import make_report, write_report
+from meta_nmt.roles import added_card
 from meta_nmt.runs import cost
 
 PROG = "meta-nmt-evaluate"

@@ -1,0 +1,3 @@
+"""Data as the tasks use it: language packs, corpora, episodes. These files stand on fairseq, so it is mended before one is loaded."""
+
+from meta_nmt import compat  # noqa: F401  it mends

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
-from meta_nmt.data.roles import added_role
+from meta_nmt.roles import added_role
 
 SCRATCH, TRANSFER, JOINT = "scratch", "transfer", "joint"
 LEARNED = "learned"

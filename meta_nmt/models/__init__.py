@@ -1,3 +1,3 @@
-"""The architectures that we give to fairseq, which is mended before the first file here that stands on it is loaded."""
+"""The architectures that we give to fairseq. These files stand on fairseq, so it is mended before one is loaded."""
 
 from meta_nmt import compat  # noqa: F401  it mends

@@ -1,0 +1,3 @@
+"""Parts of models, and what fairseq computes slowly, replaced. These files stand on fairseq, so it is mended before one is loaded."""
+
+from meta_nmt import compat  # noqa: F401  it mends

@@ -9,8 +9,8 @@ from typing import Any
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.cleaning.split import HELD_OUT
-from meta_nmt.data.roles import added_card, added_role
 from meta_nmt.report.results import Result, unique
+from meta_nmt.roles import added_card, added_role
 
 
 def data_folders(results: Sequence[Result]) -> list[Path]:

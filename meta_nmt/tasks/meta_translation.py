@@ -28,10 +28,10 @@ from data_prep.base.errors import InputError
 from meta_nmt.data.episodes import Episode, EpisodeDataset, EpisodeSizes, MetaValidationDataset
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
-from meta_nmt.data.roles import refuse_held_out
 from meta_nmt.data.trajectories import TrajectoryDataset
 from meta_nmt.meta_learners import INNER_OPTIMIZERS, META_LEARNERS, META_PREFIX, FallingRate, Visit, adapt
 from meta_nmt.meta_learners.base import EpisodeResult
+from meta_nmt.roles import refuse_held_out
 from meta_nmt.runs import workers
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
