@@ -19,6 +19,7 @@ module is imported, which must be before fairseq is, for the sake of (2) and (3)
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
    `meta_nmt.runs.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
    send it to each other: torch's protection (1) again.
+8. What a training measures is shown in a log line and nowhere else: `meta_nmt.runs.progress` tells it to listeners.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ import math
 import warnings
 from argparse import Namespace
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from meta_nmt.runs import checkpoint_files
-from meta_nmt.runs.checkpoint_files import LAST
+from meta_nmt.runs.progress import telling
+from meta_nmt.runs.run_folder import LAST, RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ def apply() -> None:
     _finish_epochs()
     _let_finished_runs_be()
     _mend_launcher()
+    _tell_progress()
 
 
 def _import_fairseq_quietly() -> None:
@@ -132,7 +134,7 @@ def _finish_epochs() -> None:
 
     @wraps(load)
     def load_and_finish(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
-        resumes = cfg.restore_file == LAST and (Path(cfg.save_dir) / LAST).exists()
+        resumes = cfg.restore_file == LAST and RunFolder(cfg.save_dir).last.exists()
         extra_state, epoch_itr = load(cfg, trainer, **kwargs)
         if resumes and not (cfg.reset_optimizer or cfg.reset_lr_scheduler or cfg.reset_dataloader):
             position, score = extra_state["train_iterator"], extra_state["val_loss"]
@@ -201,6 +203,21 @@ def _mend_launcher() -> None:
 
     distributed_utils.call_main = workers.call_main
     distributed_utils._broadcast_object_slow = workers.broadcast
+
+
+def _tell_progress() -> None:
+    from fairseq.logging import progress_bar
+
+    make = progress_bar.progress_bar
+    if make.__module__ == __name__:
+        return
+
+    @wraps(make)
+    def make_and_tell(*args: Any, **kwargs: Any) -> Any:
+        return telling(make(*args, **kwargs))
+
+    make_and_tell.__module__ = __name__
+    progress_bar.progress_bar = make_and_tell
 
 
 apply()

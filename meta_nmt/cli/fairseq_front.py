@@ -30,6 +30,7 @@ from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.runs import cost, training_log, workers
 from meta_nmt.runs.checkpoint_files import recover
 from meta_nmt.runs.checkpoints import read_checkpoint, trained_tokens
+from meta_nmt.runs.run_folder import RunFolder
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
 
@@ -106,7 +107,8 @@ def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> 
     compat.forget_earlier_runs()
     with training_log.kept(save_dir) if is_master else nullcontext():
         fairseq_train.main(cfg)
-    saved = next((p for name in ("last", "best") if (p := Path(save_dir) / f"checkpoint_{name}.pt").exists()), None)
+    run = RunFolder(save_dir)
+    saved = next((path for path in (run.last, run.best) if path.exists()), None)
     if is_master and saved is not None:
         tokens, seconds = _so_far(saved)
         cost.append(save_dir, meter.record(tokens, seconds - (_so_far(parent)[1] if parent else 0.0)))

@@ -15,8 +15,8 @@ from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.runs import workers
-from meta_nmt.runs.checkpoint_files import LAST
 from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.runs.run_folder import LAST, RunFolder
 from meta_nmt.tasks.learner import adapted_group
 from meta_nmt.tasks.meta_translation_config import check_config
 
@@ -69,7 +69,7 @@ def check_representation(args: Namespace, path: str | Path, checkpoint: dict[str
 def check_resumed(args: Namespace) -> None:
     """InputError where the checkpoint that the run would go on from is of another model, or its optimiser state of
     other parameters."""
-    last = Path(args.save_dir) / args.restore_file if args.restore_file == LAST else Path(args.restore_file)
+    last = RunFolder(args.save_dir).last if args.restore_file == LAST else Path(args.restore_file)
     if not last.exists():
         return
     checkpoint = read_checkpoint(last)

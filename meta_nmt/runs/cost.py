@@ -1,4 +1,4 @@
-"""What a run cost, one JSON line a process in ``<save dir>/cost.jsonl``, so that every result can name its price."""
+"""What a run cost, one JSON line a process in its folder, so that every result can name its price."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_text
-
-FILE_NAME = "cost.jsonl"
+from meta_nmt.runs.run_folder import RunFolder
 
 
 def device_name() -> str:
@@ -63,7 +62,7 @@ class CostMeter:
 
 def append(run: str | Path, record: dict[str, Any]) -> None:
     """Adds a line, all of it or none; a run that found itself finished and did nothing adds none."""
-    path = Path(run) / FILE_NAME
+    path = RunFolder(run).costs
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if not before or record["train_tokens"]:
         write_text(path, before + json.dumps(record) + "\n")
@@ -71,7 +70,7 @@ def append(run: str | Path, record: dict[str, Any]) -> None:
 
 def read_records(run: str | Path) -> list[dict[str, Any]]:
     """A run's records, oldest first; none where it has no cost file. InputError if that is malformed."""
-    path = Path(run) / FILE_NAME
+    path = RunFolder(run).costs
     if not path.exists():
         return []
     try:

@@ -4,6 +4,7 @@ models, runs}."""
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -30,23 +31,51 @@ MAY_IMPORT = {
 }
 
 
-def imported_names(path: Path) -> Iterator[str]:
-    """Absolute dotted names of everything that the file imports, wherever in the file."""
+def imports(path: Path) -> Iterator[list[str]]:
+    """For everything that the file imports, wherever in the file, its absolute dotted names: the module, and what is
+    taken out of it, which may be a module too."""
     package = path.relative_to(REPO).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ([alias.name] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = list(package[: len(package) - node.level + 1]) if node.level else []
             base += node.module.split(".") if node.module else []
-            yield ".".join(base)
-            yield from (".".join([*base, alias.name]) for alias in node.names)
+            yield from ([".".join(base), ".".join([*base, alias.name])] for alias in node.names)
+
+
+def imported_names(path: Path) -> list[str]:
+    """Every name of `imports`, once."""
+    return list(dict.fromkeys(name for names in imports(path) for name in names))
 
 
 def files_of(folder: str) -> list[Path]:
     files = sorted((REPO / folder).rglob("*.py"))
     assert files, f"{folder} has no Python files"
     return files
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(REPO).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def circle(paths: list[Path]) -> list[str]:
+    """Modules of which each is imported by the next, the first and the last the same; [] where there are none.
+
+    An import inside a function or under TYPE_CHECKING counts like any other. A package counts where something that its
+    __init__ defines is taken from it, and not where a module of it is.
+    """
+    modules = {module_name(path): path for path in paths}
+    graph = {
+        name: {next((known for known in reversed(names) if known in modules), name) for names in imports(path)} - {name}
+        for name, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def is_of(name: str, package: str) -> bool:
@@ -84,3 +113,37 @@ def test_relative_imports_are_resolved(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(imported_names(path)) == [
         "meta_nmt.tasks", "meta_nmt.tasks.t", "meta_nmt.modules", "meta_nmt.modules.own",
     ], "the check would miss relative imports"  # fmt: skip
+
+
+def test_no_circle_of_files() -> None:
+    found = circle([path for folder in ("data_prep", "meta_nmt", "benchmarks") for path in files_of(folder)])
+    assert not found, f"files import each other in a circle: {' <- '.join(found)}"
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from meta_nmt.cli import adapt\n",
+        "from . import adapt\n",
+        "import meta_nmt.cli.adapt\n",
+        "from .adapt import parse_args\n",
+        "def f():\n    from meta_nmt.cli import adapt\n",
+        "if TYPE_CHECKING:\n    from meta_nmt.cli.adapt import Job\n",
+    ],
+)
+def test_a_circle_is_found(back: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "REPO", tmp_path)
+    files = {
+        "meta_nmt/__init__.py": "from meta_nmt import compat\n",
+        "meta_nmt/compat.py": "import torch\n",
+        "meta_nmt/cli/adapt.py": "import meta_nmt\nfrom meta_nmt.cli import raw\n",
+        "meta_nmt/cli/raw.py": "from meta_nmt import compat\nfrom meta_nmt.cli.estimate import seconds\n",
+        "meta_nmt/cli/estimate.py": "import time\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert circle(files_of("meta_nmt")) == [], "a module may import its own package's module, and its package others"
+    (tmp_path / "meta_nmt/cli/estimate.py").write_text(back, encoding="utf-8")
+    found = circle(files_of("meta_nmt"))
+    assert found[0] == found[-1] and set(found) == {f"meta_nmt.cli.{name}" for name in ("adapt", "raw", "estimate")}
