@@ -27,7 +27,6 @@ from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, p
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
-from meta_nmt.report import make_report, write_report
 from meta_nmt.roles import added_card
 from meta_nmt.runs import cost
 
@@ -106,6 +105,15 @@ def trained_tokens(out: Path, steps: Sequence[Step]) -> dict[str, int]:
     return {run: sum(entry["train_tokens"] for entry in entries) for run, entries in costs.items() if entries}
 
 
+def report(results: Path, title: str, out: Path) -> Path:
+    """Writes the report of a results file into the folder ``out``; returns the path of its page."""
+    # scipy and matplotlib, which take a second to load: not for the flags
+    from meta_nmt.report.gather import make_report
+    from meta_nmt.report.write import write_report
+
+    return write_report(make_report([results], title), out).with_name("report.html")
+
+
 def body(argv: Sequence[str] | None) -> int:
     args = parse_args(argv)
     try:
@@ -134,7 +142,7 @@ def body(argv: Sequence[str] | None) -> int:
         complete = sweep.run()
         tokens = ", ".join(f"{run} {count:,}" for run, count in trained_tokens(out, steps).items())
         print(f"training tokens: {tokens or 'none'}", file=sys.stderr)
-        print(write_report(make_report([out / FILE_NAME], experiment.title), out / "report").with_name("report.html"))
+        print(report(out / FILE_NAME, experiment.title, out / "report"))
     if not complete:
         raise InputError(f"{out / FILE_NAME}: not everything finished; the report shows what failed; run this again")
     return 0

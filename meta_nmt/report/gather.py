@@ -18,9 +18,9 @@ from meta_nmt.report.curves import curves
 from meta_nmt.report.data_record import data_folders, data_record
 from meta_nmt.report.neighbours import neighbours
 from meta_nmt.report.report import Failure, Report
-from meta_nmt.report.results import Result, find_ledger, read_result, result_files, unique
+from meta_nmt.report.results import BASELINE, Result, find_ledger, read_result, result_files, unique
 from meta_nmt.report.samples import samples
-from meta_nmt.report.significance import BASELINE, compare, tasks
+from meta_nmt.report.significance import compare, tasks
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "sacrebleu", "sentencepiece", "numpy")
 MAIN_BUDGET = 16_000  # English tokens: the paper's table

@@ -105,6 +105,26 @@ def test_parts_import_one_way(part: str) -> None:
             assert set(wrong) <= MAY_IMPORT[part] | {part}, f"{path.relative_to(REPO)} imports {name}"
 
 
+def loaded_with(path: Path) -> list[str]:
+    """Names of everything that is imported as soon as the file is, in its order."""
+    nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    imported = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
+    bases = [f"{node.module}." if isinstance(node, ast.ImportFrom) else "" for node in imported]
+    return [f"{base}{alias.name}" for base, node in zip(bases, imported, strict=True) for alias in node.names]
+
+
+def test_fairseq_is_mended_before_it_is_loaded() -> None:
+    """By the file that loads it, or by the package of that file; loaded earlier, it would set up logging."""
+    for path in files_of("meta_nmt"):
+        if path.name == "workers.py":  # is a part of what mends
+            continue
+        names = loaded_with(path)
+        places = [i for i, name in enumerate(names) if name.partition(".")[0] in ("fairseq", "fairseq_cli")]
+        before = {*loaded_with(path.parent / "__init__.py"), *names[: min(places, default=0)]}
+        mended = before & {"meta_nmt.compat", "meta_nmt.plugin"}
+        assert not places or mended, f"{path.relative_to(REPO)} imports fairseq first, and not meta_nmt.plugin"
+
+
 def test_relative_imports_are_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[__name__], "REPO", tmp_path)
     path = tmp_path / "meta_nmt" / "modules" / "wrong.py"

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from meta_nmt.cli.report import main
-from meta_nmt.report import make_report, write_report
+from meta_nmt.report.gather import make_report
+from meta_nmt.report.write import write_report
 
 
 @pytest.mark.slow

@@ -58,7 +58,8 @@ def test_every_part_that_was_asked_for_is_on_it(written, gathered):
 
 
 def test_what_data_says_is_never_markup(results, tmp_path):
-    from meta_nmt.report import make_report, write_report
+    from meta_nmt.report.gather import make_report
+    from meta_nmt.report.write import write_report
 
     folder = tmp_path / "results" / "one"
     shutil.copytree(results / "ro-fomaml-emb_enc-16000-s1", folder)
