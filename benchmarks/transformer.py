@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import meta_nmt  # noqa: F401  registers the architectures; before fairseq, which it keeps from setting up logging
+import meta_nmt.plugin  # noqa: F401  registers the architectures; before fairseq, which it keeps from setting up logging
 
 # isort: split
 import numpy as np

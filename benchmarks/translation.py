@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import meta_nmt  # noqa: F401  before fairseq, which it keeps from setting up logging
+import meta_nmt.plugin  # noqa: F401  before fairseq, which it keeps from setting up logging
 
 # isort: split
 import sentencepiece
@@ -40,8 +40,7 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.workers import cores
 from data_prep.packs import binarise
-from meta_nmt.cli import fairseq_front as front
-from meta_nmt.cli import generate, translate
+from meta_nmt.cli import command, generate, translate
 from meta_nmt.translation.export import export
 
 QUICKSTART = Path("outputs/quickstart")
@@ -146,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5, help="runs of every side, in turns")
     parser.add_argument("--json", metavar="FILE", help="write the rows there")
     args = parser.parse_args(argv)
-    front.configure_logging("WARNING")
+    command.configure_logging("WARNING")
     torch.set_num_threads(args.threads)
     try:
         with tempfile.TemporaryDirectory() as work:

@@ -1,11 +1,12 @@
 """Meta-learned neural machine translation: a fairseq ``--user-dir`` package.
 
-Importing it registers the task ``meta_translation`` (episodes over many languages), the task
-``ulr_translation`` (one language pair: adaptation and generation) and the ``ulr_transformer``
-architectures. fairseq itself is mended in `meta_nmt.compat`, which therefore comes first.
+Importing it loads neither torch nor fairseq. Where fairseq is loaded already, as it is when ``--user-dir`` names this
+package, or a user's own that imports something of it, `meta_nmt.plugin` gives fairseq our tasks and architectures at
+once. Everybody else who needs them imports `meta_nmt.plugin`, before fairseq.
 """
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 # Threads that wait by spinning make every small operation wait for the scheduler as soon as anything else runs on the
@@ -15,24 +16,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # when it first makes such a tensor.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
-from meta_nmt import compat  # noqa: E402
-
-compat.apply()
-
-from meta_nmt.models import ulr_transformer  # noqa: E402
-from meta_nmt.tasks import meta_translation, ulr_translation  # noqa: E402
+if "fairseq" in sys.modules:
+    from meta_nmt import plugin  # noqa: F401  it registers
 
 if TYPE_CHECKING:
-    from meta_nmt.translation.translator import Translator
+    from meta_nmt.translation.loaders import load_folder as Translator
 
 __version__ = "0.1.0"
-__all__ = ["Translator", "meta_translation", "ulr_transformer", "ulr_translation"]
+__all__ = ["Translator"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Translator` is loaded where it is used: fairseq's workers have no need of it."""
+    """`Translator`, which loads a translator folder, is itself loaded where it is used: training has no need of it."""
     if name == "Translator":
-        from meta_nmt.translation.translator import Translator
+        from meta_nmt.translation.loaders import load_folder
 
-        return Translator
+        return load_folder
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

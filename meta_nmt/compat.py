@@ -1,4 +1,5 @@
-"""Everything we do to fairseq so that it runs well on today's Python and torch, and nowhere else.
+"""Everything we do to fairseq so that it runs well on today's Python and torch, and nowhere else. It is done when this
+module is imported, which must be before fairseq is, for the sake of (2) and (3).
 
 1. torch >= 2.6 loads checkpoints with ``weights_only=True``: only tensors, plain containers and types on an
    allow-list. fairseq's checkpoints hold a few harmless types more, which are allowed here one by one; the
@@ -11,14 +12,15 @@
    measure itself against the first: `forget_earlier_runs`. Those of early stopping are in no checkpoint:
    `early_stopping_state` is for a task to put there.
 5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
-   fails is repeated behind what it wrote: `meta_nmt.training.checkpoint_files` takes the place of both. Errors in
+   fails is repeated behind what it wrote: `meta_nmt.runs.checkpoint_files` takes the place of both. Errors in
    what one holds name the file.
    The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
 6. A finished run that is started again makes one update more; now it makes none.
 7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
-   `meta_nmt.training.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
+   `meta_nmt.runs.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
    send it to each other: torch's protection (1) again.
 8. ``--user-dir`` takes a Python file, too, not a folder alone: data_prep.base.extensions.
+9. What a training measures is shown in a log line and nowhere else: `meta_nmt.runs.progress` tells it to listeners.
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ import math
 import warnings
 from argparse import Namespace
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from meta_nmt.runs import checkpoint_files
-from meta_nmt.runs.checkpoint_files import LAST
+from meta_nmt.runs.progress import telling
+from meta_nmt.runs.run_folder import LAST, RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ KNOWN_WARNINGS = (
 
 
 def apply() -> None:
-    """Idempotent; called when the package is imported, before anything else imports fairseq."""
+    """Mend fairseq; idempotent."""
     for message in KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     _import_fairseq_quietly()
@@ -74,6 +76,7 @@ def apply() -> None:
     _let_finished_runs_be()
     _mend_launcher()
     _load_files_of_users()
+    _tell_progress()
 
 
 def _import_fairseq_quietly() -> None:
@@ -133,7 +136,7 @@ def _finish_epochs() -> None:
 
     @wraps(load)
     def load_and_finish(cfg: Any, trainer: Any, **kwargs: Any) -> Any:
-        resumes = cfg.restore_file == LAST and (Path(cfg.save_dir) / LAST).exists()
+        resumes = cfg.restore_file == LAST and RunFolder(cfg.save_dir).last.exists()
         extra_state, epoch_itr = load(cfg, trainer, **kwargs)
         if resumes and not (cfg.reset_optimizer or cfg.reset_lr_scheduler or cfg.reset_dataloader):
             position, score = extra_state["train_iterator"], extra_state["val_loss"]
@@ -222,3 +225,21 @@ def _mend_launcher() -> None:
 
     distributed_utils.call_main = workers.call_main
     distributed_utils._broadcast_object_slow = workers.broadcast
+
+
+def _tell_progress() -> None:
+    from fairseq.logging import progress_bar
+
+    make = progress_bar.progress_bar
+    if make.__module__ == __name__:
+        return
+
+    @wraps(make)
+    def make_and_tell(*args: Any, **kwargs: Any) -> Any:
+        return telling(make(*args, **kwargs))
+
+    make_and_tell.__module__ = __name__
+    progress_bar.progress_bar = make_and_tell
+
+
+apply()

@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from data_prep.pipeline.estimate import ALIGN, BINARISE, CLEAN, MARGIN, SUBWORDS_AND_VECTORS, spell
-from meta_nmt.tasks.ulr_translation import read_checkpoint
-
-if TYPE_CHECKING:
-    from meta_nmt.cli.adapt_raw import Job
+from meta_nmt.runs.checkpoints import read_checkpoint
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4
@@ -42,16 +39,30 @@ def update_seconds_per_piece(model: Namespace) -> float:
 
 
 def characters(pairs: Sequence[tuple[str, str]]) -> int:
-    """Of both sides."""
+    """Characters of both sides."""
     return sum(len(x) + len(english) for x, english in pairs)
 
 
-def seconds(job: Job, given: Mapping[str, Sequence[tuple[str, str]]], training: Namespace) -> float:
-    """To the end of the command, or sooner where ``--patience`` ends it early. ``given``: the pairs by split."""
+def seconds(
+    checkpoint: Path,
+    given: Mapping[str, Sequence[tuple[str, str]]],
+    mono: Sequence[Path],
+    training: Namespace,
+    strategies: int,
+) -> float:
+    """To the end of the command, or sooner where ``--patience`` ends it early.
+
+    Args:
+        checkpoint: the one that is adapted.
+        given: the pairs by split.
+        mono: files of monolingual text.
+        training: arguments of fine-tuning.
+        strategies: how many are tried.
+    """
     text = characters(given["train"])
-    mono = text // 2 + sum(path.stat().st_size for path in job.args.mono)  # bytes stand for characters
-    pack = CLEAN.of(text) + SUBWORDS_AND_VECTORS.of(mono) + ALIGN.of(mono) + BINARISE.of(text)
-    state = read_checkpoint(job.args.checkpoint)
+    extra = text // 2 + sum(path.stat().st_size for path in mono)  # bytes stand for characters
+    pack = CLEAN.of(text) + SUBWORDS_AND_VECTORS.of(extra) + ALIGN.of(extra) + BINARISE.of(text)
+    state = read_checkpoint(checkpoint)
     piece = update_seconds_per_piece(state["cfg"].model)
     pieces = min(training.max_tokens, text / 2 / CHARACTERS_PER_PIECE)
     sizes = [characters(given[name]) if name in given else text / HELD_OUT_SHARE for name in ("valid", "test")]
@@ -59,15 +70,12 @@ def seconds(job: Job, given: Mapping[str, Sequence[tuple[str, str]]], training: 
     gigabytes = 3 * sum(value.numel() * value.element_size() for value in state["model"].values()) / 1e9
     validations = training.max_update / training.save_interval_updates
     one = START_S + training.max_update * pieces * piece + validations * (dev * piece + gigabytes * SAVE_S_PER_GB)
-    return pack + len(job.strategies) * one + START_S + test * piece
+    return pack + strategies * one + START_S + test * piece
 
 
-def describe(job: Job, given: Mapping[str, Sequence[tuple[str, str]]]) -> str:
-    """A line for a person who is about to wait. InputError, or SystemExit, where the flags of fine-tuning are wrong."""
-    from meta_nmt.cli import adapt
-
-    time_s = seconds(job, given, adapt.parse_args(job.training_flags(job.strategies[0])))
+def describe(pair: str, strategies: Sequence[str], time_s: float) -> str:
+    """A line for a person who is about to wait."""
     return (
-        f"{job.lang}-{job.english}: language pack -> fine-tuning ({', '.join(job.strategies)}) -> export; "
+        f"{pair}: language pack -> fine-tuning ({', '.join(strategies)}) -> export; "
         f"about {spell(time_s)} (between {spell(time_s / MARGIN)} and {spell(time_s * MARGIN)})"
     )

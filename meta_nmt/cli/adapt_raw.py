@@ -1,9 +1,7 @@
 """meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a translator folder out.
 
-    OUT/                 the translator: models, SentencePiece, card (meta_nmt/translation/translator.py)
-    OUT/work/job.json    what it is made from; other input or flags start afresh
-    OUT/work/data/       a data folder of this one language, with its pack
-    OUT/work/runs/<s>/   fine-tuning by strategy s: checkpoints, log.txt, cost.jsonl
+    OUT/        the translator: models, SentencePiece, card (meta_nmt/translation/translator_folder.py)
+    OUT/work/   what is made on the way (meta_nmt/cli/work_folder.py)
 
 Every step leaves a mark when it is done: killed and run again, the command goes on where it was. OUT/work/ can be
 removed once the translator is made.
@@ -11,12 +9,11 @@ removed once the translator is made.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import shutil
 import sys
-from argparse import HelpFormatter, Namespace
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,81 +23,30 @@ from typing import Any
 from sacrebleu.metrics import BLEU, CHRF
 from tqdm import tqdm
 
-from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.command_line import writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, sole_writer, write_json, write_lines
-from data_prep.base.languages import check_language
 from data_prep.base.text_files import column_blocks, line_blocks, read_lines
 from data_prep.packs import align
 from data_prep.pipeline.add_language import NewLanguage, add
-from meta_nmt.cli import adapt_estimate
-from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.translation.export import QUANTIZATIONS, export
-from meta_nmt.translation.export_card import card_of_checkpoint
+from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
+from meta_nmt.cards.model_card import write_model_card
+from meta_nmt.cli import adapt_estimate, fine_tune
+from meta_nmt.cli.adapt_raw_flags import FEWEST_FOR_TEST, STRATEGIES
+from meta_nmt.cli.work_folder import WorkFolder
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.runs.progress import Progress, listen
+from meta_nmt.runs.run_folder import RunFolder
+from meta_nmt.translation.export import export
+from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.meta_model import copy_universal, find_data
-from meta_nmt.translation.model_card import write_model_card
-from meta_nmt.translation.translator import RECORD, Translation, Translator
+from meta_nmt.translation.translator import Translation, Translator
+from meta_nmt.translation.translator_folder import TranslatorFolder
 
-PROG = "meta-nmt-adapt"
-STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
-FEWEST_PAIRS, FEWEST_FOR_TEST = 60, 300
+FEWEST_PAIRS = 60
 HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev, and test, are a tenth of the pairs, within these bounds
 Pairs = list[tuple[str, str]]  # X and English
-SAMPLES = 5  # translations shown in the card
-
-
-def own_parser() -> OneLineParser:
-    """The flags of this form; what it does not know are flags of fine-tuning."""
-    parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False, formatter_class=HelpFormatter)
-    parser.add_argument("--pairs", type=Path, metavar="FILE", help="sentence pairs: X, tab, English; may end in .gz")
-    parser.add_argument(
-        "--checkpoint", required=True, type=Path, metavar="CKPT", help="meta-trained or joint checkpoint"
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the translator folder to make")
-    parser.add_argument("--source-lang", metavar="XX", help="code of the language X (default: from XX-en.tsv)")
-    parser.add_argument(
-        "--mono", type=Path, nargs="+", default=[], metavar="FILE", help="monolingual text of X, a sentence a line"
-    )
-    parser.add_argument("--dictionary", type=Path, metavar="FILE", help="word list: X, tab or space, English")
-    parser.add_argument("--dev", type=Path, metavar="FILE", help="dev pairs (default: a tenth of the pairs)")
-    parser.add_argument(
-        "--test", type=Path, metavar="FILE",
-        help=f"test pairs for the card (default: a tenth of the pairs, where there are at least {FEWEST_FOR_TEST})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR",
-        help="data folder that the checkpoint was trained on (default: the checkpoint's folder, or what it names)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--strategy", default="auto", choices=["auto", *STRATEGIES],
-        help="what is adapted; auto tries them all and keeps the best by dev BLEU (default: auto)",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=1, help="of the split and of fine-tuning (default: 1)")
-    parser.add_argument(
-        "--quantization", default="int8", choices=QUANTIZATIONS, metavar="TYPE",
-        help=f"of CTranslate2's weights: {', '.join(QUANTIZATIONS)} (default: int8)",
-    )  # fmt: skip
-    return parser
-
-
-def parse_args(argv: Sequence[str]) -> Namespace:
-    """Our flags, and the flags of fine-tuning as ``training``; SystemExit(2) with one line on bad usage."""
-    parser = own_parser()
-    args, rest = parser.parse_known_args(argv)
-    args.training = rest
-    if args.pairs is None:
-        parser.error("`--pairs FILE` must be given with `--out`")
-    if args.source_lang is None:
-        args.source_lang = args.pairs.name.split(".")[0].partition("-")[0]
-    try:
-        check_language(args.source_lang)
-    except InputError as error:
-        parser.error(f"`--source-lang XX` must be given, as {args.pairs.name} does not begin with a code: {error}")
-    for flag in ("--save-dir", "--train-subset", "--target-lang", "--finetune-from-model", "--learned-rule"):
-        if any(item == flag or item.startswith(f"{flag}=") for item in args.training):
-            parser.error(f"`{flag}` must not be given with `--pairs`")
-    return args
 
 
 class Job:
@@ -109,30 +55,21 @@ class Job:
     def __init__(self, args: Namespace, command: str) -> None:
         self.args, self.command = args, command
         self.lang, self.out = args.source_lang, args.out
-        self.work = self.out / "work"
-        self.data, self.record = self.work / "data", self.work / "job.json"
         self.universe = find_data(args.checkpoint, args.data)
         self.english = DataFolder(self.universe).english
         if self.lang == self.english:
             raise InputError(f"`--source-lang` must not be the language translated into, but is {self.lang}")
+        self.work = WorkFolder(self.out / "work", self.lang, self.english)
+        self.data = self.work.data
 
     @property
     def strategies(self) -> tuple[str, ...]:
         return STRATEGIES if self.args.strategy == "auto" else (self.args.strategy,)
 
     @property
-    def corpus(self) -> Path:
-        """The raw pairs, split, a file a side."""
-        return self.work / "corpus" / f"{self.lang}-{self.english}"
-
-    @property
     def role(self) -> str:
         """What data_prep calls a language with a test set, and one without."""
-        return (
-            "target"
-            if (self.work / "corpus" / f"{self.lang}-{self.english}" / f"test.{self.english}").exists()
-            else "valid"
-        )
+        return "target" if self.work.text("test")[1].exists() else "valid"
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that the result follows from."""
@@ -148,35 +85,42 @@ class Job:
     def run(self) -> None:
         """All steps that are not done yet."""
         wanted, given = self.fingerprint(), read_given(self.args)
-        others = {path.name for path in self.out.glob("*")} - {self.work.name}
-        if others and not self.record.is_file():
+        others = {path.name for path in self.out.glob("*")} - {self.work.path.name}
+        if others and not self.work.record.is_file():
             raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {min(others)}")
-        estimate = adapt_estimate.describe(self, given)
-        writable_directory(self.work, "--out")
+        estimate = self.estimate(given)
+        writable_directory(self.work.path, "--out")
         with sole_writer(self.out):
-            before = read_json(self.record) if self.record.is_file() else {}
+            before = read_json(self.work.record) if self.work.record.is_file() else {}
             if before == wanted | {"finished": True}:
                 say(f"{self.out}: finished before, from the same files and flags")
                 return
             if {**before, "finished": False} != wanted | {"finished": False}:
-                (self.out / RECORD).unlink(missing_ok=True)  # no translator until it is made anew
-                shutil.rmtree(self.work)
-                self.work.mkdir()
-                write_json(self.record, wanted | {"finished": False})
+                TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until it is made anew
+                shutil.rmtree(self.work.path)
+                self.work.path.mkdir()
+                write_json(self.work.record, wanted | {"finished": False})
             say(estimate)
             self.steps(given)
-            write_json(self.record, wanted | {"finished": True})
+            write_json(self.work.record, wanted | {"finished": True})
+
+    def estimate(self, given: dict[str, Pairs]) -> str:
+        """A line for a person who is about to wait. InputError, or SystemExit, where the flags of fine-tuning are
+        wrong."""
+        training = fine_tune.parse_args(self.training_flags(self.strategies[0]))
+        time_s = adapt_estimate.seconds(self.args.checkpoint, given, self.args.mono, training, len(self.strategies))
+        return adapt_estimate.describe(f"{self.lang}-{self.english}", self.strategies, time_s)
 
     def steps(self, given: dict[str, Pairs]) -> None:
         """From the pairs given to the card."""
-        if not (self.work / "corpus/done").exists():
-            write_raw(self, split(given, self.args.seed))
+        if not self.work.written.exists():
+            write_raw(self.work, split(given, self.args.seed), self.args.mono, self.args.dictionary)
         if not DataFolder(self.data).pack(self.lang).card.is_file():
             say(f"language pack of {self.lang}")
             self.make_pack()
         scores = {strategy: self.fine_tune(strategy) for strategy in self.strategies}
         best = max(scores, key=lambda strategy: scores[strategy])  # the first of equals
-        checkpoint = self.work / "runs" / best / "checkpoint_best.pt"
+        checkpoint = self.work.run(best).best
         say(f"export of {best}, the best on dev" if len(scores) > 1 else f"export of {best}")
         export(
             self.data, checkpoint, self.lang, self.out, target_lang=self.english, quantization=self.args.quantization
@@ -187,9 +131,9 @@ class Job:
         """data/: the universal space and the new language."""
         shutil.rmtree(self.data, ignore_errors=True)
         copy_universal(self.universe, self.data, without=self.lang)
-        dictionaries = self.work / "dictionaries" if self.args.dictionary else None
+        dictionaries = self.work.dictionaries if self.args.dictionary else None
         new = NewLanguage(
-            self.data, self.lang, self.work / "corpus", (self.work / "mono",), dictionaries,
+            self.data, self.lang, self.work.corpus, (self.work.mono,), dictionaries,
             role=self.role, trained_in=self.universe,
         )  # fmt: skip
         card = add(new)
@@ -200,21 +144,21 @@ class Job:
 
     def fine_tune(self, strategy: str) -> float:
         """Fine-tuning by one strategy, to its end; returns its best dev BLEU (greedy search)."""
-        run = self.work / "runs" / strategy
-        if not (run / "finished").exists():
-            if run.exists() and not all(is_whole(run / f"checkpoint_{name}.pt") for name in ("last", "best")):
-                shutil.rmtree(run)  # it was killed before its first checkpoint, or while that was written
-            run.mkdir(parents=True, exist_ok=True)
-            train(self.training_flags(strategy), f"adapt {strategy}", run / "log.txt")
-            (run / "finished").touch()
-        return float(read_checkpoint(run / "checkpoint_best.pt")["extra_state"]["best"])
+        run = self.work.run(strategy)
+        if not run.finished.exists():
+            if run.path.exists() and not (is_whole(run.last) and is_whole(run.best)):
+                shutil.rmtree(run.path)  # it was killed before its first checkpoint, or while that was written
+            run.path.mkdir(parents=True, exist_ok=True)
+            train(self.training_flags(strategy), f"adapt {strategy}", run)
+            run.finished.touch()
+        return float(read_checkpoint(run.best)["extra_state"]["best"])
 
     def training_flags(self, strategy: str) -> list[str]:
         return [
             str(self.data), "--checkpoint", str(self.args.checkpoint), "--source-lang", self.lang,
             "--target-lang", self.english, "--train-subset", "train", "--strategy", strategy,
             "--seed", str(self.args.seed), "--num-workers", "0", *self.args.training,
-            "--save-dir", str(self.work / "runs" / strategy),
+            "--save-dir", str(self.work.run(strategy)),
         ]  # fmt: skip
 
     def write_card(self, checkpoint: Path, scores: dict[str, float]) -> None:
@@ -223,23 +167,23 @@ class Job:
         source, reference = (
             read_lines(path) for path in DataFolder(self.data, self.english).text(self.lang).sides(split)
         )
-        results = list(translated(Translator(self.out), source))
+        results = list(translated(load_folder(self.out), source))
         hypotheses = [result.text for result in results]
         metrics = {"BLEU": BLEU(), "chrF2++": CHRF(word_order=2)}
         name = "test" if split == "test" else "dev"
         measured = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
-        facts = card_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
+        facts = facts_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
         tried = ", ".join(f"{strategy} {score:.1f}" for strategy, score in scores.items())
         notes = [
             f"The {name} scores are of the exported model ({self.args.quantization}), beam 5, on {len(source)} pairs."
         ]
         if len(scores) > 1:
             notes.append(f"The strategy was chosen by dev BLEU (greedy): {tried}.")
-        inputs = [entry for entry in read_json(self.record)["inputs"][:-1] if entry]  # the last is the checkpoint
+        inputs = [entry for entry in read_json(self.work.record)["inputs"][:-1] if entry]  # the last is the checkpoint
         facts = replace(
             facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **measured}, notes=notes,
             commands=[*facts.commands[:-2], self.command],
-            samples=list(zip(source, hypotheses, reference, strict=True))[:SAMPLES],
+            samples=list(zip(source, hypotheses, reference, strict=True)),
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
         write_model_card(facts, self.out)
@@ -281,19 +225,17 @@ def split(given: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
     return splits | {"train": [pairs[i] for i in sorted(order)]}
 
 
-def write_raw(job: Job, splits: dict[str, Pairs]) -> None:
-    """work/corpus, work/mono and work/dictionaries: the raw text as data_prep reads it."""
-    args = job.args
+def write_raw(work: WorkFolder, splits: dict[str, Pairs], mono: Sequence[Path], dictionary: Path | None) -> None:
+    """The raw text as data_prep reads it: pairs, and what is given of monolingual text and of a word list."""
     for name, rows in splits.items():
-        for column, side in enumerate((job.lang, job.english)):
-            write_lines(job.corpus / f"{name}.{side}", [row[column] for row in rows])
-    (job.work / "mono").mkdir(exist_ok=True)
-    if args.mono:
-        lines = [line for path in args.mono for block in line_blocks(path) for line in block]
-        write_lines(job.work / "mono" / f"{job.lang}.txt", lines)
-    if args.dictionary:
-        write_lines(job.work / "dictionaries" / f"{job.lang}-{job.english}.txt", read_lines(args.dictionary))
-    (job.work / "corpus/done").touch()
+        for column, side in enumerate(work.text(name)):
+            write_lines(side, [row[column] for row in rows])
+    work.mono.mkdir(exist_ok=True)
+    if mono:
+        write_lines(work.mono_text, [line for path in mono for block in line_blocks(path) for line in block])
+    if dictionary:
+        write_lines(work.dictionary, read_lines(dictionary))
+    work.written.touch()
 
 
 def translated(translator: Translator, lines: Sequence[str]) -> Iterator[Translation]:
@@ -301,52 +243,47 @@ def translated(translator: Translator, lines: Sequence[str]) -> Iterator[Transla
         yield from translator.results(lines[start : start + 64])
 
 
-class Bar(logging.Handler):
-    """fairseq's JSON log lines as a progress bar on a terminal; and as lines where there is none, at validation."""
+class Bar:
+    """Fine-tuning as a progress bar on a terminal; and as lines where there is none, at validation."""
 
     def __init__(self, title: str, updates: int) -> None:
-        super().__init__()
         self.title = title
         self.bar = tqdm(desc=title, total=updates, unit=" updates", disable=None)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.name not in ("train_inner", "valid"):
-            return
-        stats = {name.removeprefix("valid_"): value for name, value in json.loads(record.getMessage()).items()}
-        done = int(stats["num_updates"])
-        self.bar.update(done - self.bar.n)
-        if "bleu" in stats:
-            self.bar.set_postfix_str(f"dev BLEU {stats['bleu']}, best {stats.get('best_bleu', stats['bleu'])}")
+    def show(self, progress: Progress) -> None:
+        """Moves the bar to where the run is, and says the dev BLEU of a validation."""
+        self.bar.update(progress.updates - self.bar.n)
+        bleu = progress.numbers.get("bleu")
+        if progress.split == "valid" and bleu is not None:
+            self.bar.set_postfix_str(f"dev BLEU {bleu:g}, best {progress.numbers.get('best_bleu', bleu):g}")
             if self.bar.disable:
-                say(f"{self.title}: {done} updates, dev BLEU {stats['bleu']}")
+                say(f"{self.title}: {progress.updates} updates, dev BLEU {bleu:g}")
 
 
 @contextmanager
-def logged_to(handlers: Sequence[logging.Handler]) -> Iterator[None]:
-    """Sends what fairseq logs to these handlers alone."""
+def logged_to(path: Path) -> Iterator[None]:
+    """Sends what fairseq logs to this file alone."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    root.handlers[:], root.level = list(handlers), logging.INFO
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s | %(name)s | %(message)s"))
+    root.handlers[:], root.level = [handler], logging.INFO
     try:
         yield
     finally:
         root.handlers[:], root.level = before
-        for handler in handlers:
-            handler.close()
+        handler.close()
 
 
-def train(flags: Sequence[str], title: str, log: Path) -> None:
+def train(flags: Sequence[str], title: str, run: RunFolder) -> None:
     """meta-nmt-adapt on a prepared data folder, in this process."""
-    from meta_nmt.cli import adapt  # it imports this module where it is asked for raw text
-
     argv = [*flags, "--log-format", "json", "--log-interval", "5"]
-    file, bar = logging.FileHandler(log, encoding="utf-8"), Bar(title, adapt.parse_args(argv).max_update)
-    file.setFormatter(logging.Formatter("%(asctime)s | %(name)s | %(message)s"))
-    with logged_to([file, bar]), bar.bar:
-        adapt.fine_tune(argv)
+    args = fine_tune.parse_args(argv)
+    bar = Bar(title, args.max_update)
+    with logged_to(run.log), listen(bar.show), bar.bar:
+        fine_tune.run(args, argv)
 
 
-def run(args: Namespace, command: str) -> int:
-    """Makes the translator; returns the exit status."""
+def run(args: Namespace, command: str) -> None:
+    """Makes the translator. ``command``: as it was given, for the card."""
     Job(args, command).run()
-    return 0

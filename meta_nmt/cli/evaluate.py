@@ -15,7 +15,6 @@ import shlex
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, one_line, run_command, writable_directory
@@ -23,14 +22,13 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.base.versions import commit, versions
-from meta_nmt.data.roles import added_card
-from meta_nmt.evaluation.cards import write_card
+from meta_nmt.cards.model_card import PACKAGES, write_model_card
+from meta_nmt.cards.result_facts import facts_of_result
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
-from meta_nmt.report import make_report, write_report
-from meta_nmt.report.gather import PACKAGES
+from meta_nmt.roles import added_card
 from meta_nmt.runs import cost
 
 PROG = "meta-nmt-evaluate"
@@ -94,7 +92,7 @@ def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks
         kind: {step.name: marks[step.name] for step in steps if isinstance(step, kind)} for kind in (Job, Choice)
     }
     # as JSON has it: budgets that are keys are text there
-    definition = json.loads(json.dumps(asdict(experiment)))
+    definition = json.loads(json.dumps(experiment.model_dump()))
     line = {"kind": "experiment", "experiment": definition, "jobs": of_kind[Job], "choices": of_kind[Choice]}
     known = [old for old in results.lines if old.get("kind") == "experiment"]
     if not known or known[-1] != line:
@@ -106,6 +104,15 @@ def trained_tokens(out: Path, steps: Sequence[Step]) -> dict[str, int]:
     runs = [step.folders[0] for step in steps if isinstance(step, Job) and step.kind == "train"]
     costs = {run: cost.read_records(out / run) for run in runs}
     return {run: sum(entry["train_tokens"] for entry in entries) for run, entries in costs.items() if entries}
+
+
+def report(results: Path, title: str, out: Path) -> Path:
+    """Writes the report of a results file into the folder ``out``; returns the path of its page."""
+    # scipy and matplotlib, which take a second to load: not for the flags
+    from meta_nmt.report.gather import make_report
+    from meta_nmt.report.write import write_report
+
+    return write_report(make_report([results], title), out).with_name("report.html")
 
 
 def body(argv: Sequence[str] | None) -> int:
@@ -125,7 +132,8 @@ def body(argv: Sequence[str] | None) -> int:
 
     def add_card(job: Job, model: str | None) -> None:
         if model is not None and job.results is not None:
-            write_card(out / job.results / "result.json", out / model, data, code, packages)
+            facts = facts_of_result(out / job.results / "result.json", out / model, data, code, packages)
+            write_model_card(facts, out / model)
 
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", args.cluster, experiment.executor)
@@ -135,7 +143,7 @@ def body(argv: Sequence[str] | None) -> int:
         complete = sweep.run()
         tokens = ", ".join(f"{run} {count:,}" for run, count in trained_tokens(out, steps).items())
         print(f"training tokens: {tokens or 'none'}", file=sys.stderr)
-        print(write_report(make_report([out / FILE_NAME], experiment.title), out / "report").with_name("report.html"))
+        print(report(out / FILE_NAME, experiment.title, out / "report"))
     if not complete:
         raise InputError(f"{out / FILE_NAME}: not everything finished; the report shows what failed; run this again")
     return 0

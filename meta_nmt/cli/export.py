@@ -15,13 +15,10 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.command_line import OneLineParser, writable_directory
-from meta_nmt.cli import fairseq_front as front
-from meta_nmt.translation.export import FORMATS, QUANTIZATIONS, export
-from meta_nmt.translation.export_card import card_of_checkpoint
-from meta_nmt.translation.meta_model import export_meta
-from meta_nmt.translation.model_card import write_model_card
+from meta_nmt.cards.model_card import write_model_card
+from meta_nmt.cli import command
+from meta_nmt.translation.export_formats import FORMATS, QUANTIZATIONS
 
 PROG = "meta-nmt-export"
 
@@ -53,25 +50,33 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     return args
 
 
-def body(argv: Sequence[str]) -> int:
-    args = parse_args(argv)
+def make(args: Namespace, typed: str) -> None:
+    """The folder asked for. ``typed``: the command, for the card."""
+    # torch and fairseq, which the flags do without
+    from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
+    from meta_nmt.translation.export import export
+    from meta_nmt.translation.meta_model import export_meta
+
     out = writable_directory(args.out, "--out")
     if "meta" in args.to:
         print(f"{export_meta(args.data, args.path, out)}: meta-nmt-adapt --checkpoint adds a language to it")
-        return 0
+        return
     export(
         args.data, args.path, args.source_lang, out,
         target_lang=args.target_lang, formats=args.to, quantization=args.quantization,
     )  # fmt: skip
-    facts = card_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, front.command_line(PROG, argv))
-    write_model_card(facts, out)
+    write_model_card(facts_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, typed), out)
     size = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
     print(f"{out}: {args.source_lang}-{args.target_lang}, {' and '.join(args.to)}, {size / 2**20:.0f} MiB")
+
+
+def body(argv: Sequence[str]) -> int:
+    make(parse_args(argv), command.command_line(PROG, argv))
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return front.run(body, PROG, argv, log_level="WARNING")
+    return command.run(body, PROG, argv, log_level="WARNING")
 
 
 if __name__ == "__main__":

@@ -1,60 +1,38 @@
-"""What the fairseq fronts share: fairseq's own parser with our defaults, one-line errors, and the cost record."""
+"""What the fairseq fronts share: fairseq's own parser with our defaults, its trainer and its generator, and the cost
+record."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
 import shlex
 import sys
 from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
+from meta_nmt import compat, plugin  # noqa: F401  plugs into fairseq, before it is loaded
+
+# isort: split
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.distributed import utils as distributed_utils
 from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
+from fairseq_cli import generate as fairseq_generate
 from fairseq_cli import train as fairseq_train
 
 from data_prep.base.command_line import OneLineParser, one_line, writable_directory
 from data_prep.base.errors import InputError
-from meta_nmt import compat
+from meta_nmt.cli.command import configure_logging
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.runs import cost, training_log, workers
 from meta_nmt.runs.checkpoint_files import recover
-from meta_nmt.tasks.ulr_translation import read_checkpoint, trained_tokens
+from meta_nmt.runs.checkpoints import read_checkpoint, trained_tokens
+from meta_nmt.runs.run_folder import RunFolder
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
-
-CHECKPOINT = re.compile(r"Cannot load model parameters from checkpoint (.*); please")  # the trainer's words
-
-
-class _Brief(logging.Filter):
-    """Lets through what is a message: fairseq logs whole configurations and models as objects, and tracebacks
-    of what it then raises."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return isinstance(record.msg, str) and not record.msg.startswith("Traceback")
-
-
-def configure_logging(default_level: str = "INFO") -> None:
-    """Progress on standard error, without fairseq's dump of every option (LOGLEVEL=DEBUG shows it all)."""
-    logging.basicConfig(
-        format="%(asctime)s | %(levelname)s | %(name)s | %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-        level=os.environ.get("LOGLEVEL", default_level).upper(),
-        stream=sys.stderr,
-        force=True,
-    )
-    if logging.getLogger().level > logging.DEBUG:
-        for name in ("fairseq_cli.train", "fairseq_cli.generate", "fairseq.checkpoint_utils"):
-            logging.getLogger(name).addFilter(_Brief())
-        for name in ("tasks.fairseq_task", "data.data_utils", "data.iterators", "trainer"):
-            logging.getLogger(f"fairseq.{name}").setLevel(logging.WARNING)
 
 
 def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwargs: Any) -> Namespace:
@@ -89,16 +67,17 @@ def print_help(
     print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shlex.join(defaults)}")
 
 
-def wants_help(argv: Sequence[str]) -> bool:
-    return bool({"-h", "--help"} & set(argv))
-
-
 def training_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:
     """fairseq-train's arguments; ``defaults`` are flags that the user's own override."""
     args = parse_fairseq(options.get_training_parser(), prog, [*_fitting(defaults, argv), *argv])
     if getattr(args, "total_num_update", 0) is None:  # meant to be --max-update, but fairseq cannot read None
         args.total_num_update = args.max_update
     return args
+
+
+def generation_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:
+    """fairseq-generate's arguments; ``defaults`` are flags that the user's own override."""
+    return parse_fairseq(options.get_generation_parser(), prog, [*defaults, *argv])
 
 
 def _fitting(defaults: Sequence[str], argv: Sequence[str]) -> list[str]:
@@ -133,7 +112,8 @@ def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> 
     compat.forget_earlier_runs()
     with training_log.kept(save_dir) if is_master else nullcontext():
         fairseq_train.main(cfg)
-    saved = next((p for name in ("last", "best") if (p := Path(save_dir) / f"checkpoint_{name}.pt").exists()), None)
+    run = RunFolder(save_dir)
+    saved = next((path for path in (run.last, run.best) if path.exists()), None)
     if is_master and saved is not None:
         tokens, seconds = _so_far(saved)
         cost.append(save_dir, meter.record(tokens, seconds - (_so_far(parent)[1] if parent else 0.0)))
@@ -160,25 +140,6 @@ def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
     distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
 
 
-def command_line(prog: str, argv: Sequence[str]) -> str:
-    return shlex.join([prog, *argv])
-
-
-def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | None, log_level: str = "INFO") -> int:
-    """The exit status of ``body(argv)``; an InputError anywhere in the chain of causes is one line and status 2, and so
-    is what ends a run from outside."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    configure_logging(log_level)
-    try:
-        return body(arguments)
-    except Exception as error:
-        cause: BaseException | None = error  # fairseq wraps what goes wrong in loading a checkpoint
-        while cause is not None and not isinstance(cause, (InputError, OSError)):
-            cause = cause.__cause__ or cause.__context__
-        reason = workers.explain(cause or error) or (error.__context__ and workers.explain(error.__context__))
-        if cause is not error and (loaded := CHECKPOINT.match(str(error))):
-            reason = f"{loaded[1]}: {reason}"
-        if reason is None:
-            raise
-        print(one_line(prog, reason), file=sys.stderr)
-        return 2
+def generate(args: Namespace) -> None:
+    """Runs fairseq's generator, which writes into ``args.results_path``."""
+    fairseq_generate.main(convert_namespace_to_omegaconf(args))

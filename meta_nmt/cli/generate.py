@@ -18,21 +18,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fairseq import options
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from fairseq_cli import generate as fairseq_generate
-
-import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.command_line import OneLineParser, writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import PARTIAL, remove_partial, write_lines
 from data_prep.packs import subwords
+from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 
 PROG = "meta-nmt-generate"
 
@@ -65,11 +61,11 @@ def own_parser() -> ArgumentParser:
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
-    if front.wants_help(argv):
+    if command.wants_help(argv):
         front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", parser)
         raise SystemExit(0)
     own, rest = parser.parse_known_args(argv)
-    args = front.parse_fairseq(options.get_generation_parser(), PROG, [*DEFAULTS, "--results-path", own.results, *rest])
+    args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own.results, *rest])
     args.own = own
     return args
 
@@ -112,12 +108,12 @@ def body(argv: Sequence[str]) -> int:
         read_checkpoint(path)
     results = writable_directory(own.results, "--results")
     remove_partial(results)
-    meter = cost.CostMeter("generate", front.command_line(PROG, argv), results, args.path)
+    meter = cost.CostMeter("generate", command.command_line(PROG, argv), results, args.path)
     subset, data = args.gen_subset, DataFolder(args.data, args.target_lang)
     output = f"generate-{subset}.txt"
     with tempfile.TemporaryDirectory(PARTIAL, ".", results) as folder:
         args.results_path = folder  # what lies in the results stays there until the new ones are whole
-        fairseq_generate.main(convert_namespace_to_omegaconf(args))
+        front.generate(args)
         pieces = read_hypotheses(Path(folder) / output)
         os.replace(Path(folder) / output, results / output)
     decoder = subwords.load(data.pack(args.target_lang).model)
@@ -136,7 +132,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return front.run(body, PROG, argv)
+    return command.run(body, PROG, argv)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,7 @@ from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, run_command, writable_directory
 from data_prep.base.errors import InputError
-from meta_nmt.report import make_report, write_report
-from meta_nmt.report.comet import add_comet, check_comet
-from meta_nmt.report.significance import BASELINE
+from meta_nmt.report.results import BASELINE
 
 PROG = "meta-nmt-report"
 
@@ -46,6 +44,11 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
 
 def body(argv: Sequence[str] | None) -> int:
     args = parse_args(argv)
+    # scipy and matplotlib, which take a second to load: once the flags are known to be right
+    from meta_nmt.report.comet import add_comet, check_comet
+    from meta_nmt.report.gather import make_report
+    from meta_nmt.report.write import write_report
+
     if "\n" in args.title:
         raise InputError(f"`--title` must be one line, but is {args.title!r}")
     if args.comet is not None:

@@ -17,13 +17,12 @@ from pathlib import Path
 
 import uvicorn
 
-import meta_nmt  # noqa: F401  mends fairseq first
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
-from meta_nmt.cli import fairseq_front as front
+from meta_nmt.cli import command
 from meta_nmt.serving.server import LOOPBACK, Limits, make_app
-from meta_nmt.translation.model_card import FILE_NAME
-from meta_nmt.translation.translator import Translator
+from meta_nmt.translation.loaders import load_folder
+from meta_nmt.translation.translator_folder import TranslatorFolder
 
 PROG = "meta-nmt-serve"
 MOST_CONNECTIONS = 512  # more are answered 503 at once
@@ -67,8 +66,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
-    translator = Translator(args.model, backend=args.backend, beam=args.beam)
-    card = Path(args.model) / FILE_NAME
+    translator = load_folder(args.model, backend=args.backend, beam=args.beam)
+    card = TranslatorFolder(Path(args.model)).card
     if args.host in LOOPBACK or args.host == "::1":
         hosts: Sequence[str] = LOOPBACK
     else:
@@ -89,7 +88,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return front.run(body, PROG, argv, log_level="WARNING")
+    return command.run(body, PROG, argv, log_level="WARNING")
 
 
 if __name__ == "__main__":

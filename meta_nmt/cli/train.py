@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.errors import InputError
+from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.runs import workers
-from meta_nmt.runs.checkpoint_files import LAST
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.runs.run_folder import LAST, RunFolder
 from meta_nmt.tasks.learner import own_parameters
 from meta_nmt.tasks.meta_translation_config import check_config
-from meta_nmt.tasks.ulr_translation import read_checkpoint
 
 PROG = "meta-nmt-train"
 
@@ -41,7 +41,7 @@ DEFAULTS = [
 
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace; SystemExit(2) with one line on bad usage, SystemExit(0) after the help page."""
-    if front.wants_help(argv):
+    if command.wants_help(argv):
         front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train")
         raise SystemExit(0)
     return front.training_arguments(PROG, DEFAULTS, argv)
@@ -59,7 +59,7 @@ def check_representation(args: Namespace, path: str | Path, checkpoint: dict[str
 def check_resumed(args: Namespace) -> None:
     """InputError where the checkpoint that the run would go on from is of another model, or its optimiser state of
     other parameters."""
-    last = Path(args.save_dir) / args.restore_file if args.restore_file == LAST else Path(args.restore_file)
+    last = RunFolder(args.save_dir).last if args.restore_file == LAST else Path(args.restore_file)
     if not last.exists():
         return
     checkpoint = read_checkpoint(last)
@@ -86,12 +86,12 @@ def body(argv: Sequence[str]) -> int:
         check_representation(args, parent, read_checkpoint(parent))
     if workers.is_first():
         check_resumed(args)
-    front.train(args, "train", front.command_line(PROG, argv), parent)
+    front.train(args, "train", command.command_line(PROG, argv), parent)
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return front.run(body, PROG, argv)
+    return command.run(body, PROG, argv)
 
 
 if __name__ == "__main__":

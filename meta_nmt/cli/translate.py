@@ -23,10 +23,10 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
-import meta_nmt  # noqa: F401  registers the task and the architectures
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
-from meta_nmt.cli import fairseq_front as front
+from meta_nmt.cli import command
+from meta_nmt.translation.loaders import load_checkpoints, load_folder
 from meta_nmt.translation.translator import MAX_PIECES, Translation, Translator
 
 PROG = "meta-nmt-translate"
@@ -89,13 +89,11 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 def load(args: Namespace) -> Translator:
     if args.model is not None:
-        return Translator(
+        return load_folder(
             args.model, backend=args.backend or "auto", beam=args.beam, max_pieces=args.max_pieces, threads=args.threads
         )
     paths, target = args.path.split(os.pathsep), args.target_lang or "en"
-    return Translator.from_checkpoints(
-        args.data, paths, args.source_lang, target, beam=args.beam, max_pieces=args.max_pieces
-    )
+    return load_checkpoints(args.data, paths, args.source_lang, target, beam=args.beam, max_pieces=args.max_pieces)
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
@@ -210,7 +208,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return front.run(body, PROG, argv, log_level="WARNING")
+    return command.run(body, PROG, argv, log_level="WARNING")
 
 
 if __name__ == "__main__":

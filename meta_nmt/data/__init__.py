@@ -1,0 +1,6 @@
+"""Data as the tasks use it: language packs, corpora, episodes.
+
+These files stand on fairseq, so it is mended before the first of them is loaded.
+"""
+
+from meta_nmt import compat  # noqa: F401  it mends

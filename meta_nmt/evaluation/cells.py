@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 from data_prep.cleaning.subsample import sample_name
 from meta_nmt.evaluation.experiment import JOINT, LEARNED, SCRATCH, TRANSFER, Experiment
+from meta_nmt.runs.run_folder import RunFolder
 
 Command = tuple[str, ...]
 PLACE = re.compile(r"@([^@\s]+)@")  # filled when a job starts; @out@ is the evaluation's folder, @data@ the data folder
-LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def plan(e: Experiment) -> list[Step]:
     if e.parents:
         options = tuple(Option(lang, f"train/transfer-{lang}", f"train/transfer-{lang}") for lang in e.parents)
         steps.append(Choice("parent", "parent of transfer", "meta-validation", options))
-        starts[TRANSFER] = [(f"@out@/@parent.run@/{BEST}", "parent")]
+        starts[TRANSFER] = [(best("@parent.run@"), "parent")]
     for system in e.systems:
         if system not in (SCRATCH, TRANSFER):
             flags = e.system_flags.get(system, "")
@@ -97,12 +97,17 @@ def plan(e: Experiment) -> list[Step]:
                 _train(e, name, system, e.source_langs, e.train_tokens, flags, base, i) for i, name in enumerate(names)
             ]
             steps += jobs
-            starts[system] = [(f"@out@/{job.folders[0]}/{BEST}", job.name) for job in jobs]
+            starts[system] = [(best(job.folders[0]), job.name) for job in jobs]
     for target in e.targets:
         for budget in e.budgets:
             for system in e.systems:
                 steps += _cells(e, target, budget, system, starts[system])
     return steps
+
+
+def best(run: str) -> str:
+    """The best checkpoint of a run below the evaluation's folder, as commands name it."""
+    return str(RunFolder(f"@out@/{run}").best)
 
 
 def _shares_base(e: Experiment) -> bool:
@@ -132,13 +137,13 @@ def _train(
     command += ["--seed", str(seed), "--eval-bleu", "--best-checkpoint-metric", "bleu"]
     command += ["--maximize-best-checkpoint-metric", *shlex.split(e.train_flags), *shlex.split(flags)]
     if after is not None:
-        command += ["--finetune-from-model", f"@out@/{after.folders[0]}/{LAST}"]
+        command += ["--finetune-from-model", str(RunFolder(f"@out@/{after.folders[0]}").last)]
     return Job(
         name=folder,
         kind="train",
         commands=(tuple(command),),
         folders=(folder,),
-        makes=(f"{folder}/{LAST}", f"{folder}/{BEST}"),
+        makes=(str(RunFolder(folder).last), str(RunFolder(folder).best)),
         needs=(after.name,) if after else (),
         resumes=True,
     )
@@ -190,7 +195,7 @@ def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffi
         kind="adapt",
         commands=(tuple(command),),
         folders=(folder,),
-        makes=(f"{folder}/{BEST}",),
+        makes=(str(RunFolder(folder).best),),
         needs=() if start is None else (start[1],),
         target=target,
     )
@@ -220,7 +225,7 @@ def _adapted_cell(e: Experiment, cell: Cell, rate: str | None, start: Start) -> 
     """Adaptation and translation in one job."""
     adaptation = _adaptation(e, cell, rate, start)
     (folder,) = adaptation.folders
-    job = _cell(e, cell, f"@out@/{folder}/{BEST}", adaptation.needs, model=folder)
+    job = _cell(e, cell, best(folder), adaptation.needs, model=folder)
     return replace(
         job,
         kind="adapted cell",
@@ -240,7 +245,7 @@ def _tuned_cell(e: Experiment, cell: Cell, rates: Sequence[str | None], start: S
     subject = f"{target}, {budget}, {system}, {strategy}, sample {seed}"
     choice = Choice(f"lr-{_name(cell)}", "learning rate", subject, options)
     model = f"@{choice.name}.run@"
-    return [*trials, choice, _cell(e, cell, f"@out@/{model}/{BEST}", (choice.name,), model=model)]
+    return [*trials, choice, _cell(e, cell, best(model), (choice.name,), model=model)]
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

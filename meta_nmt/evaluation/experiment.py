@@ -1,62 +1,42 @@
 """An experiment in a YAML file: which systems are compared, on what, with how much training.
 
-    title: Five targets             # heading of the report
-    data: data                      # folder made by meta-nmt-preprocess, from the folder where the command runs
-    source_langs: [de, fr, es]      # meta-trained on
-    valid_langs: [pt]               # meta-validated on: chooses checkpoints, and transfer's parent
+    data: data
+    source_langs: [de, fr, es]
+    valid_langs: [pt]
     targets: [ro, fi]
-    systems: [scratch, transfer, joint, fomaml, maml, reptile, anil, meta_sgd, lstm]
-    parents: [es, fr]               # transfer: a joint model of each alone; the best in meta-validation is the parent
-    budgets: [0, 4000, 16000]       # English tokens of a sample; 0 is zero-shot
-    seeds: [1, 2, 3, 4, 5]          # of samples and adaptation
-    strategies: [emb, emb_enc, all, learned]  # learned: the rule that meta_sgd and lstm learnt; scratch: always all
-    learning_rates: [0.0005, 0.001] # of adaptation: all are tried on each sample, the best in dev BLEU is used
-    arch: ulr_transformer_small
-    base_tokens: 16000000           # joint training that every system goes on from; 0: from random parameters
-    train_tokens: 16000000          # then each system's own
-    meta_batch_size: 4              # tasks a meta-step
-    support_tokens: 2000            # tokens of a support batch and of a query batch; of each sentence the longer side
-    query_tokens: 2000
-    inner_steps: {maml: 3}          # where it is not 1: support batches of an episode
-    train_seed: 1                   # of base and meta-training; after a base it is one more: other episodes
-    trainings: 1                    # of each system, with seeds of their own: seeds start from them in turn
-    train_flags: --lr 1e-3          # more flags of meta-nmt-train
-    base_flags: --lr 2e-3           # of it for the base alone, after those
-    system_flags: {lstm: --lstm-hidden 10}   # of it for one system, after those
-    adapt_flags: --max-update 200   # of meta-nmt-adapt
-    budget_flags: {4000: --max-update 90}    # of it for one budget, after those; not of scratch
-    scratch_flags: --max-update 900 # of it for scratch alone, in place of adapt_flags
-    generate_flags: --beam 5        # of meta-nmt-generate
-    executor: {timeout_min: 600}    # parameters of submitit.AutoExecutor: slurm_partition, cpus_per_task, gpus_per_node
-                                    # (without which a local job sees no GPU)
+    systems: [scratch, joint, fomaml]
+    base_tokens: 16000000
+    train_tokens: 16000000
+    inner_steps: {maml: 3}
+    adapt_flags: --max-update 200
+    executor: {timeout_min: 600}
+
+`Experiment` lists all fields, with what they mean and their defaults. A field with a default may be left out.
 
 Training tokens are equal by construction: a meta-step takes meta_batch_size x (inner_steps x support_tokens +
 query_tokens), and --max-update is tokens / that, which must be a whole number. Transfer gets base_tokens and
-train_tokens too, all of its parent's. Every field with a default may be left out.
+train_tokens too, all of its parent's.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
 from data_prep.cleaning.subsample import sample_name
-from meta_nmt.data.roles import added_role
-from meta_nmt.meta_learners import META_LEARNERS
+from meta_nmt.roles import added_role
 
 SCRATCH, TRANSFER, JOINT = "scratch", "transfer", "joint"
-SYSTEMS = (SCRATCH, TRANSFER, *META_LEARNERS)
 LEARNED = "learned"
 STRATEGIES = ("emb", "emb_enc", "all", LEARNED)
-WITH_LEARNED_RULE = tuple(name for name, kind in META_LEARNERS.items() if kind.learned_rule)
 # what the experiment sets itself: other values would make systems unequal, or jobs collide
 EVERYWHERE = ("--save-dir", "--seed", "--restore-file", "--source-langs", "--valid-langs", "--source-lang")
 OWN_FLAGS = {
@@ -77,38 +57,85 @@ class ExperimentError(InputError):
         self.problems = list(problems)
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """The file's fields; see the module."""
+def learners() -> Mapping[str, Any]:
+    """The class of each meta-learner, by its name."""
+    from meta_nmt.meta_learners import META_LEARNERS  # torch, which the command's flags do without
 
-    data: str
-    source_langs: tuple[str, ...]
-    valid_langs: tuple[str, ...]
-    targets: tuple[str, ...]
-    systems: tuple[str, ...]
-    train_tokens: int
-    title: str = "Translation quality"
-    parents: tuple[str, ...] = ()
-    budgets: tuple[int, ...] = (0, 4_000, 16_000, 40_000, 160_000)
-    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
-    strategies: tuple[str, ...] = ("emb", "emb_enc", "all")
-    learning_rates: tuple[float, ...] = (5e-4,)
-    arch: str = "ulr_transformer_small"
-    base_tokens: int = 0
-    meta_batch_size: int = 4
-    support_tokens: int = 2_000
-    query_tokens: int = 2_000
-    inner_steps: dict[str, int] = field(default_factory=dict)
-    train_seed: int = 1
-    trainings: int = 1
-    train_flags: str = ""
-    base_flags: str = ""
-    system_flags: dict[str, str] = field(default_factory=dict)
-    adapt_flags: str = ""
-    budget_flags: dict[int, str] = field(default_factory=dict)
-    scratch_flags: str = ""
-    generate_flags: str = ""
-    executor: dict[str, Any] = field(default_factory=dict)
+    return META_LEARNERS
+
+
+def all_systems() -> tuple[str, ...]:
+    """What can be compared: two baselines, and every meta-learner."""
+    return SCRATCH, TRANSFER, *learners()
+
+
+def with_learned_rule() -> tuple[str, ...]:
+    """The meta-learners that learn a rule to adapt by."""
+    return tuple(name for name, kind in learners().items() if kind.learned_rule)
+
+
+# kinds of fields; the title says in words what one must be
+Text = Annotated[str, Field(title="text")]
+Number = Annotated[int, Field(title="a whole number")]
+Names = Annotated[tuple[str, ...], Field(title="a list of names (in quotes where YAML takes one for a truth value)")]
+Numbers = Annotated[tuple[int, ...], Field(title="a list of whole numbers")]
+Rates = Annotated[tuple[float, ...], Field(title="a list of numbers (1e-3 needs a point in YAML: 1.0e-3)")]
+NumberOf = Annotated[dict[str, int], Field(title="a mapping of names to whole numbers")]
+FlagsOf = Annotated[dict[str, str], Field(title="a mapping of names to text")]
+FlagsOfBudget = Annotated[dict[int, str], Field(title="a mapping of whole numbers to text")]
+Parameters = Annotated[dict[str, Any], Field(title="a mapping")]
+
+
+class Experiment(BaseModel):
+    """The fields of the file, with what they mean. Of a sentence in training the tokens of its longer side count."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    data: Text = Field(description="folder made by meta-nmt-preprocess, from the folder where the command runs")
+    source_langs: Names = Field(description="meta-trained on")
+    valid_langs: Names = Field(description="meta-validated on: chooses checkpoints, and transfer's parent")
+    targets: Names = Field(description="adapted to, and tested on")
+    systems: Names = Field(description="scratch, transfer, joint and other meta-learners")
+    train_tokens: Number = Field(description="training of each system, after the base")
+    title: Text = Field("Translation quality", description="heading of the report")
+    parents: Names = Field(
+        (), description="transfer: a joint model of each alone; the best in meta-validation is the parent"
+    )
+    budgets: Numbers = Field(
+        (0, 4_000, 16_000, 40_000, 160_000), description="English tokens of a sample; 0 is zero-shot"
+    )
+    seeds: Numbers = Field((1, 2, 3, 4, 5), description="of samples and adaptation")
+    strategies: Names = Field(
+        ("emb", "emb_enc", "all"),
+        description="what is adapted; learned: by the rule that the learner learnt; scratch: always all",
+    )
+    learning_rates: Rates = Field(
+        (5e-4,), description="of adaptation: all are tried on each sample, the best in dev BLEU is used"
+    )
+    arch: Text = Field("ulr_transformer_small", description="architecture of the model")
+    base_tokens: Number = Field(
+        0, description="joint training that every system goes on from; 0: they start from random parameters"
+    )
+    meta_batch_size: Number = Field(4, description="tasks a meta-step")
+    support_tokens: Number = Field(2_000, description="of a support batch")
+    query_tokens: Number = Field(2_000, description="of a query batch")
+    inner_steps: NumberOf = Field({}, description="support batches of an episode, by system, where it is not 1")
+    train_seed: Number = Field(1, description="of base and meta-training; after a base it is one more: other episodes")
+    trainings: Number = Field(1, description="of each system, with seeds of their own: seeds start from them in turn")
+    train_flags: Text = Field("", description="more flags of meta-nmt-train")
+    base_flags: Text = Field("", description="flags of meta-nmt-train for the base alone, after those")
+    system_flags: FlagsOf = Field({}, description="flags of meta-nmt-train for one system, after those")
+    adapt_flags: Text = Field("", description="flags of meta-nmt-adapt")
+    budget_flags: FlagsOfBudget = Field(
+        {}, description="flags of meta-nmt-adapt for one budget, after those; not of scratch"
+    )
+    scratch_flags: Text = Field("", description="flags of meta-nmt-adapt for scratch alone, in place of adapt_flags")
+    generate_flags: Text = Field("", description="flags of meta-nmt-generate")
+    executor: Parameters = Field(
+        {},
+        description="parameters of submitit.AutoExecutor: timeout_min, slurm_partition, cpus_per_task, gpus_per_node "
+        "(without which a local job sees no GPU)",
+    )
 
     def tokens_per_step(self, system: str) -> int:
         """Tokens (of each sentence the longer side) that a meta-step of a system takes gradients on."""
@@ -122,7 +149,7 @@ class Experiment:
         """How a system is adapted."""
         if system == SCRATCH:
             return ["all"]
-        return [s for s in self.strategies if s != LEARNED or system in WITH_LEARNED_RULE]
+        return [s for s in self.strategies if s != LEARNED or system in with_learned_rule()]
 
 
 def read_experiment(path: Path, data: str | None = None) -> Experiment:
@@ -137,16 +164,16 @@ def read_experiment(path: Path, data: str | None = None) -> Experiment:
 
 
 def parse_experiment(path: Path, data: str | None = None) -> Experiment:
-    """The same without a look at the data folder."""
+    """The experiment of a file, checked alone; ``data`` takes the place of its own. ExperimentError, InputError."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: must be a YAML file: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: must be YAML: {error}") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: must be a mapping of fields, but is {type(found).__name__}")
-    experiment, problems = _typed(found if data is None else {**found, "data": data})
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must be a mapping of fields, but is {type(content).__name__}")
+    experiment, problems = _typed(content if data is None else {**content, "data": data})
     _refuse(path, problems if experiment is None else _contradictions(experiment))
     assert experiment is not None
     return experiment
@@ -158,55 +185,24 @@ def _refuse(path: Path, problems: Iterable[str]) -> None:
         raise ExperimentError(lines)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_rate(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_list_of(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, (list, tuple)) and all(check(item) for item in value)
-
-
-def _is_mapping_to(check: Callable[[Any], bool], key: Callable[[Any], bool] = _is_text) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(key(k) and check(v) for k, v in value.items())
-
-
-# the type of a field, as written above -> what it is in words, and the check
-KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "str": ("text", _is_text),
-    "int": ("a whole number", _is_number),
-    "tuple[str, ...]": ("a list of names (in quotes where YAML takes one for a truth value)", _is_list_of(_is_text)),
-    "tuple[int, ...]": ("a list of whole numbers", _is_list_of(_is_number)),
-    "tuple[float, ...]": ("a list of numbers (1e-3 needs a point in YAML: 1.0e-3)", _is_list_of(_is_rate)),
-    "dict[str, int]": ("a mapping of names to whole numbers", _is_mapping_to(_is_number)),
-    "dict[str, str]": ("a mapping of names to text", _is_mapping_to(_is_text)),
-    "dict[int, str]": ("a mapping of whole numbers to text", _is_mapping_to(_is_text, _is_number)),
-    "dict[str, Any]": ("a mapping", _is_mapping_to(lambda value: True)),
-}  # fmt: skip
-
-
-def _typed(found: dict[Any, Any]) -> tuple[Experiment | None, list[str]]:
-    """The experiment, or what is wrong with the names and types of its fields."""
-    known = {f.name: f for f in fields(Experiment)}
-    problems = [f"{name!r} is no field; the fields are {', '.join(known)}" for name in found if name not in known]
-    for name, f in known.items():
-        if name in found:
-            words, check = KINDS[str(f.type)]
-            if not check(found[name]):
-                problems.append(f"{name} must be {words}, but is {found[name]!r}")
-        elif f.default is MISSING and f.default_factory is MISSING:
+def _typed(content: Mapping[Any, Any]) -> tuple[Experiment | None, list[str]]:
+    """The experiment, or what is wrong with the names and types of its fields, in the order of these."""
+    known = Experiment.model_fields
+    problems = [f"{name!r} is no field; the fields are {', '.join(known)}" for name in content if name not in known]
+    # YAML has lists where a field is a tuple
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in known}
+    wrong: set[Any] = set()
+    experiment = None
+    try:
+        experiment = Experiment.model_validate(given)
+    except ValidationError as error:
+        wrong = {problem["loc"][0] for problem in error.errors()}
+    for name, field in known.items():
+        if name in wrong and name in given:
+            problems.append(f"{name} must be {field.title}, but is {content[name]!r}")
+        elif name in wrong:
             problems.append(f"{name} must be given")
-    if problems:
-        return None, problems
-    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
-    return replace(Experiment(**plain), learning_rates=tuple(map(float, plain.get("learning_rates", (5e-4,))))), []
+    return (None if problems else experiment), problems
 
 
 def _contradictions(e: Experiment) -> Iterable[str]:
@@ -216,10 +212,10 @@ def _contradictions(e: Experiment) -> Iterable[str]:
     for name, value in vars(e).items():
         if isinstance(value, tuple) and len(set(value)) < len(value):
             yield f"{name} must name each entry once, but is {list(value)}"
-    yield from _unknown("systems", e.systems, SYSTEMS)
+    yield from _unknown("systems", e.systems, all_systems())
     yield from _unknown("strategies", e.strategies, STRATEGIES)
-    yield from _unknown("inner_steps", e.inner_steps, [s for s in META_LEARNERS if s != JOINT])
-    yield from _unknown("system_flags", e.system_flags, [TRANSFER, *META_LEARNERS])
+    yield from _unknown("inner_steps", e.inner_steps, [s for s in learners() if s != JOINT])
+    yield from _unknown("system_flags", e.system_flags, [TRANSFER, *learners()])
     yield from _unknown("budget_flags", map(str, e.budget_flags), [str(budget) for budget in e.budgets if budget])
     for lang in sorted({*e.source_langs} & {*e.valid_langs, *e.targets} | {*e.valid_langs} & {*e.targets}):
         yield f"{lang} must have one role, but is in several of source_langs, valid_langs and targets"
@@ -228,8 +224,8 @@ def _contradictions(e: Experiment) -> Iterable[str]:
         yield "parents must be given with the system transfer, and only with it"
     if any(e.budgets) and not e.strategies:
         yield "strategies must have at least one entry where a budget is above 0"
-    if LEARNED in e.strategies and not {*e.systems} & {*WITH_LEARNED_RULE}:
-        yield f"strategies has {LEARNED}, which needs one of the systems {', '.join(WITH_LEARNED_RULE)}"
+    if LEARNED in e.strategies and not {*e.systems} & {*with_learned_rule()}:
+        yield f"strategies has {LEARNED}, which needs one of the systems {', '.join(with_learned_rule())}"
     yield from _wrong_numbers(e)
     yield from _wrong_flags(e)
 

@@ -1,0 +1,6 @@
+"""Parts of models, and faster ones for some of fairseq's.
+
+These files stand on fairseq, so it is mended before the first of them is loaded.
+"""
+
+from meta_nmt import compat  # noqa: F401  it mends

@@ -9,10 +9,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from data_prep.base.errors import InputError
-from meta_nmt.report.gather import Report
+from meta_nmt.report.report import Report
 from meta_nmt.report.results import read_lines
 
 BATCH = 32  # sentences
@@ -30,6 +28,8 @@ def check_comet(checkpoint: Path) -> Any:
 
 def add_comet(report: Report, checkpoint: Path) -> None:
     """Adds the system score, times 100, of every result whose source text is known."""
+    import torch  # a report without COMET does without
+
     model = check_comet(checkpoint).load_from_checkpoint(str(checkpoint))
     for result in report.results:
         if result.sources is not None:

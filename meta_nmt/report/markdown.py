@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from data_prep.base.data_folder import LAYOUT
 from meta_nmt.report import tables
-from meta_nmt.report.gather import Report, Samples
 from meta_nmt.report.plots import Plot
+from meta_nmt.report.report import Report, Samples
 from meta_nmt.report.tables import Table
 
 

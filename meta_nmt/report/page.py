@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from data_prep.base.data_folder import DataFolder
 from meta_nmt.report import tables
-from meta_nmt.report.gather import Report
 from meta_nmt.report.plots import Plot, rendered
+from meta_nmt.report.report import Report
 from meta_nmt.report.significance import ALL_TARGETS, T_TEST
 
 

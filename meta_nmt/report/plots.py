@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from meta_nmt.report.gather import Report
+from meta_nmt.report.report import Report
 from meta_nmt.report.tables import budget_title, strategy_title
 
 # Wong's colours, which colour-blind readers can tell apart, and a few more; baselines are greys and dashed

@@ -25,13 +25,12 @@ import scipy.stats
 from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest
 
-from meta_nmt.report.results import Result
+from meta_nmt.report.results import BASELINE, Result
 
 TESTS = ("bs", "ar")  # sacreBLEU's names of its tests
 T_TEST = "t"
 TITLES = {"bs": "paired bootstrap", "ar": "approximate randomisation", T_TEST: "t-test over seeds"}
 ALL_TARGETS = "all"
-BASELINE = "joint"
 # a strategy that the baseline does not have is compared with what fine-tuning does by default
 STRATEGY_OF_BASELINE = {"learned": "emb_enc"}
 

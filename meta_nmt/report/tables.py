@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from meta_nmt.report.gather import Report, full_name
+from meta_nmt.report.report import Report
 from meta_nmt.report.results import STRATEGY_ORDER, Result, rank, unique
 from meta_nmt.report.significance import ALL_TARGETS, TITLES, Comparison
 
@@ -220,7 +220,8 @@ def _significance_order(report: Report, tokens: int, strategy: str, system: str,
 def _significance_row(tests: dict[str, Comparison]) -> list[Cell]:
     c = next(iter(tests.values()))
     return [
-        Cell(full_name(c)), Cell(budget_title(c.english_tokens), c.english_tokens), Cell(strategy_title(c.strategy)),
+        Cell("all targets" if c.target == ALL_TARGETS else c.target),
+        Cell(budget_title(c.english_tokens), c.english_tokens), Cell(strategy_title(c.strategy)),
         Cell(c.system), Cell(c.against), Cell(str(len(c.seeds)), len(c.seeds)),
         Cell(f"{c.delta:+.2f}".replace("-", MINUS), c.delta),
         *(Cell(p_value(tests[t].p), tests[t].p, best=tests[t].p < LEVEL) if t in tests else Cell("") for t in TITLES),

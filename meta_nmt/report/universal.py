@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from fairseq import checkpoint_utils
-
 from data_prep.base.data_folder import DataFolder
 from meta_nmt.data.language_pack import load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
-from meta_nmt.tasks.ulr_translation import ULRTranslationConfig, ULRTranslationTask, read_checkpoint
+from meta_nmt.tasks.adapted import load_adapted
 
 WORD_START = "▁"
 SHORTEST = 4  # letters: shorter pieces are mostly function words and fragments
@@ -20,15 +18,11 @@ def nearest_pieces(data: str, checkpoint: str, lang: str, count: int) -> list[tu
     Raises:
         InputError: the checkpoint or the language pack cannot be read.
     """
-    read_checkpoint(checkpoint)
-    english = DataFolder(data).english
-    config = ULRTranslationConfig(data=data, source_lang=lang, target_lang=english, adapt_params="scratch")
-    task = ULRTranslationTask.setup_task(config)
-    (model,), _ = checkpoint_utils.load_model_ensemble([checkpoint], task=task)
+    task, (model,) = load_adapted(data, [checkpoint], lang, DataFolder(data).english)
     symbols = task.source_dictionary.symbols[task.source_dictionary.nspecial :]  # most frequent first
     words = [s for s in symbols if s.startswith(WORD_START) and len(s) > SHORTEST and s[1:].isalpha()][: 2 * count]
     names = load_universal_names(data, len(task.universal_keys))
-    nearest = nearest_universal(model.eval(), task.source_dictionary, names, words, NEAREST)
+    nearest = nearest_universal(model, task.source_dictionary, names, words, NEAREST)
     return [(piece.removeprefix(WORD_START), tokens) for piece, tokens in zip(words, nearest, strict=True) if tokens][
         :count
     ]

@@ -11,10 +11,10 @@ from typing import Any
 
 from data_prep.base.files import atomic, write_json, write_text
 from meta_nmt.report import tables
-from meta_nmt.report.gather import Report
 from meta_nmt.report.markdown import as_markdown
 from meta_nmt.report.page import as_page
 from meta_nmt.report.plots import plots, rendered
+from meta_nmt.report.report import Report
 from meta_nmt.report.results import Result
 
 NAME_FIELDS = ("system", "target", "english_tokens", "strategy", "seed")

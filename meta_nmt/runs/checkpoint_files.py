@@ -19,9 +19,9 @@ import torch
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, remove_partial
+from meta_nmt.runs.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
-LAST = "checkpoint_last.pt"  # what a rerun goes on from
 DAMAGED = ".damaged"  # is appended to the name of a checkpoint that cannot be read
 
 
@@ -99,11 +99,11 @@ def recover(save_dir: str | Path) -> None:
     Raises:
         InputError: it cannot be read, and nor can any other checkpoint of the folder.
     """
-    folder = Path(save_dir)
-    if not folder.is_dir():
+    run = RunFolder(save_dir)
+    if not run.path.is_dir():
         return
-    remove_partial(folder)
-    last = folder / LAST
+    remove_partial(run.path)
+    last = run.last
     if not last.exists():
         return
     try:
@@ -111,13 +111,13 @@ def recover(save_dir: str | Path) -> None:
         return
     except Exception as error:
         reason = why_unreadable(error)
-    found = _newest([path for path in folder.glob("checkpoint*.pt") if path != last])
+    found = _newest([path for path in run.checkpoints if path != last])
     if found is None:
         raise InputError(
             f"{last}: must be a whole checkpoint, but cannot be loaded ({reason}), and there is no other one to go on "
             "from: remove it to start afresh"
         )
-    os.replace(last, folder / f"{LAST}{DAMAGED}")
+    os.replace(last, last.with_name(f"{last.name}{DAMAGED}"))
     add_name(found, last)
     logger.warning(f"{last}: cannot be loaded ({reason}); going on from {found.name}, the newest that can")
 

@@ -1,4 +1,4 @@
-"""What a run cost, one JSON line a process in ``<save dir>/cost.jsonl``, so that every result can name its price."""
+"""What a run cost, one JSON line a process in its folder, so that every result can name its price."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_text
-
-FILE_NAME = "cost.jsonl"
+from meta_nmt.runs.run_folder import RunFolder
 
 
 def device_name() -> str:
     """The GPU's name, or the processor's and the number of threads."""
+    import torch  # here and below: who only reads records does without
+
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     model = platform.processor() or platform.machine()
@@ -32,6 +31,8 @@ def device_name() -> str:
 
 def peak_memory_mib() -> float:
     """Peak memory of this process: of the GPU where there is one, else resident."""
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
@@ -61,7 +62,7 @@ class CostMeter:
 
 def append(run: str | Path, record: dict[str, Any]) -> None:
     """Adds a line, all of it or none; a run that found itself finished and did nothing adds none."""
-    path = Path(run) / FILE_NAME
+    path = RunFolder(run).costs
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if not before or record["train_tokens"]:
         write_text(path, before + json.dumps(record) + "\n")
@@ -69,7 +70,7 @@ def append(run: str | Path, record: dict[str, Any]) -> None:
 
 def read_records(run: str | Path) -> list[dict[str, Any]]:
     """A run's records, oldest first; none where it has no cost file. InputError if that is malformed."""
-    path = Path(run) / FILE_NAME
+    path = RunFolder(run).costs
     if not path.exists():
         return []
     try:

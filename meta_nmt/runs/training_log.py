@@ -1,53 +1,38 @@
-"""What fairseq says during training, as numbers: a JSON line for each validation and each stretch of training, in
-``<save dir>/train_log.jsonl``.
+"""The numbers of a training: a JSON line for each validation and each stretch of training, in the run's folder.
 
-fairseq's own ``--log-file`` writes every line once more each epoch; this listens to the same messages.
+fairseq's own ``--log-file`` writes every line once more each epoch, in the words of ``--log-format``.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FILE_NAME = "train_log.jsonl"
-SPLITS = {"train_inner": "train", "valid": "valid"}  # fairseq's names of these messages
-NUMBER = re.compile(r"(?:^|[\s|,])(\w+)[ =](-?\d[\d.]*(?:e[+-]?\d+)?)(?=$|[\s|,])")
+from meta_nmt.runs.progress import Progress, listen
+from meta_nmt.runs.run_folder import RunFolder
+
 KEPT = ("loss", "nll_loss", "support_loss", "ppl", "bleu", "lr")
-
-
-class _Writer(logging.Handler):
-    """Appends the numbers of progress messages to a file."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(logging.INFO)
-        self.path = path
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.name not in SPLITS:
-            return
-        numbers = dict(NUMBER.findall(record.getMessage()))
-        if "num_updates" not in numbers:
-            return
-        line: dict[str, Any] = {"split": SPLITS[record.name], "updates": int(float(numbers["num_updates"]))}
-        line |= {name: float(numbers[name]) for name in KEPT if name in numbers}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
 
 
 @contextmanager
 def kept(save_dir: str | Path) -> Iterator[None]:
-    """In this context, what fairseq logs is kept in the folder too."""
-    handler = _Writer(Path(save_dir) / FILE_NAME)
-    logging.getLogger().addHandler(handler)
-    try:
+    """In this context, what a trainer reports is kept in the folder."""
+    path = RunFolder(save_dir).training_log
+
+    def keep(progress: Progress) -> None:
+        numbers = progress.numbers
+        line: dict[str, Any] = {"split": progress.split, "updates": progress.updates}
+        line |= {
+            name: float(f"{numbers[name]:g}") for name in KEPT if name in numbers
+        }  # to as many digits as are shown
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    with listen(keep):
         yield
-    finally:
-        logging.getLogger().removeHandler(handler)
 
 
 def read(save_dir: str | Path) -> dict[str, list[dict[str, Any]]]:
@@ -55,7 +40,7 @@ def read(save_dir: str | Path) -> dict[str, list[dict[str, Any]]]:
     foreign line is passed over, as a log is not worth an error."""
     points: dict[str, dict[int, dict[str, Any]]] = {}
     try:
-        lines = (Path(save_dir) / FILE_NAME).read_text(encoding="utf-8").splitlines()
+        lines = RunFolder(save_dir).training_log.read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
     for line in lines:

@@ -7,15 +7,12 @@ lacks: it looks at torchrun's variables only where the flags ask for several wor
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from fairseq.distributed import utils as distributed_utils
-
-from data_prep.base.errors import InputError
 
 FAIRSEQ_CALL_MAIN = distributed_utils.call_main
 TORCHRUN = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK")
@@ -91,31 +88,3 @@ def _free_port() -> int:
         probe.bind(("localhost", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-# What ends a run by no fault of its input -> what to say about it. A worker's own message, in its own words, is {0}.
-ENDINGS = (
-    (r"process \d+ terminated with (?:signal|exit code) (\S+)", "a worker was ended from outside ({0}); run it again"),
-    (r"(Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed)", "another worker ended ({0})"),
-    (r"(gradients are Nan/Inf)", "{0}: lower `--lr`, or go on from an earlier checkpoint"),
-    (r"(The dataset is empty)", "{0}: no sentence is short enough for `--max-tokens`"),
-    (r"(DataLoader worker \(pid[^)]*\)[^.\n]*)", "{0}: a process that reads data ended; run it again"),
-    (r"(out of memory|DefaultCPUAllocator|Unable to allocate)", "more memory is needed than there is ({0})"),
-)
-
-
-# in the traceback of a worker: an error of ours, or of the system (InputError and OSError in this process are known)
-RAISED = re.compile(r"^(?:data_prep\.errors\.InputError|meta_nmt\.tasks\.faults\.StepError|OSError): (.*)", re.M)
-
-
-def explain(error: BaseException) -> str | None:
-    """One line for what ends a run: an `InputError` here or in another process, a fault of one or of the machine."""
-    text = str(error)
-    if isinstance(error, (InputError, OSError)) and not RAISED.search(text):
-        return text
-    if raised := RAISED.findall(text):
-        return str(raised[-1])
-    for pattern, sentence in ENDINGS:
-        if match := re.search(pattern, text):
-            return sentence.format(match[1])
-    return None

@@ -31,7 +31,6 @@ from data_prep.base.errors import InputError
 from meta_nmt.data.episodes import EpisodeDataset, EpisodeSample, EpisodeSizes, MetaValidationDataset
 from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
 from meta_nmt.data.parallel_corpus import ParallelCorpus
-from meta_nmt.data.roles import refuse_held_out
 from meta_nmt.data.trajectories import TrajectoryDataset
 from meta_nmt.meta_learners import (
     INNER_OPTIMIZERS,
@@ -44,13 +43,15 @@ from meta_nmt.meta_learners import (
     adapt,
 )
 from meta_nmt.meta_learners.base import ON_REGISTRATION
+from meta_nmt.roles import refuse_held_out
 from meta_nmt.runs import workers
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
 from meta_nmt.tasks.learner import build_meta_learner, learner_settings
 from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig, check_config, refresh
 from meta_nmt.tasks.smoothed_loss import lean
-from meta_nmt.tasks.ulr_translation import CountsTokens, count_tokens, log_bleu_of_nothing
+from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
+from meta_nmt.tasks.validation_bleu import log_bleu_of_nothing
 
 logger = logging.getLogger(__name__)
 

@@ -5,24 +5,17 @@ fairseq's translation task with the language's pack in place of its dictionary, 
 section 3.1).
 """
 
-# no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Optional
+from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 import torch
-from fairseq import checkpoint_utils
 from fairseq.data import Dictionary, LanguagePairDataset
-from fairseq.logging import metrics
-from fairseq.tasks import FairseqTask, register_task
-from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
-from omegaconf import II
-from sacrebleu.metrics import BLEU
+from fairseq.tasks import register_task
+from fairseq.tasks.translation import TranslationTask
 from torch import Tensor
 
 from data_prep.base.errors import InputError
-from meta_nmt import compat
 from meta_nmt.data.language_pack import (
     LanguagePack,
     check_finite,
@@ -31,169 +24,12 @@ from meta_nmt.data.language_pack import (
     load_universal_keys,
 )
 from meta_nmt.data.parallel_corpus import ParallelCorpus
-from meta_nmt.meta_learners import MetaLearner, select_parameters
-from meta_nmt.meta_learners.inner_loop import map_tensors
 from meta_nmt.runs import workers
-from meta_nmt.runs.checkpoint_files import why_unreadable
-from meta_nmt.tasks.config import TranslationDataConfig
-from meta_nmt.tasks.learner import saved_meta_learner
-
-
-@dataclass
-class ULRTranslationConfig(TranslationDataConfig):
-    source_lang: str = field(
-        default="", metadata={"help": "code of the language translated from", "argparse_alias": "-s"}
-    )
-    adapt_params: str = field(
-        default="emb_enc",
-        metadata={
-            "help": "what is trained: emb (residual embeddings and the query transform), emb_enc (and the encoder), "
-            "all (and the decoder), small (residual embeddings, query transform, LayerNorm and biases), none of them "
-            "with the universal values; scratch (everything); or a regular expression for whole parameter names"
-        },
-    )
-    prior_weight: float = field(
-        default=0.0,
-        metadata={
-            "help": "weight beta of the Gaussian prior beta * ||theta - theta0||^2 around --finetune-from-model, "
-            "added to the loss per token; 0 for none"
-        },
-    )
-    learned_rule: bool = field(
-        default=False,
-        metadata={
-            "help": "fine-tune with the update rule that the meta-learner of --finetune-from-model learnt (meta_sgd, "
-            "lstm, lslr), on the parameters that it learnt it for, instead of --optimizer and its schedule; on one "
-            "worker"
-        },
-    )
-    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")  # noqa: UP045  fairseq reads it
-    distributed_world_size: int = II("distributed_training.distributed_world_size")
-    max_update: int = II("optimization.max_update")
-
-
-def check_workers(cfg: Any) -> None:
-    """InputError where a learned rule would see another loss, and so take other steps, in each worker."""
-    if cfg.learned_rule and cfg.distributed_world_size > 1:
-        raise InputError(f"`--learned-rule` needs `--distributed-world-size 1`, but it is {cfg.distributed_world_size}")
-
-
-def trainable_names(names: list[str], group: str) -> list[str]:
-    """Names that fine-tuning trains; "scratch" is everything, the universal values included."""
-    if group == "scratch":
-        return names
-    try:
-        return select_parameters(names, group)
-    except ValueError as error:
-        raise InputError(f"`--adapt-params` {error}") from None
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The contents of a checkpoint of ours; InputError as `read_fairseq_checkpoint`, or where it is another model's."""
-    state = read_fairseq_checkpoint(path)
-    model = state["cfg"]["model"]
-    if not hasattr(model, "ulr_temperature"):
-        raise InputError(f"{path}: must be a ulr_transformer checkpoint, but is {getattr(model, 'arch', '')!r}")
-    return state
-
-
-def read_fairseq_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A fairseq checkpoint's contents, of any model.
-
-    Raises:
-        InputError: it is missing, truncated, no checkpoint, or carries more than tensors and plain values.
-    """
-    try:
-        state = dict(checkpoint_utils.load_checkpoint_to_cpu(str(path)))
-    except Exception as error:  # torch raises many types for a damaged file; all mean the same to the user
-        reason = why_unreadable(error)
-        raise InputError(f"{path}: must be a whole fairseq checkpoint, but cannot be loaded: {reason}") from None
-    model, cfg = state.get("model"), state.get("cfg")
-    if not isinstance(model, dict) or not all(isinstance(value, Tensor) for value in model.values()) or not model:
-        raise InputError(f"{path}: must be a fairseq checkpoint, but holds no model")
-    if cfg is None or not all(cfg.get(part) for part in ("model", "task")):
-        raise InputError(f"{path}: must be a fairseq checkpoint with the configuration of its model, but has none")
-    return state
-
-
-@dataclass
-class LearnedRule:
-    """The update rule that a meta-learner learnt, in fine-tuning.
-
-    names: of the parameters that it moves; steps: of the whole fine-tuning, None where that is not known; state: the
-    rule's, after the updates so far; loss and size: sums over the batches of the update in preparation.
-    """
-
-    learner: MetaLearner
-    names: list[str]
-    steps: int | None
-    state: Any = None
-    loss: float = 0.0
-    size: float = 0.0
-
-    @torch.no_grad()
-    def step(self, parameters: dict[str, Tensor]) -> None:
-        """Moves the parameters, whose ``grad`` is that of the loss per token."""
-        params = [parameters[name] for name in self.names]
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
-        device = params[0].device
-        rule = self.learner.to(device).rule(self.names, self.steps)
-        state = map_tensors(lambda t: t.to(device), self.state)  # a resumed one comes from the CPU
-        moved, self.state = rule(params, grads, state, torch.tensor(self.loss / self.size, device=device))
-        for p, value in zip(params, moved, strict=True):
-            p.copy_(value)
-        self.loss = self.size = 0.0
-
-
-def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:
-    """fairseq logs no BLEU of a batch whose hypotheses are all empty, and fails for want of it where no batch of a
-    validation has one. This logs the counts of such a batch, in the meters that fairseq has, so that the BLEU of the
-    validation is that of all its batches, whichever came first, and 0 where every hypothesis is empty."""
-    if any("_bleu_sys_len" in log for log in logging_outputs):
-        if not sum(log.get("_bleu_totals_0", 0) for log in logging_outputs):
-            for name in ("_bleu_counts", "_bleu_totals"):
-                metrics.log_scalar(name, np.zeros(EVAL_BLEU_ORDER, dtype=int))
-            metrics.log_scalar("_bleu_sys_len", 0)
-            metrics.log_scalar("_bleu_ref_len", int(sum(log["_bleu_ref_len"] for log in logging_outputs)))
-            metrics.log_derived("bleu", bleu_of_meters)
-
-
-def bleu_of_meters(meters: Any) -> float:
-    """BLEU, 0 to 100, of the sums that fairseq's translation task logs; computed as it does."""
-    counts, totals = (meters[f"_bleu_{name}"].sum.tolist() for name in ("counts", "totals"))
-    words, wanted = (int(meters[f"_bleu_{name}_len"].sum) for name in ("sys", "ref"))
-    return round(BLEU.compute_bleu(counts, totals, words, wanted, smooth_method="exp").score, 2)
-
-
-class CountsTokens(FairseqTask):
-    """A task that counts the tokens it took gradients on, of all workers and across resumed runs (fairseq's task state
-    is not resumed), and that keeps the state of early stopping in the checkpoint."""
-
-    train_tokens = 0
-
-    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
-        self.train_tokens += sum(int(log.get("train_tokens", 0)) for log in logging_outputs)
-        super().reduce_metrics(logging_outputs, criterion)
-
-    def get_checkpoint_dict(self) -> dict[str, Any]:
-        return {
-            type(self).__name__: {
-                "train_tokens": self.train_tokens,
-                "early_stopping": compat.early_stopping_state(),
-            }
-        }
-
-    def set_checkpoint_dict(self, saved: dict[str, Any]) -> None:
-        self.train_tokens = saved["train_tokens"]
-        compat.set_early_stopping_state(saved.get("early_stopping", {}))
-
-
-def trained_tokens(checkpoint: dict[str, Any]) -> int:
-    """What `CountsTokens` left in a checkpoint."""
-    extra = checkpoint.get("extra_state", {})
-    return sum(
-        int(entry["train_tokens"]) for entry in extra.values() if isinstance(entry, dict) and "train_tokens" in entry
-    )
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.tasks.learned_rule import LearnedRule, load_learned_rule
+from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
+from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig, trainable_names
+from meta_nmt.tasks.validation_bleu import log_bleu_of_nothing
 
 
 @register_task("ulr_translation", dataclass=ULRTranslationConfig)
@@ -213,7 +49,7 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         self.learned_rule: LearnedRule | None = None
 
     @classmethod
-    def setup_task(cls, cfg: ULRTranslationConfig, **_: Any) -> "ULRTranslationTask":
+    def setup_task(cls, cfg: ULRTranslationConfig, **_: Any) -> ULRTranslationTask:
         for name in ("source_lang", "target_lang"):
             if not getattr(cfg, name):
                 raise InputError(
@@ -250,25 +86,13 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         model = super().build_model(cfg, from_checkpoint)
         parameters = dict(model.named_parameters())
         if self.cfg.learned_rule and not from_checkpoint:
-            self.learned_rule = self._load_learned_rule(list(parameters))
+            self.learned_rule = load_learned_rule(self.cfg, list(parameters))
             chosen = set(self.learned_rule.names)
         else:
             chosen = set(trainable_names(list(parameters), self.cfg.adapt_params))
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in chosen)
         return model
-
-    def _load_learned_rule(self, names: list[str]) -> LearnedRule:
-        path = self.cfg.finetune_from_model
-        if path is None:
-            raise InputError("`--learned-rule` needs a meta-trained checkpoint: give `--finetune-from-model`")
-        check_workers(self.cfg)
-        learner, adapted = saved_meta_learner(path, read_checkpoint(path), names)
-        if learner.keeps_trajectories and not self.cfg.max_update:
-            raise InputError(
-                "`--max-update` must be above 0 for a learned rule whose rates fall to zero over all updates, but is 0"
-            )
-        return LearnedRule(learner, adapted, self.cfg.max_update or None)
 
     def get_checkpoint_dict(self) -> dict[str, Any]:
         saved = super().get_checkpoint_dict()
@@ -337,8 +161,3 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
             super().optimizer_step(optimizer, model, update_num)
         else:
             self.learned_rule.step(dict(model.named_parameters()))
-
-
-def count_tokens(batch: dict[str, Any]) -> int:
-    """Source and target tokens of a fairseq batch, padding not counted."""
-    return int(batch["net_input"]["src_lengths"].sum()) + int(batch["ntokens"])

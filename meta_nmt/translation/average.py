@@ -16,11 +16,10 @@ from typing import Any
 
 import torch
 
-import meta_nmt  # noqa: F401  allows what fairseq checkpoints hold
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
 
 FIXED = (".keys", ".queries")  # what says which universal space and which language a model is of
 

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from meta_nmt import plugin  # noqa: F401  plugs into fairseq, before it is loaded
+
+# isort: split
 import torch
 from ctranslate2.converters import fairseq as ctranslate2_fairseq
 from ctranslate2.converters.converter import Converter
@@ -24,12 +27,12 @@ from data_prep.base.files import PARTIAL, atomic, read_json, sha256, write_json,
 from data_prep.base.versions import versions
 from meta_nmt.data.language_pack import language_folder, load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
-from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.translation.backends import CTRANSLATE2_MODEL, TORCH_MODEL, fold, load_adapted
-from meta_nmt.translation.translator import FORMAT, NEIGHBOURS, RECORD, SOURCE_MODEL, TARGET_MODEL
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.tasks.adapted import load_adapted
+from meta_nmt.translation.export_formats import FORMATS
+from meta_nmt.translation.fold import fold
+from meta_nmt.translation.translator_folder import FORMAT, TranslatorFolder
 
-FORMATS = ("fairseq", "ctranslate2")
-QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
 NEAREST = 8  # universal tokens a source piece in neighbours.json
 PACKAGES = ("torch", "fairseq-fixed", "ctranslate2", "sentencepiece")
 
@@ -55,7 +58,7 @@ def export(
         InputError: the checkpoint is not of this data folder, ``out`` holds another model, or CTranslate2 has no such
             Transformer.
     """
-    data, out = Path(data), Path(out)
+    data, folder = Path(data), TranslatorFolder(Path(out))
     task, (model,) = load_adapted(data, [checkpoint], source_lang, target_lang)
     record = {
         "format": FORMAT,
@@ -65,33 +68,33 @@ def export(
         "quantization": quantization if "ctranslate2" in formats else None,
         "versions": versions(PACKAGES),
     }
-    before = _made_before(out, record)
+    before = _made_before(folder, record)
     names = load_universal_names(data, model.encoder.embed_tokens.keys.size(0))
     pieces = list(task.source_dictionary.symbols[task.source_dictionary.nspecial :])
     near = nearest_universal(model, task.source_dictionary, names, pieces, NEAREST)
     fold(model)
-    for lang, name in ((source_lang, SOURCE_MODEL), (target_lang, TARGET_MODEL)):
+    for lang, model_of_pieces in ((source_lang, folder.source_pieces), (target_lang, folder.target_pieces)):
         pack = language_folder(data, lang)
-        _copy(pack.model, out / name)
-        _copy(pack.dictionary, out / f"dict.{lang}.txt")
-    rounded = [[(name, round(weight, 4)) for name, weight in found] for found in near]
-    write_text(out / NEIGHBOURS, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
+        _copy(pack.model, model_of_pieces)
+        _copy(pack.dictionary, folder.dictionary(lang))
+    rounded = [[(name, round(weight, 4)) for name, weight in nearest] for nearest in near]
+    write_text(folder.neighbours, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
     args = transformer_arguments(read_checkpoint(checkpoint)["cfg"].model)
     if "fairseq" in formats:
-        with atomic(out / TORCH_MODEL) as temporary:
+        with atomic(folder.torch_model) as temporary:
             torch.save(plain_checkpoint(model, args, source_lang, target_lang), temporary)
     if "ctranslate2" in formats:
-        _write_ctranslate2(_Plain(model, args, task), out, quantization)
+        _write_ctranslate2(_Plain(model, args, task), folder, quantization)
     else:
         record["quantization"] = before.get("quantization")
-    write_json(out / RECORD, record)  # last: a folder with a record is whole
+    write_json(folder.record, record)  # last: a folder with a record is whole
 
 
-def _made_before(out: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _made_before(out: TranslatorFolder, record: dict[str, Any]) -> dict[str, Any]:
     """The record of ``out``; {} where there is none. InputError if it is of another model."""
-    if not (out / RECORD).is_file():
+    if not out.record.is_file():
         return {}
-    before = read_json(out / RECORD)
+    before = read_json(out.record)
     for name in ("source_lang", "target_lang", "checkpoint"):
         if not isinstance(before, dict) or before.get(name) != record[name]:
             raise InputError(f"--out {out}: must be new or hold the same model, but holds another ({name} differs)")
@@ -149,11 +152,11 @@ class _Plain(Converter):
         return spec
 
 
-def _write_ctranslate2(converter: Converter, out: Path, quantization: str) -> None:
-    """``out``/ctranslate2, made beside it and then moved into place."""
-    out.mkdir(parents=True, exist_ok=True)
-    target = out / CTRANSLATE2_MODEL
-    with tempfile.TemporaryDirectory(PARTIAL, f".{target.name}.", out) as folder:
+def _write_ctranslate2(converter: Converter, out: TranslatorFolder, quantization: str) -> None:
+    """The CTranslate2 model of ``out``, made beside its place and then moved there."""
+    out.path.mkdir(parents=True, exist_ok=True)
+    target = out.ctranslate2_model
+    with tempfile.TemporaryDirectory(PARTIAL, f".{target.name}.", out.path) as folder:
         made = Path(folder) / target.name
         try:
             converter.convert(str(made), quantization=None if quantization == "float32" else quantization)

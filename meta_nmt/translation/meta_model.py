@@ -18,7 +18,8 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, write_json
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.runs import cost
-from meta_nmt.tasks.ulr_translation import read_checkpoint
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.runs.run_folder import RunFolder
 
 CHECKPOINT = "meta.pt"
 
@@ -82,7 +83,7 @@ def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Pa
     target = Path(out) / CHECKPOINT
     with atomic(target) as temporary:
         torch.save(state, temporary)
-    (Path(out) / cost.FILE_NAME).unlink(missing_ok=True)
+    RunFolder(out).costs.unlink(missing_ok=True)
     for record in cost.history(checkpoint):
         cost.append(out, record | {"parent": None})  # the runs before it are in these records
     return target

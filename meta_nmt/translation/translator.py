@@ -1,49 +1,20 @@
-"""From text to text, in five lines:
-
-    from meta_nmt import Translator
-
-    translator = Translator("models/qu-en")
-    for line in translator.translate(["Wasiyman rini.", "Paqarin hamuy."]):
-        print(line)
-
-A *translator folder*, as meta-nmt-adapt and meta-nmt-export write it, is enough to translate:
-
-    translator.json             languages, what it was made from
-    source.spm, target.spm      SentencePiece models
-    dict.<xx>.txt, dict.en.txt  fairseq dictionaries
-    model.pt                    fairseq `transformer` checkpoint (for torch and for plain fairseq), and/or
-    ctranslate2/                CTranslate2 model
-    neighbours.json             the universal tokens that each source piece is made of
-    MODEL_CARD.md               what it is, and how good
-"""
+"""From text to text: lines into pieces, pieces through a model, the best hypotheses back into lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 from data_prep.base.errors import InputError
-from data_prep.base.files import read_json
 from data_prep.cleaning.clean_form import normalise
-from data_prep.packs import subwords
-from meta_nmt.data.language_pack import language_folder
-from meta_nmt.translation.backends import (
-    CTRANSLATE2_MODEL,
-    TORCH_MODEL,
-    Backend,
-    CTranslate2Backend,
-    Scored,
-    TorchBackend,
-)
+from meta_nmt.translation.backend import Backend, Scored
+from meta_nmt.translation.translator_folder import Neighbours
 
-FORMAT = 1
-RECORD, SOURCE_MODEL, TARGET_MODEL, NEIGHBOURS = "translator.json", "source.spm", "target.spm", "neighbours.json"
+BEAM = 5
 MAX_PIECES = 500
 BATCH_PIECES = 4000  # source pieces of a batch, padding included: fairseq-generate's --max-tokens in meta-nmt-generate
 UNSEEN_SHARE = 0.5  # of a line's pieces that are single bytes or unknown: then its script is not the model's
-Neighbours = dict[str, list[tuple[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -71,77 +42,30 @@ class Translation:
         return self.hypotheses[0].text if self.hypotheses else ""
 
 
+@dataclass(frozen=True)
 class Translator:
-    """A translator folder, loaded.
+    """Everything that turns a line of the source language into one of the target language.
 
     Args:
-        folder: made by meta-nmt-adapt or meta-nmt-export.
-        backend: "torch", "ctranslate2", or "auto": CTranslate2 where the folder has it.
-        beam: beam width, in hypotheses.
+        backend: the model, which searches with a beam of ``beam`` hypotheses.
+        encoder: SentencePiece model that cuts the source language into pieces.
+        decoder: SentencePiece model that puts pieces of the target language together.
+        source_lang, target_lang: codes of the languages.
+        beam: the backend's beam width, in hypotheses.
         max_pieces: longer lines are cut to so many pieces, with a warning.
-        threads: of CTranslate2; by default OMP_NUM_THREADS, or else all cores. (torch has its own setting.)
+        neighbours: source piece -> its nearest universal tokens with their weights; {} where they are not known.
 
-    Raises:
-        InputError: the folder is no translator, or is damaged.
-
-    An object serves one caller at a time.
+    An object serves one caller at a time. `meta_nmt.translation.loaders` makes one of a folder, or of checkpoints.
     """
 
-    def __init__(
-        self,
-        folder: str | Path,
-        *,
-        backend: Literal["auto", "torch", "ctranslate2"] = "auto",
-        beam: int = 5,
-        max_pieces: int = MAX_PIECES,
-        threads: int | None = None,
-    ) -> None:
-        folder = Path(folder)
-        record = read_record(folder)
-        source_lang, target_lang = record["source_lang"], record["target_lang"]
-        there = [name for name, path in BACKENDS.items() if (folder / path).exists()]
-        if not there or (backend != "auto" and backend not in there):
-            needed = "a model" if backend == "auto" else f"a model for {backend} ({BACKENDS[backend]})"
-            raise InputError(f"{folder}: must have {needed}, but has {', '.join(there) or 'none'}")
-        loaded: Backend
-        if (there[0] if backend == "auto" else backend) == "ctranslate2":
-            loaded = CTranslate2Backend(folder, checked_beam(beam), threads)
-        else:
-            loaded = TorchBackend.from_folder(folder, source_lang, target_lang, checked_beam(beam))
-        self._set_up(
-            loaded, (folder / SOURCE_MODEL, folder / TARGET_MODEL), (source_lang, target_lang), beam, max_pieces,
-            read_neighbours(folder),
-        )  # fmt: skip
-
-    @classmethod
-    def from_checkpoints(
-        cls,
-        data: str | Path,
-        paths: Sequence[str | Path],
-        source_lang: str,
-        target_lang: str = "en",
-        *,
-        beam: int = 5,
-        max_pieces: int = MAX_PIECES,
-    ) -> Translator:
-        """Adapted checkpoints (several are an ensemble) with the data folder that they were adapted on."""
-        self = cls.__new__(cls)
-        backend = TorchBackend.from_checkpoints(data, paths, source_lang, target_lang, checked_beam(beam))
-        packs = language_folder(data, source_lang), language_folder(data, target_lang)
-        models = packs[0].model, packs[1].model
-        self._set_up(backend, models, (source_lang, target_lang), beam, max_pieces, {})
-        return self
-
-    def _set_up(
-        self, backend: Backend, models: tuple[Path, Path], langs: tuple[str, str], beam: int, max_pieces: int,
-        neighbours: Neighbours,
-    ) -> None:  # fmt: skip
-        if max_pieces < 1:
-            raise InputError(f"max_pieces must be at least 1, but is {max_pieces}")
-        self.backend = backend
-        self.encoder, self.decoder = map(subwords.load, models)
-        self.source_lang, self.target_lang = langs
-        self.beam, self.max_pieces, self.neighbours = beam, max_pieces, neighbours
+    backend: Backend
+    encoder: Any
+    decoder: Any
+    source_lang: str
+    target_lang: str
+    beam: int = BEAM
+    max_pieces: int = MAX_PIECES
+    neighbours: Neighbours = field(default_factory=dict)
 
     def translate(self, lines: Iterable[str]) -> list[str]:
         """The best translation of each line, in order; a line without a word stays an empty line."""
@@ -157,12 +81,12 @@ class Translator:
         read = [self._read(line) for line in lines]
         order = sorted((i for i, (pieces, _) in enumerate(read) if pieces), key=lambda i: (len(read[i][0]), i))
         groups = list(batches_by_length(order, [len(pieces) for pieces, _ in read], self.backend.batch_sentences))
-        found: dict[int, list[Scored]] = {}
+        best: dict[int, list[Scored]] = {}
         translated = self.backend.translate([[read[i][0] for i in group] for group in groups], nbest)
         for group, hypotheses in zip(groups, translated, strict=True):
-            found.update(zip(group, hypotheses, strict=True))
+            best.update(zip(group, hypotheses, strict=True))
         return [
-            Translation(line, pieces, [self._written(scored) for scored in found.get(i, [])], warnings)
+            Translation(line, pieces, [self._written(scored) for scored in best.get(i, [])], warnings)
             for i, (line, (pieces, warnings)) in enumerate(zip(lines, read, strict=True))
         ]
 
@@ -188,14 +112,11 @@ class Translator:
         return Hypothesis(text, scored.score, scored.pieces)
 
 
-def checked_beam(beam: int) -> int:
-    """The beam width; InputError unless positive."""
-    if beam < 1:
-        raise InputError(f"beam must be at least 1, but is {beam}")
-    return beam
-
-
-BACKENDS = {"ctranslate2": CTRANSLATE2_MODEL, "torch": TORCH_MODEL}  # the first that is there is taken
+def check_limits(beam: int, max_pieces: int) -> None:
+    """InputError unless both are positive."""
+    for name, value in (("beam", beam), ("max_pieces", max_pieces)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, but is {value}")
 
 
 def batches_by_length(order: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:
@@ -209,30 +130,3 @@ def batches_by_length(order: Sequence[int], lengths: Sequence[int], most: int) -
         batch.append(i)
     if batch:
         yield batch
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """translator.json; InputError where the folder is no translator, or one of another format."""
-    path = folder / RECORD
-    if not path.is_file():
-        raise InputError(f"{folder}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but has "
-                         f"no {RECORD}")  # fmt: skip
-    record = read_json(path)
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise InputError(f"{path}: must be of format {FORMAT}")
-    for name in ("source_lang", "target_lang"):
-        if not isinstance(record.get(name), str) or "/" in record[name]:
-            raise InputError(f"{path}: {name!r} must be a language code, but is {record.get(name)!r}")
-    return record
-
-
-def read_neighbours(folder: Path) -> Neighbours:
-    """Source piece -> its nearest universal tokens with their weights; {} where the folder does not say."""
-    path = folder / NEIGHBOURS
-    if not path.is_file():
-        return {}
-    try:
-        found = read_json(path)
-        return {piece: [(str(name), float(weight)) for name, weight in near] for piece, near in found.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: must give [token, weight] pairs for each piece: {error}") from None

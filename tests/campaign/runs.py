@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from data_folder import make_data_folder
 
-import meta_nmt  # noqa: F401  imported once, here, and so are the commands that the runs call
+import meta_nmt.plugin  # noqa: F401  imported once, here, and so are the commands that the runs call
 from data_prep.base.command_line import run_command
 from meta_nmt.cli import adapt, generate, train, translate  # noqa: F401
 

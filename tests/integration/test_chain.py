@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-import meta_nmt  # noqa: F401  allows what fairseq checkpoints hold
+import meta_nmt.plugin  # noqa: F401  allows what fairseq checkpoints hold
 
 REPO = Path(__file__).parents[2]
 SOURCES, VALID, TARGET = "qaa,qbb,qcc", "qav", "qbx"

@@ -15,7 +15,7 @@ from data_prep.synthetic import family
 from meta_nmt.cli import adapt, generate, preprocess, train, translate
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.runs import cost
-from meta_nmt.tasks.ulr_translation import trained_tokens
+from meta_nmt.runs.checkpoints import trained_tokens
 
 LEARNED = [name for name, cls in META_LEARNERS.items() if cls.learned_rule]
 UPDATES = 12

@@ -77,7 +77,7 @@ def test_a_new_language_touches_nothing_else(data: Path, corpus: Path, capsys: p
     assert "alignment precision@1" in capsys.readouterr().out, "the quality must be said"
 
     from meta_nmt.data.language_pack import LanguagePack
-    from meta_nmt.data.roles import refuse_held_out
+    from meta_nmt.roles import refuse_held_out
 
     refuse_held_out(data, ["aa"], [])
     with pytest.raises(InputError, match="names zz, a target language"):

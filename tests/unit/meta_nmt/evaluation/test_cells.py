@@ -1,7 +1,7 @@
 """From an experiment to its jobs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from typing import Any
 
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
 from meta_nmt.evaluation.experiment import Experiment
@@ -12,6 +12,10 @@ EXPERIMENT = Experiment(
     seeds=(1, 2), strategies=("emb", "all", "learned"), learning_rates=(5e-4, 1e-3), base_tokens=16_000,
     train_tokens=96_000, inner_steps={"maml": 2}, adapt_flags="--max-update 9", scratch_flags="--max-update 99",
 )  # fmt: skip
+
+
+def changed(**fields: Any) -> Experiment:
+    return EXPERIMENT.model_copy(update=fields)
 
 
 def jobs(steps: Sequence[Step]) -> dict[str, Job]:
@@ -106,7 +110,7 @@ def test_every_sample_chooses_its_learning_rate() -> None:
 
 
 def test_a_budget_may_have_flags_of_its_own() -> None:
-    found = jobs(plan(replace(EXPERIMENT, budgets=(300, 600), budget_flags={600: "--max-update 18"})))
+    found = jobs(plan(changed(budgets=(300, 600), budget_flags={600: "--max-update 18"})))
     for budget, updates in ((300, "9"), (600, "18")):
         command = found[f"adapted/dd-joint-all-{budget}-s2-lr0.001"].commands[0]
         assert command[-1] == updates and command[-2] == "--max-update", "the last one counts"
@@ -115,7 +119,7 @@ def test_a_budget_may_have_flags_of_its_own() -> None:
 
 
 def test_samples_start_from_repeated_trainings_in_turn() -> None:
-    e = replace(EXPERIMENT, trainings=2, seeds=(1, 2, 3), learning_rates=(5e-4,))
+    e = changed(trainings=2, seeds=(1, 2, 3), learning_rates=(5e-4,))
     found = jobs(plan(e))
     first, again = (found[f"train/{name}"].commands[0] for name in ("joint", "joint-2"))
     own = ("--save-dir", "--seed")
@@ -134,7 +138,7 @@ def test_samples_start_from_repeated_trainings_in_turn() -> None:
 
 
 def test_one_learning_rate_needs_no_choice() -> None:
-    steps = plan(replace(EXPERIMENT, learning_rates=(5e-4,), systems=("joint",), parents=(), base_tokens=0))
+    steps = plan(changed(learning_rates=(5e-4,), systems=("joint",), parents=(), base_tokens=0))
     assert not [step for step in steps if isinstance(step, Choice)]
     assert "--finetune-from-model" not in jobs(steps)["train/joint"].commands[0]
     cells = [job for job in jobs(steps).values() if job.results and job.model]
@@ -143,8 +147,7 @@ def test_one_learning_rate_needs_no_choice() -> None:
 
 def test_a_change_marks_what_it_concerns() -> None:
     before = marks(EXPERIMENT)
-    changed = replace(EXPERIMENT, system_flags={"maml": "--inner-lr 0.2"}, seeds=(1, 2, 3))
-    after = marks(changed)
+    after = marks(changed(system_flags={"maml": "--inner-lr 0.2"}, seeds=(1, 2, 3)))
     different = {name for name in before if after[name] != before[name]}
     assert different == {name for name in before if "maml" in name and "fomaml" not in name}
     assert set(after) > set(before), "more seeds are more jobs"

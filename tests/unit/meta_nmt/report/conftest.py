@@ -3,7 +3,8 @@ import sys
 import pytest
 from results_folder import make_results
 
-from meta_nmt.report import make_report, write_report
+from meta_nmt.report.gather import make_report
+from meta_nmt.report.write import write_report
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,13 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+from meta_nmt.report.page import finding
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -55,7 +58,8 @@ def test_every_part_that_was_asked_for_is_on_it(written, gathered):
 
 
 def test_what_data_says_is_never_markup(results, tmp_path):
-    from meta_nmt.report import make_report, write_report
+    from meta_nmt.report.gather import make_report
+    from meta_nmt.report.write import write_report
 
     folder = tmp_path / "results" / "one"
     shutil.copytree(results / "ro-fomaml-emb_enc-16000-s1", folder)
@@ -143,3 +147,28 @@ def test_tables_sort_by_click_and_by_keyboard(browser, written):
     assert column(page, "#table-main", 1)[-1] == "", "what has no value stays last"
     assert page.inner_text("#table-main tfoot") == foot, "the reference stays below"
     assert not complaints, complaints
+
+
+def test_the_lead_sentence_says_what_the_numbers_say(gathered):
+    text = finding(gathered)
+    means = {}
+    for system in ("fomaml", "joint", "scratch"):
+        by_target = [
+            [r.bleu for r in gathered.results if (r.system, r.target, r.english_tokens) == (system, target, 16_000)]
+            for target in ("ro", "fi")
+        ]
+        means[system] = f"{sum(sum(runs) / 3 for runs in by_target) / 2:.2f}"
+    assert f"fomaml reaches {means['fomaml']} BLEU on average over 2 languages" in text, text
+    assert f"against {means['joint']} of joint" in text and f"from scratch gives {means['scratch']}." in text, text
+    (test,) = [c for c in gathered.significance if (c.target, c.english_tokens, c.test) == ("all", 16_000, "bs")]
+    assert f"p = {test.p:.3f}" in text and f"{test.delta:+.2f}" in text, text
+    (over_seeds,) = [c for c in gathered.significance if (c.target, c.english_tokens, c.test) == ("all", 16_000, "t")]
+    assert f"over seeds p = {over_seeds.p:.3f}" in text, text
+    # the verdict is cautious where either test is
+    for p, q, words in ((0.2, 0.2, "within chance"), (0.01, 0.2, "other seeds may not show it"), (0.01, 0.02, "")):
+        tests = [replace(test, p=p), replace(over_seeds, p=q)]
+        verdict = finding(replace(gathered, significance=tests))
+        said = [w for w in ("within chance", "other seeds may not show it") if w in verdict]
+        assert said == ([words] if words else []), verdict
+    alone = finding(replace(gathered, significance=[test]))
+    assert "over seeds" not in alone and f"p = {test.p:.3f}" in alone, "one seed has no t-test"

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 
 from meta_nmt.serving.server import Limits, make_app
-from meta_nmt.translation.translator import Translator
+from meta_nmt.translation.loaders import load_folder
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chrom
 
 @pytest.fixture(scope="module")
 def address(model):
-    app = make_app(Translator(model), Limits(), "# The card\n")
+    app = make_app(load_folder(model), Limits(), "# The card\n")
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -64,7 +64,7 @@ def translate(page, text):
 
 def test_type_click_read_and_see(page, model, data):
     line = (data / "text/dd-en/valid.dd").read_text("utf-8").splitlines()[0]
-    (expected,) = Translator(model).results([line], 5)
+    (expected,) = load_folder(model).results([line], 5)
     translate(page, line)
     assert page.locator("#best").inner_text() == expected.text
     rows = page.locator("#nbest tbody tr")
@@ -74,7 +74,7 @@ def test_type_click_read_and_see(page, model, data):
     assert page.get_by_role("img").is_visible(), "the picture"
     assert page.locator("svg text.piece").all_text_contents() == expected.pieces
     bars = [float(bar.get_attribute("width")) for bar in page.locator("svg rect").all()]
-    near = Translator(model).neighbours
+    near = load_folder(model).neighbours
     shares = [w for p in expected.pieces for j, (_, w) in enumerate(near[p][:5]) if not j or w >= 0.01]
     assert bars == pytest.approx([bars[0] * share / shares[0] for share in shares], rel=0.02), "as long as its share"
     words = page.locator("svg text:not(.piece):not(.share)").all_text_contents()

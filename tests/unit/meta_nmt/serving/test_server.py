@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -11,15 +12,15 @@ from fastapi.testclient import TestClient
 
 from meta_nmt.cli import serve
 from meta_nmt.serving.server import MAX_BODY, MAX_CHARACTERS, Limits, make_app
-from meta_nmt.translation.backends import Scored
-from meta_nmt.translation.translator import Translator
+from meta_nmt.translation.backend import Scored
+from meta_nmt.translation.loaders import load_folder
 
 CARD = "# Card\n<script>alert(1)</script>\n"
 
 
 @pytest.fixture(scope="module")
 def client(model):
-    app = make_app(Translator(model), Limits(), CARD, ["testserver"])
+    app = make_app(load_folder(model), Limits(), CARD, ["testserver"])
     with TestClient(app) as client:
         yield client
 
@@ -31,7 +32,7 @@ def line(data):
 
 def test_a_translation_with_all_that_is_behind_it(client, model, line):
     answer = client.post("/api/translate", json={"text": line, "nbest": 2}).json()
-    (expected,) = Translator(model).results([line], 2)
+    (expected,) = load_folder(model).results([line], 2)
     assert answer["text"] == expected.text and answer["source_lang"] == "dd" and answer["target_lang"] == "en"
     assert [h["text"] for h in answer["hypotheses"]] == [h.text for h in expected.hypotheses]
     assert [h["score"] for h in answer["hypotheses"]] == pytest.approx([h.score for h in expected.hypotheses])
@@ -115,7 +116,7 @@ def test_card_and_interface(client):
 
 
 def test_a_stranger_s_name_for_this_server_is_refused(model):
-    with TestClient(make_app(Translator(model), Limits(), hosts=["127.0.0.1"])) as client:
+    with TestClient(make_app(load_folder(model), Limits(), hosts=["127.0.0.1"])) as client:
         assert client.get("/").status_code == 400
         assert client.get("/", headers={"Host": "127.0.0.1:8000"}).status_code == 200
 
@@ -138,8 +139,7 @@ class Slow:
 
 
 def slow_app(model, seconds, **limits):
-    translator = Translator(model)
-    translator.backend = Slow(seconds)
+    translator = replace(load_folder(model), backend=Slow(seconds))
     return make_app(translator, Limits(**limits), hosts=["*"]), translator.backend
 
 

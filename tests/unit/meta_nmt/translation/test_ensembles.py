@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from meta_nmt import Translator
 from meta_nmt.cli import generate
 from meta_nmt.translation import average
+from meta_nmt.translation.loaders import load_checkpoints
 
 
 def test_the_average_is_the_mean(adapted, perturbed, tmp_path, capsys):
@@ -23,7 +23,7 @@ def test_the_average_is_the_mean(adapted, perturbed, tmp_path, capsys):
 def test_an_average_translates(data, adapted, perturbed, tmp_path):
     out = tmp_path / "average.pt"
     assert average.main(["--inputs", str(adapted), str(perturbed), str(adapted), "--output", str(out)]) == 0
-    assert Translator.from_checkpoints(data, [out], "dd", beam=1).translate(["ddwaa ddwab"])[0]
+    assert load_checkpoints(data, [out], "dd", beam=1).translate(["ddwaa ddwab"])[0]
 
 
 def test_averages_of_other_models_are_refused(adapted, meta, tmp_path, capsys):
@@ -49,7 +49,7 @@ def test_an_ensemble_through_fairseq_generate(data, adapted, perturbed, tmp_path
         assert generate.main([*argv, str(tmp_path / name), "--path", path]) == 0
         hypotheses[name] = (tmp_path / name / "hypotheses.txt").read_text("utf-8").splitlines()
     source = (data / "text/dd-en/test.dd").read_text("utf-8").splitlines()
-    ours = Translator.from_checkpoints(data, [adapted, perturbed], "dd", beam=1).translate(source)
+    ours = load_checkpoints(data, [adapted, perturbed], "dd", beam=1).translate(source)
     assert hypotheses["both"] == ours and hypotheses["both"] != hypotheses["one"]
     record = json.loads((tmp_path / "both/result.json").read_text("utf-8"))
     assert [entry["kind"] for entry in record["cost"]].count("adapt") == 1, "the second has no record of its own"

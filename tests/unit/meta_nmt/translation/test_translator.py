@@ -8,7 +8,10 @@ import torch
 import meta_nmt
 from data_prep.base.errors import InputError
 from meta_nmt import Translator
-from meta_nmt.translation.backends import fold, load_adapted, longest_hypothesis
+from meta_nmt.tasks.adapted import load_adapted
+from meta_nmt.translation.backend import longest_hypothesis
+from meta_nmt.translation.fold import fold
+from meta_nmt.translation.loaders import load_checkpoints
 from meta_nmt.translation.translator import BATCH_PIECES, batches_by_length
 
 
@@ -43,7 +46,7 @@ def test_the_fold_gives_the_same_numbers(data, adapted):
 
 def test_both_backends_and_the_checkpoint_agree(data, adapted, loaded, lines):
     results = {name: translator.results(lines, 2) for name, translator in loaded.items()}
-    results["checkpoint"] = Translator.from_checkpoints(data, [adapted], "dd", beam=3).results(lines, 2)
+    results["checkpoint"] = load_checkpoints(data, [adapted], "dd", beam=3).results(lines, 2)
     expected = results.pop("checkpoint")
     assert len({result.text for result in expected}) > len(lines) // 2, "the model says different things"
     for name, found in results.items():
@@ -136,7 +139,7 @@ def test_impossible_arguments(model, arguments, words):
 
 def test_an_ensemble_of_adapted_checkpoints(data, adapted, perturbed, lines):
     def scores(*paths):
-        results = Translator.from_checkpoints(data, paths, "dd", beam=1).results(lines)
+        results = load_checkpoints(data, paths, "dd", beam=1).results(lines)
         return [(result.text, result.hypotheses[0].score) for result in results]
 
     single, other, both = scores(adapted), scores(perturbed), scores(adapted, perturbed)

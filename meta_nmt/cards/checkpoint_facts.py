@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from data_prep.base.data_folder import DataFolder
 from data_prep.base.versions import commit, versions
-from meta_nmt.data.parallel_corpus import ParallelCorpus
+from meta_nmt.cards.data_facts import read_pack_card, text_size
+from meta_nmt.cards.model_card import PACKAGES, ModelFacts
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
-from meta_nmt.tasks.ulr_translation import read_checkpoint
-from meta_nmt.translation.model_card import ModelFacts
-
-PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "ctranslate2", "sacrebleu", "sentencepiece", "numpy")
+from meta_nmt.runs.checkpoints import read_checkpoint
 
 
 def system_of(checkpoint: str | Path) -> str:
@@ -22,22 +17,7 @@ def system_of(checkpoint: str | Path) -> str:
     return str(getattr(read_checkpoint(checkpoint)["cfg"].task, "meta_learner", "unknown"))
 
 
-def read_pack_card(data: str | Path, lang: str) -> dict[str, Any]:
-    """The card of a language pack; {} where it has none."""
-    try:
-        card = json.loads(DataFolder(data).pack(lang).card.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return card if isinstance(card, dict) else {}
-
-
-def english_words(data: str | Path, subset: str, pair: tuple[str, str]) -> int:
-    """Words of the target side of a split's text; 0 where the text is not there."""
-    path = DataFolder(data, pair[1]).text(pair[0]).sides(subset)[1]
-    return sum(len(line.split()) for line in path.read_text("utf-8").split("\n")) if path.is_file() else 0
-
-
-def card_of_checkpoint(
+def facts_of_checkpoint(
     data: str | Path, checkpoint: str | Path, source_lang: str, target_lang: str, command: str
 ) -> ModelFacts:
     """What the checkpoint's own configuration, the records of its run and the data folder say. ``command``: the one
@@ -57,15 +37,15 @@ def card_of_checkpoint(
     best = state.get("extra_state", {}).get("best")
     if adapted and best is not None and config.checkpoint.best_checkpoint_metric == "bleu":
         scores["dev BLEU (beam 1)"] = float(best)
-    subset = str(config.dataset.train_subset)
+    size = text_size(data, str(config.dataset.train_subset), (source_lang, target_lang)) if adapted else None
     return ModelFacts(
         source_lang=source_lang,
         target_lang=target_lang,
         system=system,
         strategy=("all" if parent is None else str(config.task.adapt_params)) if adapted else "zero",
         seed=int(config.common.seed),
-        english_tokens=english_words(data, subset, (source_lang, target_lang)) if adapted else 0,
-        pairs=_pairs(data, subset, source_lang, target_lang) if adapted else None,
+        english_tokens=size.words if size else 0,
+        pairs=size.pairs if size else None,
         scores=scores,
         pack=read_pack_card(data, source_lang),
         commands=[*unique(record["command"] for record in costs), command],
@@ -73,7 +53,3 @@ def card_of_checkpoint(
         commit=commit(),
         versions=versions(PACKAGES),
     )
-
-
-def _pairs(data: str | Path, subset: str, source_lang: str, target_lang: str) -> int:
-    return len(ParallelCorpus.load(data, subset, source_lang, target_lang, (10**9, 10**9)).usable)

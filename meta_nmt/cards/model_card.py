@@ -14,7 +14,9 @@ import yaml
 from data_prep.base.files import write_text
 
 FILE_NAME = "MODEL_CARD.md"
-SHOWN_SAMPLES = 10
+SHOWN_SAMPLES = 5
+# whose versions stand behind a model and its scores
+PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "ctranslate2", "sacrebleu", "sentencepiece", "numpy")
 
 
 @dataclass(frozen=True)

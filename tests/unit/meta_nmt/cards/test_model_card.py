@@ -2,7 +2,7 @@
 
 import yaml
 
-from meta_nmt.translation.model_card import ModelFacts, model_card, write_model_card
+from meta_nmt.cards.model_card import ModelFacts, model_card, write_model_card
 
 FACTS = ModelFacts(
     source_lang="qu",

@@ -1,0 +1,39 @@
+"""What a data folder tells about the text that a model was adapted on, for its card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.base.data_folder import DataFolder
+from data_prep.base.errors import InputError
+from data_prep.base.text_files import read_lines
+
+
+@dataclass(frozen=True)
+class TextSize:
+    """The size of a split. pairs: of sentences; words: of the target side."""
+
+    pairs: int
+    words: int
+
+
+def text_size(data: str | Path, subset: str, pair: tuple[str, str]) -> TextSize | None:
+    """The size of a split's text; None where the text is not there."""
+    path = DataFolder(data, pair[1]).text(pair[0]).sides(subset)[1]
+    try:
+        lines = read_lines(path)
+    except InputError:
+        return None
+    return TextSize(len(lines), sum(len(line.split()) for line in lines))
+
+
+def read_pack_card(data: str | Path, lang: str) -> dict[str, Any]:
+    """The card of a language pack; {} where it has none."""
+    try:
+        card = json.loads(DataFolder(data).pack(lang).card.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}

@@ -1,0 +1,83 @@
+"""The flags of meta-nmt-adapt from raw text. They are known without torch and fairseq; the flags of fine-tuning, which
+may stand among them, are not."""
+
+from __future__ import annotations
+
+from argparse import HelpFormatter, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
+from data_prep.base.languages import check_language
+from meta_nmt.cli import command
+from meta_nmt.translation.export_formats import QUANTIZATIONS
+
+PROG = "meta-nmt-adapt"
+HELP = """\
+meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a translator folder out.
+Any flag of fine-tuning is understood too: meta-nmt-adapt --help lists them."""
+STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
+FEWEST_FOR_TEST = 300  # pairs
+
+
+def asked_for(argv: Sequence[str]) -> bool:
+    """Whether these flags are of this form of the command."""
+    return any(item.split("=")[0] in ("--pairs", "--out") for item in argv)
+
+
+def own_parser() -> OneLineParser:
+    """The flags of this form; what it does not know are flags of fine-tuning."""
+    parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False, formatter_class=HelpFormatter)
+    parser.add_argument("--pairs", type=Path, metavar="FILE", help="sentence pairs: X, tab, English; may end in .gz")
+    parser.add_argument(
+        "--checkpoint", required=True, type=Path, metavar="CKPT", help="meta-trained or joint checkpoint"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the translator folder to make")
+    parser.add_argument("--source-lang", metavar="XX", help="code of the language X (default: from XX-en.tsv)")
+    parser.add_argument(
+        "--mono", type=Path, nargs="+", default=[], metavar="FILE", help="monolingual text of X, a sentence a line"
+    )
+    parser.add_argument("--dictionary", type=Path, metavar="FILE", help="word list: X, tab or space, English")
+    parser.add_argument("--dev", type=Path, metavar="FILE", help="dev pairs (default: a tenth of the pairs)")
+    parser.add_argument(
+        "--test", type=Path, metavar="FILE",
+        help=f"test pairs for the card (default: a tenth of the pairs, where there are at least {FEWEST_FOR_TEST})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR",
+        help="data folder that the checkpoint was trained on (default: the checkpoint's folder, or what it names)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strategy", default="auto", choices=["auto", *STRATEGIES],
+        help="what is adapted; auto tries them all and keeps the best by dev BLEU (default: auto)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="of the split and of fine-tuning (default: 1)")
+    parser.add_argument(
+        "--quantization", default="int8", choices=QUANTIZATIONS, metavar="TYPE",
+        help=f"of CTranslate2's weights: {', '.join(QUANTIZATIONS)} (default: int8)",
+    )  # fmt: skip
+    return parser
+
+
+def parse_args(argv: Sequence[str]) -> Namespace:
+    """Our flags, and the flags of fine-tuning as ``training``; SystemExit(2) with one line on bad usage, SystemExit(0)
+    after the help page."""
+    parser = own_parser()
+    if command.wants_help(argv):
+        print(f"{HELP}\n\n{parser.format_help()}")
+        raise SystemExit(0)
+    args, rest = parser.parse_known_args(argv)
+    args.training = rest
+    if args.pairs is None:
+        parser.error("`--pairs FILE` must be given with `--out`")
+    if args.source_lang is None:
+        args.source_lang = args.pairs.name.split(".")[0].partition("-")[0]
+    try:
+        check_language(args.source_lang)
+    except InputError as error:
+        parser.error(f"`--source-lang XX` must be given, as {args.pairs.name} does not begin with a code: {error}")
+    for flag in ("--save-dir", "--train-subset", "--target-lang", "--finetune-from-model", "--learned-rule"):
+        if any(item == flag or item.startswith(f"{flag}=") for item in args.training):
+            parser.error(f"`{flag}` must not be given with `--pairs`")
+    return args

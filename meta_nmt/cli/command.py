@@ -1,0 +1,70 @@
+"""What every command of ours does around its body: logging set up, errors as one line, the exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+
+from data_prep.base.command_line import one_line
+from data_prep.base.errors import InputError
+from meta_nmt.runs.endings import explain
+
+CHECKPOINT = re.compile(r"Cannot load model parameters from checkpoint (.*); please")  # the trainer's words
+
+
+class _Brief(logging.Filter):
+    """Lets through what is a message: fairseq logs whole configurations and models as objects, and tracebacks
+    of what it then raises."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return isinstance(record.msg, str) and not record.msg.startswith("Traceback")
+
+
+def configure_logging(default_level: str = "INFO") -> None:
+    """Progress on standard error, without fairseq's dump of every option (LOGLEVEL=DEBUG shows it all)."""
+    logging.basicConfig(
+        format="%(asctime)s | %(levelname)s | %(name)s | %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+        level=os.environ.get("LOGLEVEL", default_level).upper(),
+        stream=sys.stderr,
+        force=True,
+    )
+    if logging.getLogger().level > logging.DEBUG:
+        for name in ("fairseq_cli.train", "fairseq_cli.generate", "fairseq.checkpoint_utils"):
+            logging.getLogger(name).addFilter(_Brief())
+        for name in ("tasks.fairseq_task", "data.data_utils", "data.iterators", "trainer"):
+            logging.getLogger(f"fairseq.{name}").setLevel(logging.WARNING)
+
+
+def command_line(prog: str, argv: Sequence[str]) -> str:
+    """The command as one would type it."""
+    return shlex.join([prog, *argv])
+
+
+def wants_help(argv: Sequence[str]) -> bool:
+    """Whether the flags ask for the help page."""
+    return bool({"-h", "--help"} & set(argv))
+
+
+def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | None, log_level: str = "INFO") -> int:
+    """The exit status of ``body(argv)``; an InputError anywhere in the chain of causes is one line and status 2, and so
+    is what ends a run from outside."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    configure_logging(log_level)
+    try:
+        return body(arguments)
+    except Exception as error:
+        cause: BaseException | None = error  # fairseq wraps what goes wrong in loading a checkpoint
+        while cause is not None and not isinstance(cause, (InputError, OSError)):
+            cause = cause.__cause__ or cause.__context__
+        reason = explain(cause or error) or (error.__context__ and explain(error.__context__))
+        if cause is not error and (loaded := CHECKPOINT.match(str(error))):
+            reason = f"{loaded[1]}: {reason}"
+        if reason is None:
+            raise
+        print(one_line(prog, reason), file=sys.stderr)
+        return 2

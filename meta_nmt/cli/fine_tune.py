@@ -1,0 +1,94 @@
+"""Fine-tuning on a prepared data folder: the flags of meta-nmt-adapt there, its defaults, and the run itself."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from data_prep.base.command_line import OneLineParser
+from meta_nmt.cli import command
+from meta_nmt.cli import fairseq_front as front
+from meta_nmt.cli.adapt_raw_flags import PROG
+from meta_nmt.meta_learners import GROUPS
+from meta_nmt.models.ulr_transformer import ULRTransformer
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.tasks.ulr_translation_config import check_workers
+
+DEFAULTS = [
+    *["--task", "ulr_translation", "--target-lang", "en"],
+    *["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
+    *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
+    # on average a rate that falls to zero ends better, and more alike from sample to sample, than the best checkpoint
+    # of a constant one (docs/results/lab-book.md, entry 9)
+    *["--lr-scheduler", "polynomial_decay", "--lr", "1e-3", "--warmup-updates", "0"],
+    *["--max-tokens", "1000", "--max-update", "240", "--save-interval-updates", "60"],
+    *["--validate-interval", "1000000", "--save-interval", "1000000"],  # by updates: an epoch is a handful of them
+    *["--keep-interval-updates", "2", "--no-epoch-checkpoints"],
+    *["--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
+]
+SCRATCH_DEFAULTS = [
+    *["--arch", "ulr_transformer_small", "--lr-scheduler", "fixed", "--lr", "5e-4", "--max-tokens", "2000"],
+    *["--max-update", "2000", "--save-interval-updates", "100", "--patience", "5"],
+]
+# what chooses and sets the optimiser, and what adapts: with --learned-rule the checkpoint's meta-learner does
+LEFT_TO_THE_RULE = (
+    *["--strategy", "--adapt-params", "--optimizer", "--adam-betas", "--adam-eps", "--momentum", "--weight-decay"],
+    *["--lr", "--lr-scheduler", "--warmup-updates"],
+)
+
+
+def own_parser() -> ArgumentParser:
+    parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
+    parser.add_argument("--checkpoint", help="the meta-trained or joint checkpoint to start from")
+    parser.add_argument("--from-scratch", action="store_true", help="start from random parameters and train them all")
+    parser.add_argument("--strategy", help=f"what adapts: {', '.join(GROUPS)}, or a regular expression for whole names")
+    return parser
+
+
+def parse_args(argv: Sequence[str]) -> Namespace:
+    """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
+    parser = own_parser()
+    own, rest = parser.parse_known_args(argv)
+    if own.from_scratch == (own.checkpoint is not None):
+        parser.error("give either `--checkpoint FILE` or `--from-scratch`, and not both")
+    if own.from_scratch and own.strategy is not None:
+        parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
+    given = [flag for flag in LEFT_TO_THE_RULE if any(a == flag or a.startswith(f"{flag}=") for a in argv)]
+    if "--learned-rule" in rest and (given or own.from_scratch):
+        parser.error(
+            f"`{given[0] if given else '--from-scratch'}` must not be given with `--learned-rule`: the checkpoint's "
+            "meta-learner says what adapts, and by which steps"
+        )
+    defaults = [*DEFAULTS, "--adapt-params", "scratch" if own.from_scratch else own.strategy or "emb_enc"]
+    if own.from_scratch:
+        defaults += SCRATCH_DEFAULTS
+    elif own.checkpoint is not None:
+        defaults += ["--arch", "ulr_transformer", "--finetune-from-model", own.checkpoint]
+    if "--learned-rule" in rest:
+        # it learnt its steps from whole gradients, and every worker would take other ones
+        defaults += ["--clip-norm", "0", "--distributed-world-size", "1"]
+    args = front.training_arguments(PROG, defaults, rest)
+    args.own = own
+    return args
+
+
+def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[str]) -> None:
+    """Sets the model's arguments in ``args`` to the checkpoint's, but for those given on the command line."""
+    saved = read_checkpoint(checkpoint)["cfg"]["model"]
+    model_parser = ArgumentParser(argument_default=SUPPRESS, add_help=False)
+    ULRTransformer.add_args(model_parser)
+    given = set(vars(model_parser.parse_known_args(argv)[0]))
+    for name in (action.dest for action in model_parser._actions):
+        if name not in given and hasattr(saved, name):
+            setattr(args, name, getattr(saved, name))
+
+
+def run(args: Namespace, argv: Sequence[str]) -> None:
+    """Fine-tunes to the end, from the start or from where an earlier run was killed. ``argv``: what ``args`` were
+    parsed from."""
+    check_workers(args)
+    front.prepare(args)
+    own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
+    if own.checkpoint is not None:
+        take_model_from_checkpoint(args, own.checkpoint, argv)
+    front.train(args, "adapt", command.command_line(PROG, argv), own.checkpoint)

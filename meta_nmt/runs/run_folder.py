@@ -1,0 +1,64 @@
+"""The layout of a run's folder: where every file lies that a training leaves in its ``--save-dir``.
+
+    RUN/checkpoint_last.pt   what a rerun goes on from
+    RUN/checkpoint_best.pt   the best in validation
+    RUN/checkpoint*.pt       both of them, and others that fairseq keeps
+    RUN/cost.jsonl           what it cost, a line a process (cost.py)
+    RUN/train_log.jsonl      its numbers, a line a validation or a stretch of training (training_log.py)
+    RUN/log.txt              what fairseq said in it; of meta-nmt-adapt from raw text
+    RUN/finished             a mark that it came to its end; of meta-nmt-adapt from raw text
+
+A model card that lies beside a checkpoint has its name from meta_nmt/cards/model_card.py. No other file of meta_nmt
+spells one of these names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"  # fairseq's own names
+
+
+class RunFolder:
+    """A run's folder by its path; nothing is read or written."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint that a rerun goes on from."""
+        return self.path / LAST
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that was the best in validation."""
+        return self.path / BEST
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """Every checkpoint that is there."""
+        return list(self.path.glob("checkpoint*.pt"))
+
+    @property
+    def costs(self) -> Path:
+        """The run's cost records."""
+        return self.path / "cost.jsonl"
+
+    @property
+    def training_log(self) -> Path:
+        """The run's numbers."""
+        return self.path / "train_log.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What fairseq said."""
+        return self.path / "log.txt"
+
+    @property
+    def finished(self) -> Path:
+        """The mark of a run that came to its end."""
+        return self.path / "finished"

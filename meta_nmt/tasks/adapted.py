@@ -1,0 +1,32 @@
+"""Adapted checkpoints, loaded to translate with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fairseq import checkpoint_utils
+
+from data_prep.base.errors import InputError
+from meta_nmt.models import ulr_transformer  # noqa: F401  fairseq must know the architecture
+from meta_nmt.modules.ulr_embedding import ULREmbedding
+from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.tasks.ulr_translation import ULRTranslationTask
+from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
+
+
+def load_adapted(
+    data: str | Path, paths: Sequence[str | Path], source_lang: str, target_lang: str
+) -> tuple[ULRTranslationTask, list[Any]]:
+    """The task and the models (several: an ensemble) of adapted checkpoints, their language in place; InputError."""
+    for path in paths:
+        read_checkpoint(path)  # a clear error for a damaged one
+    config = ULRTranslationConfig(
+        data=str(data), source_lang=source_lang, target_lang=target_lang, adapt_params="scratch"
+    )
+    task = ULRTranslationTask.setup_task(config)
+    models, _ = checkpoint_utils.load_model_ensemble([str(path) for path in paths], task=task)
+    if not all(isinstance(getattr(model.encoder, "embed_tokens", None), ULREmbedding) for model in models):
+        raise InputError(f"{', '.join(map(str, paths))}: must be ulr_transformer checkpoints")
+    return task, [model.eval() for model in models]

@@ -1,0 +1,60 @@
+"""Settings of the task for one language pair, and what they refuse."""
+
+# no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from omegaconf import II
+
+from data_prep.base.errors import InputError
+from meta_nmt.meta_learners import select_parameters
+from meta_nmt.tasks.config import TranslationDataConfig
+
+
+@dataclass
+class ULRTranslationConfig(TranslationDataConfig):
+    source_lang: str = field(
+        default="", metadata={"help": "code of the language translated from", "argparse_alias": "-s"}
+    )
+    adapt_params: str = field(
+        default="emb_enc",
+        metadata={
+            "help": "what is trained: emb (residual embeddings and the query transform), emb_enc (and the encoder), "
+            "all (and the decoder), small (residual embeddings, query transform, LayerNorm and biases), none of them "
+            "with the universal values; scratch (everything); or a regular expression for whole parameter names"
+        },
+    )
+    prior_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight beta of the Gaussian prior beta * ||theta - theta0||^2 around --finetune-from-model, "
+            "added to the loss per token; 0 for none"
+        },
+    )
+    learned_rule: bool = field(
+        default=False,
+        metadata={
+            "help": "fine-tune with the update rule that the meta-learner of --finetune-from-model learnt (meta_sgd, "
+            "lstm, lslr), on the parameters that it learnt it for, instead of --optimizer and its schedule; on one "
+            "worker"
+        },
+    )
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")  # noqa: UP045  fairseq reads it
+    distributed_world_size: int = II("distributed_training.distributed_world_size")
+    max_update: int = II("optimization.max_update")
+
+
+def check_workers(cfg: Any) -> None:
+    """InputError where a learned rule would see another loss, and so take other steps, in each worker."""
+    if cfg.learned_rule and cfg.distributed_world_size > 1:
+        raise InputError(f"`--learned-rule` needs `--distributed-world-size 1`, but it is {cfg.distributed_world_size}")
+
+
+def trainable_names(names: list[str], group: str) -> list[str]:
+    """Names that fine-tuning trains; "scratch" is everything, the universal values included."""
+    if group == "scratch":
+        return names
+    try:
+        return select_parameters(names, group)
+    except ValueError as error:
+        raise InputError(f"`--adapt-params` {error}") from None

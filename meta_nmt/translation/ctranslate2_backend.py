@@ -1,0 +1,74 @@
+"""A translator's model in CTranslate2, which needs neither torch nor fairseq."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+
+from data_prep.base.errors import InputError
+from data_prep.base.workers import cores
+from meta_nmt.translation.backend import Batch, Scored, longest_hypothesis
+
+END = "</s>"
+
+
+class CTranslate2Backend:
+    """CTranslate2: several batches at a time, one thread each.
+
+    Args:
+        model: a ``ctranslate2.Translator``.
+        beam: beam width, in hypotheses.
+    """
+
+    batch_sentences = 32  # no slower than more, and there is one for every thread sooner
+
+    def __init__(self, model: Any, beam: int) -> None:
+        self.model, self.beam = model, beam
+
+    @classmethod
+    def load(cls, folder: Path, beam: int, threads: int | None = None) -> CTranslate2Backend:
+        """A CTranslate2 model's folder, on the GPU where there is one; InputError where it is none."""
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        try:
+            model = ctranslate2.Translator(
+                str(folder), device=device, inter_threads=threads or default_threads(), intra_threads=1,
+                max_queued_batches=-1,
+            )  # fmt: skip
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{folder}: must be a CTranslate2 model: {error}") from None
+        return cls(model, beam)
+
+    def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
+        pending = [
+            self.model.translate_batch(
+                [list(pieces) for pieces in batch], beam_size=self.beam, num_hypotheses=self.beam, return_scores=True,
+                return_end_token=True, max_decoding_length=longest_hypothesis(batch) + 1, max_input_length=0,
+                asynchronous=True,
+            )
+            for batch in batches
+        ]  # fmt: skip
+        for results in pending:
+            yield [self._best(result.result(), nbest) for result in results]
+
+    @staticmethod
+    def _best(result: Any, nbest: int) -> list[Scored]:
+        """Hypotheses that ended by themselves before those that were cut off at the greatest length: CTranslate2 does
+        not count the end symbol against these, as fairseq does."""
+        ended: list[Scored] = []
+        cut: list[Scored] = []
+        for pieces, score in zip(result.hypotheses, result.scores, strict=True):
+            if pieces[-1:] == [END]:
+                ended.append(Scored(pieces[:-1], score))
+            else:
+                cut.append(Scored(pieces[:-1], score))  # one piece more than was allowed
+        return (ended + cut)[:nbest]
+
+
+def default_threads() -> int:
+    """OMP_NUM_THREADS, or else the processor's cores."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) > 0 else cores()

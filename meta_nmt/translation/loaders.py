@@ -1,0 +1,91 @@
+"""Translators, loaded: from a translator folder, in five lines,
+
+    from meta_nmt import Translator
+
+    translator = Translator("models/qu-en")
+    for line in translator.translate(["Wasiyman rini.", "Paqarin hamuy."]):
+        print(line)
+
+or from adapted checkpoints and the data folder that they were adapted on. (`meta_nmt.Translator` is `load_folder`.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from data_prep.base.data_folder import DataFolder
+from data_prep.base.errors import InputError
+from data_prep.packs import subwords
+from meta_nmt.translation.backend import Backend
+from meta_nmt.translation.translator import BEAM, MAX_PIECES, Translator, check_limits
+from meta_nmt.translation.translator_folder import TranslatorFolder
+
+
+def load_folder(
+    folder: str | Path,
+    *,
+    backend: Literal["auto", "torch", "ctranslate2"] = "auto",
+    beam: int = BEAM,
+    max_pieces: int = MAX_PIECES,
+    threads: int | None = None,
+) -> Translator:
+    """The translator of a translator folder.
+
+    Args:
+        folder: made by meta-nmt-adapt or meta-nmt-export.
+        backend: "torch", "ctranslate2", or "auto": CTranslate2 where the folder has it. Without "torch", torch and
+            fairseq are not loaded.
+        beam: beam width, in hypotheses.
+        max_pieces: longer lines are cut to so many pieces, with a warning.
+        threads: of CTranslate2; by default OMP_NUM_THREADS, or else all cores. (torch has its own setting.)
+
+    Raises:
+        InputError: the folder is no translator, or is damaged.
+    """
+    check_limits(beam, max_pieces)
+    place = TranslatorFolder(Path(folder))
+    record = place.read_record()
+    languages = record["source_lang"], record["target_lang"]
+    return Translator(
+        _load_backend(place, backend, languages, beam, threads), subwords.load(place.source_pieces),
+        subwords.load(place.target_pieces), *languages, beam, max_pieces, place.read_neighbours(),
+    )  # fmt: skip
+
+
+def _load_backend(
+    folder: TranslatorFolder, wanted: str, languages: tuple[str, str], beam: int, threads: int | None
+) -> Backend:
+    """What the folder has of the backend wanted; of "auto", the faster one that is there."""
+    places = {"ctranslate2": folder.ctranslate2_model, "torch": folder.torch_model}
+    there = [name for name, place in places.items() if place.exists()]
+    if not there or wanted not in ("auto", *there):
+        needed = "a model" if wanted == "auto" else f"a model for {wanted} ({places[wanted].name})"
+        raise InputError(f"{folder}: must have {needed}, but has {', '.join(there) or 'none'}")
+    if (there[0] if wanted == "auto" else wanted) == "ctranslate2":
+        from meta_nmt.translation.ctranslate2_backend import CTranslate2Backend  # some of its versions load torch
+
+        return CTranslate2Backend.load(folder.ctranslate2_model, beam, threads)
+    from meta_nmt.translation.torch_backend import TorchBackend  # torch and fairseq: not where CTranslate2 will do
+
+    return TorchBackend.load(folder, *languages, beam)
+
+
+def load_checkpoints(
+    data: str | Path,
+    paths: Sequence[str | Path],
+    source_lang: str,
+    target_lang: str = "en",
+    *,
+    beam: int = BEAM,
+    max_pieces: int = MAX_PIECES,
+) -> Translator:
+    """The translator of adapted checkpoints (several are an ensemble), with the data folder that they were adapted on;
+    InputError where that or one of them cannot be read."""
+    from meta_nmt.translation.torch_backend import TorchBackend  # torch and fairseq: not where CTranslate2 will do
+
+    check_limits(beam, max_pieces)
+    backend = TorchBackend.load_checkpoints(data, paths, source_lang, target_lang, beam)
+    encoder, decoder = (subwords.load(DataFolder(data).pack(lang).model) for lang in (source_lang, target_lang))
+    return Translator(backend, encoder, decoder, source_lang, target_lang, beam, max_pieces)

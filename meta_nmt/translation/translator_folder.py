@@ -1,0 +1,99 @@
+"""The layout of a translator folder, which meta-nmt-adapt and meta-nmt-export write and which is enough to translate:
+
+    translator.json             languages, what it was made from
+    source.spm, target.spm      SentencePiece models
+    dict.<xx>.txt, dict.en.txt  fairseq dictionaries
+    model.pt                    fairseq `transformer` checkpoint (for torch and for plain fairseq), and/or
+    ctranslate2/                CTranslate2 model
+    neighbours.json             the universal tokens that each source piece is made of
+    MODEL_CARD.md               what it is, and how good
+
+No other file of meta_nmt spells one of these names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
+from meta_nmt.cards import model_card
+
+FORMAT = 1
+Neighbours = dict[str, list[tuple[str, float]]]
+
+
+@dataclass(frozen=True)
+class TranslatorFolder:
+    """A translator folder by its path; nothing is read but what is asked for, and nothing is written."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def record(self) -> Path:
+        """Languages, and what it was made from; a folder that has it is whole."""
+        return self.path / "translator.json"
+
+    @property
+    def source_pieces(self) -> Path:
+        """The SentencePiece model that cuts the source language."""
+        return self.path / "source.spm"
+
+    @property
+    def target_pieces(self) -> Path:
+        """The SentencePiece model that the target language was cut by."""
+        return self.path / "target.spm"
+
+    def dictionary(self, lang: str) -> Path:
+        """`piece count` lines of a language, by the name that plain fairseq looks for."""
+        return self.path / f"dict.{lang}.txt"
+
+    @property
+    def torch_model(self) -> Path:
+        """A checkpoint of fairseq's `transformer`."""
+        return self.path / "model.pt"
+
+    @property
+    def ctranslate2_model(self) -> Path:
+        """The folder of the CTranslate2 model."""
+        return self.path / "ctranslate2"
+
+    @property
+    def neighbours(self) -> Path:
+        """Source piece -> its nearest universal tokens with their weights."""
+        return self.path / "neighbours.json"
+
+    @property
+    def card(self) -> Path:
+        """The model card."""
+        return self.path / model_card.FILE_NAME
+
+    def read_record(self) -> dict[str, Any]:
+        """The content of translator.json; InputError where the folder is no translator, or one of another format."""
+        if not self.record.is_file():
+            raise InputError(
+                f"{self.path}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but has no "
+                f"{self.record.name}"
+            )
+        content = read_json(self.record)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise InputError(f"{self.record}: must be of format {FORMAT}")
+        for name in ("source_lang", "target_lang"):
+            if not isinstance(content.get(name), str) or "/" in content[name]:
+                raise InputError(f"{self.record}: {name!r} must be a language code, but is {content.get(name)!r}")
+        return content
+
+    def read_neighbours(self) -> Neighbours:
+        """The content of neighbours.json; {} where the folder does not have it."""
+        if not self.neighbours.is_file():
+            return {}
+        try:
+            content = read_json(self.neighbours)
+            return {piece: [(str(name), float(weight)) for name, weight in near] for piece, near in content.items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InputError(f"{self.neighbours}: must give [token, weight] pairs for each piece: {error}") from None
