@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shlex
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, one_line, run_command, writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
@@ -24,7 +26,7 @@ from data_prep.base.files import read_json, sha256
 from data_prep.base.versions import commit, versions
 from meta_nmt.cards.model_card import PACKAGES, write_model_card
 from meta_nmt.cards.result_facts import facts_of_result
-from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan
+from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan, with_user_dir
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
 from meta_nmt.ledger import FILE_NAME, Ledger
@@ -43,6 +45,9 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="jobs at a time, one thread each (default: 2)")
     parser.add_argument(
         "--cluster", choices=CLUSTERS, default="local", help="where jobs run: processes here, or Slurm (default: local)"
+    )
+    parser.add_argument(
+        "--user-dir", metavar="PATH", help="a Python file or package that registers learners or architectures"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run nothing")
     args = parser.parse_args(argv)
@@ -117,12 +122,16 @@ def report(results: Path, title: str, out: Path) -> Path:
 
 def body(argv: Sequence[str] | None) -> int:
     args = parse_args(argv)
+    if args.user_dir is not None:
+        extensions.load(args.user_dir)
     try:
         experiment = read_experiment(args.experiment, args.data)
     except ExperimentError as error:
         print(*(one_line(PROG, problem) for problem in error.problems), sep="\n", file=sys.stderr)
         return 2
     steps, values = plan(experiment), {"out": str(args.out), "data": experiment.data}
+    if args.user_dir is not None:
+        steps, values = with_user_dir(steps), values | {"user-dir": os.path.abspath(args.user_dir)}
     if args.dry_run:
         print_plan(steps, values)
         return 0
@@ -137,9 +146,12 @@ def body(argv: Sequence[str] | None) -> int:
 
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", args.cluster, experiment.executor)
-        marks = fingerprints(steps, sha256(DataFolder(data).record), added_languages(data, experiment.targets))
+        made_from = sha256(DataFolder(data).record)
+        if args.user_dir is not None:
+            made_from += extensions.code_hash(args.user_dir)
+        marks = fingerprints(steps, made_from, added_languages(data, experiment.targets))
         record(results, experiment, steps, marks)
-        sweep = Sweep(steps, out, results, executor, experiment.data, marks, args.jobs, add_card)
+        sweep = Sweep(steps, out, results, executor, values, marks, args.jobs, add_card)
         complete = sweep.run()
         tokens = ", ".join(f"{run} {count:,}" for run, count in trained_tokens(out, steps).items())
         print(f"training tokens: {tokens or 'none'}", file=sys.stderr)

@@ -19,7 +19,8 @@ from meta_nmt.evaluation.experiment import JOINT, LEARNED, SCRATCH, TRANSFER, Ex
 from meta_nmt.runs.run_folder import RunFolder
 
 Command = tuple[str, ...]
-PLACE = re.compile(r"@([^@\s]+)@")  # filled when a job starts; @out@ is the evaluation's folder, @data@ the data folder
+# filled when a job starts; @out@ is the evaluation's folder, @data@ the data folder, @user-dir@ the user's own Python
+PLACE = re.compile(r"@([^@\s]+)@")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,16 @@ def plan(e: Experiment) -> list[Step]:
 def best(run: str) -> str:
     """The best checkpoint of a run below the evaluation's folder, as commands name it."""
     return str(RunFolder(f"@out@/{run}").best)
+
+
+def with_user_dir(steps: Sequence[Step]) -> list[Step]:
+    """The steps with ``--user-dir`` in each of their commands."""
+    return [
+        replace(step, commands=tuple((*command, "--user-dir", "@user-dir@") for command in step.commands))
+        if isinstance(step, Job)
+        else step
+        for step in steps
+    ]
 
 
 def _shares_base(e: Experiment) -> bool:

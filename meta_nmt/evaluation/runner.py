@@ -60,7 +60,7 @@ class Sweep:
         out: the evaluation's folder.
         results: its results file, open.
         executor: where jobs are submitted.
-        data: the data folder, as commands name it.
+        values: what fills the places of commands from the start, such as the data folder.
         marks: the fingerprint of each step.
         limit: jobs at a time.
         on_finished: is called before a job counts as finished; InputError from it makes it a failed one.
@@ -72,14 +72,14 @@ class Sweep:
         out: Path,
         results: Ledger,
         executor: Any,
-        data: str,
+        values: Mapping[str, str],
         marks: Mapping[str, str],
         limit: int,
         on_finished: OnFinished = lambda job, model: None,
     ) -> None:
         self.steps, self.out, self.results, self.executor = steps, out, results, executor
         self.limit, self.on_finished, self.marks = limit, on_finished, marks
-        self.values = {"out": str(out), "data": data}
+        self.values = {"out": str(out), **values}
         self.state: dict[str, str] = {}
         self.blame: dict[str, str] = {}  # of a failed step: the job that failed first
         self.running: dict[str, Running] = {}

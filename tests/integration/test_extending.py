@@ -10,7 +10,7 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 FILE = re.compile(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"(?:python|meta-nmt-\S+|fairseq-train|mkdir|cp|paste) ")
+COMMAND = re.compile(r"(?:PYTHONPATH=\$CLONE )?(?:python|meta-nmt-\S+|fairseq-train|mkdir|cp|paste) ")
 SECTIONS = dict(section.split("\n", 1) for section in PAGE.read_text("utf-8").split("\n## ")[1:])
 
 
@@ -24,7 +24,8 @@ def commands(section: str) -> list[str]:
 
 def run(section: str, folder: Path) -> str:
     """What the commands of a section print."""
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "CLONE": str(PAGE.parents[1])}
     printed = ""
     for command in commands(section):
         done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)

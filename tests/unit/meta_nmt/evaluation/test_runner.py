@@ -23,7 +23,9 @@ CELLS = 12
 def sweep(out: Path, steps: list[Step], finished: Callable[[Job, str | None], None] = lambda job, model: None) -> bool:
     with Ledger(out / FILE_NAME) as results:
         executor = make_executor(out / "submitit", "local", {})
-        return Sweep(steps, out, results, executor, "data", fingerprints(steps, "hash", {}), 6, finished).run()
+        return Sweep(
+            steps, out, results, executor, {"data": "data"}, fingerprints(steps, "hash", {}), 6, finished
+        ).run()
 
 
 def timeless(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
