@@ -1,5 +1,5 @@
-"""Imports go one way: cli -> {evaluation, serving} -> {cards, translation} -> report -> tasks -> {meta_learners, data,
-models, runs}."""
+"""Imports go one way: cli -> {evaluation, serving, cards} -> {translation, report} -> tasks -> {meta_learners, data,
+models, runs}; and never in a circle."""
 
 import ast
 import sys
