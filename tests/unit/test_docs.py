@@ -188,6 +188,12 @@ def test_what_a_page_quotes_is_there(path: Path) -> None:
     assert not wrong, "\n".join([str(path.relative_to(REPO)), *wrong])
 
 
+@pytest.mark.parametrize("path", [REPO / "README.md", REPO / "CHANGELOG.md", *sorted((REPO / "docs").glob("*.md"))])
+def test_lines_are_wrapped(path: Path) -> None:
+    lines = [line for line in path.read_text("utf-8").split("\n") if not line.startswith("|")]  # a row is one line
+    assert not [line for line in lines if len(line) > 120], f"{path.name} has lines of more than 120 characters"
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of a few files."""
