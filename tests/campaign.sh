@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The long campaign of faults (docs/reliability.md): kills, faults in a step, workers, malformed input, full disks, the
-# whole chain twice. Prints one table; takes about 20 minutes on two cores. Arguments go to `python -m campaign`.
+# The long campaign of faults: kills, faults in a step, workers, malformed input, full disks, the whole chain twice.
+# It prints one table. docs/reliability.md shows one, and says how long it takes. Arguments go to `python -m campaign`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=recipes/common.sh

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 import torch
+from arguments import arguments
 from fairseq.data import Dictionary, indexed_dataset
 
 WORDS = [f"w{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(60)]
@@ -91,17 +92,21 @@ def _sentencepiece(path: Path, words: list[str]) -> None:
     )
 
 
-TINY = ["--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1"]
-TINY += ["--encoder-embed-dim", "64", "--decoder-embed-dim", "64"]
+TINY = arguments(
+    "--arch ulr_transformer_tiny --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 64 --decoder-embed-dim 64"
+)
 
 
 def make_meta(data: Path, save: Path) -> Path:
     """A checkpoint jointly trained for a few updates on aa and bb: it knows little."""
     from meta_nmt.cli import train
 
-    argv = [str(data), "--save-dir", str(save), "--source-langs", "aa,bb", "--valid-langs", "cc", *TINY, "--lr", "3e-3"]
-    argv += ["--meta-learner", "joint", "--support-tokens", "300", "--query-tokens", "300", "--max-update", "20"]
-    assert train.main([*argv, "--warmup-updates", "5", "--num-workers", "0"]) == 0
+    argv = arguments(
+        "{} --save-dir {} --source-langs aa,bb --valid-langs cc --meta-learner joint --support-tokens 300 "
+        "--query-tokens 300 --max-update 20 --lr 3e-3 --warmup-updates 5 --num-workers 0",
+        *(data, save),
+    )
+    assert train.main([*argv, *TINY]) == 0
     return save / "checkpoint_best.pt"
 
 
@@ -109,8 +114,11 @@ def make_adapted(data: Path, meta: Path, save: Path, updates: int = 60, seed: in
     """That checkpoint adapted to dd, all of it: its translations differ from line to line."""
     from meta_nmt.cli import adapt
 
-    argv = [str(data), "--checkpoint", str(meta), "--source-lang", "dd", "--train-subset", "train", "--strategy", "all"]
-    argv += ["--save-dir", str(save), "--max-update", str(updates), "--lr-scheduler", "fixed", "--lr", "3e-3"]
-    argv += ["--max-tokens", "2000", "--num-workers", "0"]  # enough for its translations to come to an end
-    assert adapt.main([*argv, "--seed", str(seed), "--save-interval-updates", "30"]) == 0
+    argv = arguments(
+        "{} --checkpoint {} --source-lang dd --train-subset train --strategy all --save-dir {} --max-update {} "
+        "--seed {} --lr-scheduler fixed --lr 3e-3 --save-interval-updates 30 --num-workers 0 "
+        "--max-tokens 2000",  # enough for its translations to come to an end
+        *(data, meta, save, updates, seed),
+    )
+    assert adapt.main(argv) == 0
     return save / "checkpoint_best.pt"

@@ -1,6 +1,7 @@
 """The task on a data folder, with a tiny model in float64 and without dropout: for tests of its meta-step."""
 
 import torch
+from arguments import arguments
 from fairseq import tasks
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
@@ -11,21 +12,15 @@ INNER_LR = 0.1
 
 def build(data, *flags):
     """Task, model in float64 without dropout, criterion."""
-    argv = [str(data), "--source-langs", "aa,bb", "--valid-langs", "cc", "--arch", "ulr_transformer_tiny"]
-    argv += ["--encoder-embed-dim", "16", "--decoder-embed-dim", "16", "--encoder-attention-heads", "2"]
-    argv += [
-        "--decoder-attention-heads",
-        "2",
-        "--encoder-layers",
-        "1",
-        "--decoder-layers",
-        "1",
-        "--dropout",
-        "0",
-    ]
-    argv += ["--support-tokens", "60", "--query-tokens", "60", *flags]
+    argv = arguments(
+        "{} --source-langs aa,bb --valid-langs cc --support-tokens 60 --query-tokens 60 --dropout 0 "
+        "--arch ulr_transformer_tiny --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 "
+        "--decoder-embed-dim 16 --encoder-attention-heads 2 --decoder-attention-heads 2",
+        data,
+    )
+    argv += flags
     if "joint" not in flags:
-        argv += ["--inner-lr", str(INNER_LR)]
+        argv += arguments("--inner-lr {}", INNER_LR)
     cfg = convert_namespace_to_omegaconf(parse_args(argv))
     torch.manual_seed(0)
     task = tasks.setup_task(cfg.task)

@@ -32,7 +32,7 @@ def parts(args: argparse.Namespace, work: Path) -> dict[str, Callable[[], list[R
         return runs.train_flags(data, folder)
 
     def learned(folder: Path) -> list[str]:
-        return runs.train_flags(data, folder, "--meta-learner", "meta_sgd", "--num-workers", "1")
+        return runs.train_flags(data, folder, "--meta-learner meta_sgd --num-workers 1")
 
     def adapting(folder: Path) -> list[str]:
         return runs.adapt_flags(data, best, folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from arguments import arguments
 
 from campaign.bad_input import HANDLED, PROOF, Case, Materials, replace
 from campaign.runs import adapt_flags, train_flags
@@ -138,14 +139,14 @@ NOT_NEEDED = {
 def flags(command: str, folder: Path, materials: Materials, checkpoint: Path) -> list[str]:
     data = materials.data
     if command == TRAIN:
-        return train_flags(data, folder / "save", "--max-update", "1", "--finetune-from-model", str(checkpoint))
+        return train_flags(data, folder / "save", "--max-update 1 --finetune-from-model {}", checkpoint)
     if command == ADAPT:
-        return adapt_flags(data, checkpoint, folder / "save", "--max-update", "1")
+        return adapt_flags(data, checkpoint, folder / "save", "--max-update 1")
     replace(folder / "text", b"ddwaa\n")
-    common = [str(data), "--path", str(checkpoint), "--source-lang", "dd", "--beam", "1"]
+    common = arguments("{} --path {} --source-lang dd --beam 1", data, checkpoint)
     if command == TRANSLATE:
-        return [*common, "--input", str(folder / "text")]
-    return [*common, "--gen-subset", "test", "--results", str(folder / "results"), "--max-len-a", "0"]
+        return [*common, *arguments("--input {}/text", folder)]
+    return [*common, *arguments("--gen-subset test --results {}/results --max-len-a 0", folder)]
 
 
 def with_damage(command: str, change: Change) -> Callable[[Path, Materials], list[str]]:
@@ -177,7 +178,7 @@ def cases() -> Iterator[Case]:
             replace(folder / "save/checkpoint_last.pt", change(good))
             if others:
                 replace(folder / "save/checkpoint_best.pt", materials.checkpoint.read_bytes())
-            return train_flags(materials.data, folder / "save", "--max-update", "12")
+            return train_flags(materials.data, folder / "save", "--max-update 12")
 
         return argv
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from arguments import arguments
 
 from campaign.bad_input import HANDLED, PROOF, REFUSED, Case, Materials, replace
 from campaign.runs import adapt_flags, train_flags
@@ -22,12 +23,12 @@ Change = Callable[[bytes], bytes]
 HEADER = struct.Struct("<9sQBQ")  # magic, version, type of the ids, number of sentences
 
 
-def training(name: str, change: Change | None, *flags: str) -> Callable[[Path, Materials], list[str]]:
+def training(name: str, change: Change | None) -> Callable[[Path, Materials], list[str]]:
     """Training on a data folder with one file changed, or removed."""
 
     def argv(folder: Path, materials: Materials) -> list[str]:
         data = damaged(folder, materials, name, change)
-        return train_flags(data, folder / "save", "--max-update", "2", "--disable-validation", *flags)
+        return train_flags(data, folder / "save", "--max-update 2 --disable-validation")
 
     return argv
 
@@ -35,7 +36,7 @@ def training(name: str, change: Change | None, *flags: str) -> Callable[[Path, M
 def adapting(name: str, change: Change | None) -> Callable[[Path, Materials], list[str]]:
     def argv(folder: Path, materials: Materials) -> list[str]:
         data = damaged(folder, materials, name, change)
-        return adapt_flags(data, materials.checkpoint, folder / "save", "--max-update", "2")
+        return adapt_flags(data, materials.checkpoint, folder / "save", "--max-update 2")
 
     return argv
 
@@ -254,7 +255,7 @@ def records() -> Iterator[Case]:
     def cost(text: bytes) -> Callable[[Path, Materials], list[str]]:
         def argv(folder: Path, materials: Materials) -> list[str]:
             replace(folder / "save/cost.jsonl", text)
-            return train_flags(materials.data, folder / "save", "--max-update", "1", "--disable-validation")
+            return train_flags(materials.data, folder / "save", "--max-update 1 --disable-validation")
 
         return argv
 
@@ -264,7 +265,7 @@ def records() -> Iterator[Case]:
     def result(text: bytes) -> Callable[[Path, Materials], list[str]]:
         def argv(folder: Path, materials: Materials) -> list[str]:
             replace(folder / "results/a/result.json", text)
-            return [str(folder / "results"), "--out", str(folder / "report")]
+            return arguments("{folder}/results --out {folder}/report", folder=folder)
 
         return argv
 
@@ -291,8 +292,8 @@ def sentencepiece() -> Iterator[Case]:
         def argv(folder: Path, materials: Materials) -> list[str]:
             data = damaged(folder, materials, f"lang/{lang}/spm.model", change)
             replace(folder / "text", b"ddwaa\n")
-            flags = ["--path", str(materials.checkpoint), "--source-lang", "dd", "--input", str(folder / "text")]
-            return [str(data), *flags, "--beam", "1"]
+            paths = data, materials.checkpoint, folder
+            return arguments("{} --path {} --source-lang dd --input {}/text --beam 1", *paths)
 
         return argv
 

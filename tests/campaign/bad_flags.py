@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from arguments import arguments
+
 from campaign.bad_input import Case, Materials, replace
 from campaign.bad_text import preprocess
 from campaign.runs import adapt_flags, train_flags
@@ -41,17 +43,9 @@ GENERATE_FLAGS = [
     *("--target-lang zz", "--model-overrides {", "--model-overrides __import__('os').system('touch_proof')"),
 ]  # fmt: skip
 TRANSLATE_FLAGS = [
-    *(
-        "--beam 0",
-        "--beam abc",
-        "--buffer-size 0",
-        "--max-pieces 0",
-        "--input nowhere.txt",
-        "--input .",
-        "--no-such-flag",
-    ),
-    *("--source-lang zz", "--source-lang ''", "--target-lang zz", "--path nowhere.pt"),
-]
+    *("--beam 0", "--beam abc", "--buffer-size 0", "--max-pieces 0", "--input nowhere.txt", "--input ."),
+    *("--no-such-flag", "--source-lang zz", "--source-lang ''", "--target-lang zz", "--path nowhere.pt"),
+]  # fmt: skip
 PREPROCESS_FLAGS = [
     *("--source-langs zz", "--source-langs ''", "--source-langs ../xx", "--source-langs xx,xx", "--target-langs xx"),
     *("--valid-langs xx", "--target-lang xx", "--corpus nowhere", "--mono nowhere", "--dictionaries nowhere"),
@@ -74,22 +68,20 @@ def split(flags: str) -> list[str]:
 
 def cases() -> Iterator[Case]:
     def training(flags: list[str]) -> Callable[[Path, Materials], list[str]]:
-        return lambda folder, m: train_flags(m.data, folder / "save", "--max-update", "1", *flags)
+        return lambda folder, m: [*train_flags(m.data, folder / "save", "--max-update 1"), *flags]
 
     def adapting(flags: list[str]) -> Callable[[Path, Materials], list[str]]:
-        return lambda folder, m: adapt_flags(m.data, m.checkpoint, folder / "save", "--max-update", "1", *flags)
+        return lambda folder, m: [*adapt_flags(m.data, m.checkpoint, folder / "save", "--max-update 1"), *flags]
 
     def generating(flags: list[str]) -> Callable[[Path, Materials], list[str]]:
-        return lambda folder, m: [
-            *(str(m.data), "--path", str(m.checkpoint), "--source-lang", "dd", "--results", str(folder / "results")),
-            *("--beam", "1", "--max-len-a", "0", "--max-len-b", "2", *flags),
-        ]
+        line = "{} --path {} --source-lang dd --results {}/results --beam 1 --max-len-a 0 --max-len-b 2"
+        return lambda folder, m: [*arguments(line, m.data, m.checkpoint, folder), *flags]
 
     def translating(flags: list[str]) -> Callable[[Path, Materials], list[str]]:
         def argv(folder: Path, m: Materials) -> list[str]:
             replace(folder / "text", b"ddwaa\n")
-            common = ["--path", str(m.checkpoint), "--source-lang", "dd", "--input", str(folder / "text")]
-            return [str(m.data), *common, *flags]
+            common = arguments("{} --path {} --source-lang dd --input {}/text", m.data, m.checkpoint, folder)
+            return [*common, *flags]
 
         return argv
 
@@ -98,7 +90,7 @@ def cases() -> Iterator[Case]:
         "adapt": (ADAPT_FLAGS, adapting),
         "generate": (GENERATE_FLAGS, generating),
         "translate": (TRANSLATE_FLAGS, translating),
-        "preprocess": (PREPROCESS_FLAGS, lambda flags: lambda folder, m: preprocess(folder, *flags)),
+        "preprocess": (PREPROCESS_FLAGS, lambda flags: lambda folder, m: [*preprocess(folder), *flags]),
     }
     for command, (every, make) in commands.items():
         for flags in every:

@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from arguments import arguments
+
 from campaign.bad_input import HANDLED, REFUSED, Case, Materials, replace
 
 CORPUS, PREPROCESS, FETCH, TRANSLATE = (
@@ -31,10 +33,10 @@ ODD_BYTES = {
 
 
 def listed(folder: Path, content: dict[str, bytes]) -> list[str]:
-    """The flags of data_prep.corpus for a folder with these files."""
+    """The flags of `python -m data_prep corpus` for a folder with these files."""
     for name, data in content.items():
         replace(folder / "corpus" / name, data)
-    return ["--corpus", str(folder / "corpus"), "--langs", "xx"]
+    return arguments("--corpus {}/corpus --langs xx", folder)
 
 
 def zipped(content: dict[str, bytes]) -> bytes:
@@ -107,7 +109,7 @@ def corpora() -> Iterator[Case]:
         def argv(folder: Path, materials: Materials) -> list[str]:
             (folder / "corpus").mkdir()
             make(folder / "corpus/xx-en.tsv")
-            return ["--corpus", str(folder / "corpus"), "--langs", "xx"]
+            return arguments("--corpus {}/corpus --langs xx", folder)
 
         return argv
 
@@ -120,19 +122,17 @@ def corpora() -> Iterator[Case]:
         yield Case("raw text", name, CORPUS, lambda f, m, t=text: listed(f, {"xx-en.tsv": t}), (), HANDLED)
 
 
-def preprocess(folder: Path, *flags: str) -> list[str]:
+def preprocess(folder: Path, more: str = "") -> list[str]:
     rows = "".join(f"w{i % 17} x{i % 13} y{i}\tv{i % 17} u{i % 13} y{i}\n" for i in range(300))
     replace(folder / "corpus/xx-en.tsv", rows.encode())
     (folder / "extra").mkdir()
-    return [
-        *("--out", str(folder / "out"), "--corpus", str(folder / "corpus"), "--source-langs", "xx", "--workers", "1"),
-        *flags,
-    ]
+    line = "--out {folder}/out --corpus {folder}/corpus --source-langs xx --workers 1 "
+    return arguments(line + more, folder=folder)
 
 
 def with_extra(flag: str, name: str, data: bytes) -> Callable[[Path, Materials], list[str]]:
     def argv(folder: Path, materials: Materials) -> list[str]:
-        flags = preprocess(folder, flag, str(folder / "extra"))
+        flags = [*preprocess(folder), flag, str(folder / "extra")]
         replace(folder / "extra" / name, data)
         return flags
 
@@ -206,7 +206,7 @@ def manifests() -> Iterator[Case]:
         replace(folder / "a.tsv", TSV)
         replace(folder / "a.tar.gz", tarred("a.tsv"))
         replace(folder / "list.yaml", text)
-        return [str(folder / "list.yaml"), "--out", str(folder / "out")]
+        return arguments("{folder}/list.yaml --out {folder}/out", folder=folder)
 
     for name, text in YAML.items():
         yield Case("YAML", name, FETCH, lambda f, m, t=text: argv(f, t.encode()))
@@ -219,8 +219,8 @@ def manifests() -> Iterator[Case]:
 def to_translate() -> Iterator[Case]:
     def argv(folder: Path, materials: Materials, data: bytes) -> list[str]:
         replace(folder / "text", data)
-        flags = ["--path", str(materials.checkpoint), "--source-lang", "dd", "--input", str(folder / "text")]
-        return [str(materials.data), *flags, "--beam", "1", "--max-pieces", "20"]
+        paths = materials.data, materials.checkpoint, folder
+        return arguments("{} --path {} --source-lang dd --input {}/text --beam 1 --max-pieces 20", *paths)
 
     cases = {
         "invalid UTF-8": (b"ddwaa\n\xff\n", REFUSED),

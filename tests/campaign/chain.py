@@ -31,30 +31,28 @@ socket.socket.connect = socket.socket.connect_ex = refuse
 """
 COMMANDS = """\
 import sys
-from data_prep import synthetic
+from arguments import arguments
+from data_prep.synthetic import family
 from meta_nmt.cli import adapt, generate, preprocess, train
 
-SMALL = ["--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1", "--num-workers", "0"]
-SMALL += ["--encoder-embed-dim", "32", "--decoder-embed-dim", "32"]
-BRIEF = ["--eval-bleu-args", '{"beam": 1, "max_len_a": 0, "max_len_b": 4}']
-
-def run(module, *argv):
-    status = module.main([str(a) for a in argv])
+def run(module, line, *values):
+    status = module.main(arguments(line, *values))
     assert status == 0, f"{module.__name__} ended with {status}"
 
 if __name__ == "__main__":
-    run(synthetic, "--out", "corpus", "--languages", "qaa,qbb,qav,qbx", "--sentences", "200", "--mono-sentences", "200")
-    run(preprocess, "--out", "data", "--corpus", "corpus", "--mono", "corpus/mono", "--dictionaries", "corpus/dict",
-        "--source-langs", "qaa,qbb", "--valid-langs", "qav", "--target-langs", "qbx", "--english-tokens", "500",
-        "--sample-seeds", "1", "--vocab-size", "200", "--universal-tokens", "200", "--vector-dim", "16",
-        "--workers", sys.argv[1])
-    run(train, "data", "--save-dir", "meta", "--source-langs", "qaa,qbb", "--valid-langs", "qav", *SMALL,
-        "--support-tokens", "60", "--query-tokens", "240", "--meta-batch-size", "2", "--max-update", "4",
-        "--valid-steps", "2", "--valid-sample-tokens", "200", "--warmup-updates", "2")
-    run(adapt, "data", "--checkpoint", "meta/checkpoint_best.pt", "--source-lang", "qbx", "--save-dir", "adapted",
-        "--train-subset", "train-500-s1", "--max-tokens", "200", "--max-update", "4", "--num-workers", "0", *BRIEF)
-    run(generate, "data", "--path", "adapted/checkpoint_best.pt", "--source-lang", "qbx", "--gen-subset", "valid",
-        "--results", "results", "--beam", "2", "--max-len-a", "0", "--max-len-b", "4")
+    run(family, "--out corpus --languages qaa,qbb,qav,qbx --sentences 200 --mono-sentences 200")
+    run(preprocess, "--out data --corpus corpus --mono corpus/mono --dictionaries corpus/dict --source-langs qaa,qbb "
+        "--valid-langs qav --target-langs qbx --english-tokens 500 --sample-seeds 1 --vocab-size 200 "
+        "--universal-tokens 200 --vector-dim 16 --workers {}", sys.argv[1])
+    run(train, "data --save-dir meta --source-langs qaa,qbb --valid-langs qav --arch ulr_transformer_tiny "
+        "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 32 --decoder-embed-dim 32 --support-tokens 60 "
+        "--query-tokens 240 --meta-batch-size 2 --max-update 4 --valid-steps 2 --valid-sample-tokens 200 "
+        "--warmup-updates 2 --num-workers 0")
+    run(adapt, "data --checkpoint meta/checkpoint_best.pt --source-lang qbx --save-dir adapted --max-tokens 200 "
+        "--train-subset train-500-s1 --max-update 4 --num-workers 0 --eval-bleu-args {}",
+        '{"beam": 1, "max_len_a": 0, "max_len_b": 4}')
+    run(generate, "data --path adapted/checkpoint_best.pt --source-lang qbx --gen-subset valid --results results "
+        "--beam 2 --max-len-a 0 --max-len-b 4")
 """
 
 
@@ -68,7 +66,7 @@ def run_chain(folder: Path, hash_seed: int, workers: int) -> Path:
     connections.touch()
     environment = os.environ | {
         "PYTHONHASHSEED": str(hash_seed),
-        "PYTHONPATH": f"{folder / 'python'}:{REPO}",
+        "PYTHONPATH": f"{folder / 'python'}:{REPO}:{REPO / 'tests'}",
         "CONNECTIONS": str(connections),
         "OMP_NUM_THREADS": "1",
     }

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from arguments import arguments
 
 from campaign.bad_text import preprocess
 from campaign.chain import digests
@@ -89,7 +90,7 @@ def full_while_training(data: Path, work: Path, share: float, mounted: bool) -> 
     log = work / f"training-{share}.log"
 
     def attempt(folder: Path, hook: Callable[[], None] | None) -> str | None:
-        run(TRAIN, train_flags(data, folder, "--max-update", "3"), log)
+        run(TRAIN, train_flags(data, folder, "--max-update 3"), log)
         before = {path.name: path.read_bytes() for path in folder.glob("*.pt")}
         if mounted:
             remount(folder.parent, f"size={used_kib(folder.parent) + int(share * size)}k")
@@ -117,7 +118,7 @@ def full_while_preparing(work: Path, share: float, mounted: bool) -> str | None:
     """The disk is full somewhere in data preparation; freed, a rerun makes the bytes of an undisturbed run."""
     folder = work / f"prepare-{share}"
     folder.mkdir(parents=True)
-    argv = preprocess(folder, "--vocab-size", "100", "--vector-dim", "8", "--hold-out-last", "20,20")
+    argv = preprocess(folder, "--vocab-size 100 --vector-dim 8 --hold-out-last 20,20")
     run(PREPROCESS, argv, work / "prepare.log")
     expected = digests(folder / "out")
     needed, largest = (
@@ -145,8 +146,8 @@ def full_while_translating(data: Path, best: Path, work: Path, mounted: bool) ->
     """The results of before stay as they are."""
 
     def argv(folder: Path, beam: str) -> list[str]:
-        common = ["--path", str(best), "--source-lang", "dd", "--results", str(folder), "--beam", beam]
-        return [str(data), *common, "--max-len-a", "0", "--max-len-b", "6"]
+        line = "{} --path {} --source-lang dd --results {} --beam {} --max-len-a 0 --max-len-b 6"
+        return arguments(line, data, best, folder, beam)
 
     def attempt(folder: Path, hook: Callable[[], None] | None) -> str | None:
         run(GENERATE, argv(folder, "1"), work / "translate.log")
@@ -168,16 +169,18 @@ def read_only(data: Path, best: Path, work: Path) -> list[Row]:
     rows: list[Row] = []
     with small_disk(work / "read-only", 1 << 20) as disk:
         folder = disk / "save"
-        run(TRAIN, train_flags(data, folder, "--max-update", "3"), work / "read-only.log")
+        run(TRAIN, train_flags(data, folder, "--max-update 3"), work / "read-only.log")
         prepare = disk / "prepare"
         prepare.mkdir()
         commands = {
             "training": (TRAIN, train_flags(data, folder)),
             "adaptation": (ADAPT, adapt_flags(data, best, disk / "adapted")),
-            "translation": (GENERATE, [str(data), "--path", str(best), "--source-lang", "dd", "--results",
-                                       str(disk / "results")]),
+            "translation": (
+                GENERATE,
+                arguments("{} --path {} --source-lang dd --results {}/results", data, best, disk),
+            ),
             "data preparation": (PREPROCESS, preprocess(prepare)),
-        }  # fmt: skip
+        }
         before = digests(disk)
         remount(disk, "ro")
         for number, (name, (command, argv)) in enumerate(commands.items()):

@@ -75,12 +75,12 @@ def largest_difference(first: Path, second: Path) -> float:
     return max(float((one[name] - other[name]).abs().max()) for name in one if one[name].numel())
 
 
-def same_update(data: Path, work: Path, tasks: int, workers: int, *flags: str) -> float:
+def same_update(data: Path, work: Path, tasks: int, workers: int, more: str = "") -> float:
     """Largest difference of a parameter between one worker and several, after three updates of ``tasks`` tasks."""
     folders = [work / f"{tasks}-tasks-{n}-workers" for n in (1, workers)]
-    flags = ("--meta-batch-size", str(tasks), "--max-update", "3", *flags)
-    run(TRAIN, train_flags(data, folders[0], *flags), folders[0].with_suffix(".log"), in_double)
-    run_workers(workers, train_flags(data, folders[1], *flags), folders[1], in_double)
+    line = f"--meta-batch-size {tasks} --max-update 3 {more}"
+    run(TRAIN, train_flags(data, folders[0], line), folders[0].with_suffix(".log"), in_double)
+    run_workers(workers, train_flags(data, folders[1], line), folders[1], in_double)
     return largest_difference(*folders)
 
 
@@ -94,7 +94,7 @@ def wait_for_update(process: Process, number: int, limit_s: float = 120) -> None
 
 def killed_worker(data: Path, folder: Path, victim: int) -> tuple[float, Process]:
     """Seconds from the death of one of two workers to the end of the other, and the other."""
-    flags = train_flags(data, folder, "--max-update", "100000")
+    flags = train_flags(data, folder, "--max-update 100000")
     processes = start_workers(2, flags, folder)
     try:
         wait_for_update(processes[0], 2)
@@ -114,7 +114,7 @@ def other_number(data: Path, work: Path, before: int, after: int) -> float:
     whole, parts = work / "one", work / f"{before}-then-{after}"
     if not whole.exists():
         run(TRAIN, train_flags(data, whole), whole.with_suffix(".log"), in_double)
-    run_workers(before, train_flags(data, parts, "--max-update", "6"), parts, in_double)
+    run_workers(before, train_flags(data, parts, "--max-update 6"), parts, in_double)
     run_workers(after, train_flags(data, parts), parts, in_double)
     wrong = difference(state(whole)["position"], state(parts)["position"])
     assert wrong is None, wrong
@@ -129,7 +129,7 @@ def children(pid: int) -> list[int]:
 
 def killed_spawned_worker(data: Path, folder: Path) -> tuple[float, Process]:
     """The same with the workers that ``--distributed-world-size 2`` starts: all of them end with the first."""
-    argv = train_flags(data, folder, "--max-update", "100000", "--distributed-world-size", "2")
+    argv = train_flags(data, folder, "--max-update 100000 --distributed-world-size 2")
     process = start(TRAIN, argv, folder.with_suffix(".log"))
     try:
         wait_for_update(process, 2)
@@ -162,11 +162,12 @@ def campaign(data: Path, work: Path) -> list[tuple[str, int, list[str]]]:
     def soon(seconds: float) -> str | None:
         return None if seconds < MINUTE_S else f"the others ended after {seconds:.0f} s"
 
-    for tasks, workers, flags in ((4, 2, ()), (3, 2, ()), (1, 2, ()), (5, 3, ()), (4, 2, ("--meta-learner", "maml"))):
-        name = f"distributed: {tasks} tasks on {workers} workers{' ' + flags[1] if flags else ''}"
+    for tasks, workers, learner in ((4, 2, ""), (3, 2, ""), (1, 2, ""), (5, 3, ""), (4, 2, "maml")):
+        name = f"distributed: {tasks} tasks on {workers} workers {learner}".rstrip()
+        more = f"--meta-learner {learner}" if learner else ""
         folder = work / f"update-{len(rows)}"
         folder.mkdir()
-        attempt(rows, name, lambda t=tasks, w=workers, f=folder, g=flags: close(same_update(data, f, t, w, *g)))
+        attempt(rows, name, lambda t=tasks, w=workers, f=folder, m=more: close(same_update(data, f, t, w, m)))
     for victim in (0, 1):
         folder = work / f"killed-{victim}"
         attempt(rows, f"distributed: worker {victim} of 2 killed", lambda v=victim, f=folder: soon(

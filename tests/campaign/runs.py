@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from arguments import arguments
 from data_folder import make_data_folder
 
 import meta_nmt.plugin  # noqa: F401  imported once, here, and so are the commands that the runs call
@@ -27,9 +28,8 @@ from meta_nmt.cli import adapt, generate, train, translate  # noqa: F401
 
 ROLES = {"aa": "source", "bb": "source", "cc": "valid", "dd": "target"}
 TINY = (
-    *("--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1"),
-    *("--encoder-embed-dim", "32", "--decoder-embed-dim", "32"),
-    *("--encoder-ffn-embed-dim", "64", "--decoder-ffn-embed-dim", "64"),
+    "--arch ulr_transformer_tiny --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 32 --decoder-embed-dim 32 "
+    "--encoder-ffn-embed-dim 64 --decoder-ffn-embed-dim 64"
 )
 LIMIT_S = 600  # no run here takes longer, even on a busy machine
 Hook = Callable[[], None]
@@ -39,24 +39,24 @@ def data_folder(root: Path) -> Path:
     return make_data_folder(root, ROLES)
 
 
-def train_flags(data: Path, save: Path, *flags: str) -> list[str]:
+def train_flags(data: Path, save: Path, more: str = "", *values: object) -> list[str]:
     """A meta-training of 12 updates over one and a half epochs, which validates and saves at every third."""
-    return [
-        *(str(data), "--save-dir", str(save), "--source-langs", "aa,bb", "--valid-langs", "cc", *TINY),
-        *("--support-tokens", "60", "--query-tokens", "60", "--valid-steps", "2", "--valid-sample-tokens", "100"),
-        *("--updates-per-epoch", "8", "--save-interval-updates", "3", "--max-update", "12", "--lr", "1e-2"),
-        *("--warmup-updates", "2", "--log-interval", "1", "--num-workers", "0", *flags),
-    ]
+    return arguments(
+        "{} --save-dir {} --source-langs aa,bb --valid-langs cc --support-tokens 60 --query-tokens 60 --valid-steps 2 "
+        "--valid-sample-tokens 100 --updates-per-epoch 8 --save-interval-updates 3 --max-update 12 --lr 1e-2 "
+        f"--warmup-updates 2 --log-interval 1 --num-workers 0 {TINY} {more}",
+        *(data, save, *values),
+    )
 
 
-def adapt_flags(data: Path, checkpoint: Path, save: Path, *flags: str) -> list[str]:
+def adapt_flags(data: Path, checkpoint: Path, save: Path, more: str = "", *values: object) -> list[str]:
     """A fine-tuning that validates and saves at every other update, and stops early."""
-    return [
-        *(str(data), "--checkpoint", str(checkpoint), "--source-lang", "dd", "--train-subset", "train-300-s1"),
-        *("--save-dir", str(save), "--max-tokens", "100", "--max-update", "14", "--save-interval-updates", "2"),
-        *("--patience", "3", "--lr", "5e-3", "--num-workers", "0", "--log-interval", "1"),
-        *("--eval-bleu-args", '{"beam": 1, "max_len_a": 0, "max_len_b": 4}', *flags),
-    ]
+    return arguments(
+        "{} --checkpoint {} --source-lang dd --train-subset train-300-s1 --save-dir {} --max-tokens 100 "
+        "--max-update 14 --save-interval-updates 2 --patience 3 --lr 5e-3 --num-workers 0 --log-interval 1 "
+        """--eval-bleu-args '{"beam": 1, "max_len_a": 0, "max_len_b": 4}' """ + more,
+        *(data, checkpoint, save, *values),
+    )
 
 
 @dataclass

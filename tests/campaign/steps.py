@@ -74,9 +74,9 @@ def one_language(data: Path, folder: Path) -> str | None:
 
 def every_task(data: Path, folder: Path) -> str | None:
     """Stops with advice, at the last checkpoint that was good."""
-    run(TRAIN, train_flags(data, folder, "--max-update", "3"), folder.with_suffix(".log"))
+    run(TRAIN, train_flags(data, folder, "--max-update 3"), folder.with_suffix(".log"))
     before = state(folder)["model"]
-    argv = train_flags(data, folder, "--save-interval-updates", "1000", "--max-update", "100", "--max-epoch", "100")
+    argv = train_flags(data, folder, "--save-interval-updates 1000 --max-update 100 --max-epoch 100")
     process = start(TRAIN, argv, folder.with_suffix(".spoilt.log"), spoil(lambda _: True))
     status, last = process.wait(), process.last_lines()[-1:]
     if status != 2 or "--lr" not in "".join(last):
@@ -104,7 +104,7 @@ def far_too_little_memory(data: Path, folder: Path) -> str | None:
 
 def dead_data_worker(data: Path, folder: Path) -> str | None:
     """A process that reads data is killed: the run ends with an error of its own, soon."""
-    argv = train_flags(data, folder, "--num-workers", "1", "--max-update", "100000", "--updates-per-epoch", "100000")
+    argv = train_flags(data, folder, "--num-workers 1 --max-update 100000 --updates-per-epoch 100000")
     process = start(TRAIN, argv, folder.with_suffix(".log"))
     try:
         wait_for_update(process, 2)
@@ -128,9 +128,9 @@ def workers_in_step(data: Path, folder: Path) -> str | None:
         in_double()
         hook()
 
-    flags = ("--disable-validation", "--max-update", "8")
-    run(TRAIN, train_flags(data, folder / "one", *flags), folder / "one.log", both)
-    run_workers(2, train_flags(data, folder / "two", *flags), folder / "two", both)
+    line = "--disable-validation --max-update 8"
+    run(TRAIN, train_flags(data, folder / "one", line), folder / "one.log", both)
+    run_workers(2, train_flags(data, folder / "two", line), folder / "two", both)
     if state(folder / "one")["task"] != state(folder / "two")["task"]:
         return f"counts: {state(folder / 'one')['task']} and {state(folder / 'two')['task']}"
     largest = largest_difference(folder / "one", folder / "two")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from arguments import arguments
 
 from data_prep.base.files import sha256
 from meta_nmt import Translator
@@ -17,20 +18,6 @@ from meta_nmt.cli import adapt, export, preprocess, train
 
 REPO = Path(__file__).parents[2]
 WORDS = [a + b for a in ("ka", "lo", "mi", "ru") for b in ("nda", "fter", "wing", "pose", "gri", "tum")]
-TINY = [
-    "--arch",
-    "ulr_transformer_tiny",
-    "--encoder-layers",
-    "1",
-    "--decoder-layers",
-    "1",
-    "--encoder-embed-dim",
-    "32",
-    "--decoder-embed-dim",
-    "32",
-    "--num-workers",
-    "0",
-]
 
 
 def foreign(line, step):
@@ -51,34 +38,27 @@ def work(tmp_path_factory):
     (root / "corpus").mkdir()
     write_pairs(root / "corpus/aa-en.tsv", 1, 300, 1)
     write_pairs(root / "corpus/vv-en.tsv", 3, 300, 9)
-    flags = {
-        "out": root / "data",
-        "corpus": root / "corpus",
-        "source-langs": "aa",
-        "valid-langs": "vv",
-        "vector-dim": 16,
-        "workers": 1,
-        "hold-out-last": "30,30",
-    }
-    assert preprocess.main([str(item) for flag, value in flags.items() for item in (f"--{flag}", value)]) == 0
-    argv = [str(root / "data"), "--save-dir", str(root / "meta"), "--source-langs", "aa", "--valid-langs", "vv", *TINY]
-    argv += ["--meta-learner", "joint", "--support-tokens", "200", "--query-tokens", "200", "--max-update", "5"]
-    assert train.main([*argv, "--valid-sample-tokens", "200"]) == 0
+    preparation = arguments(
+        "--out {root}/data --corpus {root}/corpus --source-langs aa --valid-langs vv --vector-dim 16 --workers 1 "
+        "--hold-out-last 30,30",
+        root=root,
+    )
+    assert preprocess.main(preparation) == 0
+    training = arguments(
+        "{root}/data --save-dir {root}/meta --source-langs aa --valid-langs vv --arch ulr_transformer_tiny "
+        "--encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 32 --decoder-embed-dim 32 --meta-learner joint "
+        "--support-tokens 200 --query-tokens 200 --valid-sample-tokens 200 --max-update 5 --num-workers 0",
+        root=root,
+    )
+    assert train.main(training) == 0
     write_pairs(root / "zz-en.tsv", 5, 400, 2)
     (root / "mono.txt").write_text("".join(f"{foreign(line, 5)}\n" for line in write_pairs(root / "x", 5, 300, 3)))
     return root
 
 
-def flags_of(work, out, *more):
-    argv = [
-        "--checkpoint",
-        work / "meta/checkpoint_best.pt",
-        "--pairs",
-        work / "zz-en.tsv",
-        "--mono",
-        work / "mono.txt",
-    ]
-    return [str(a) for a in [*argv, "--out", out, "--max-update", "4", "--save-interval-updates", "2", *more]]
+def flags_of(work, out, more=""):
+    line = "--checkpoint {work}/meta/checkpoint_best.pt --pairs {work}/zz-en.tsv --mono {work}/mono.txt --out {out} "
+    return arguments(f"{line} --max-update 4 --save-interval-updates 2 {more}", work=work, out=out)
 
 
 def hashes(folder):
@@ -87,7 +67,7 @@ def hashes(folder):
 
 def test_one_command_one_folder(work, capfd):
     before, out = hashes(work / "data"), work / "one"
-    argv = flags_of(work, out, "--strategy", "emb_enc")
+    argv = flags_of(work, out, "--strategy emb_enc")
     assert adapt.main(argv) == 0
     said = capfd.readouterr().err.splitlines()
     assert " about " in said[0] and said[0].startswith("zz-en: language pack"), "the estimate comes first"
@@ -121,27 +101,15 @@ def test_one_command_one_folder(work, capfd):
 
 def test_a_meta_model_is_enough(work, tmp_path, capfd):
     """Checkpoint, universal space and English pack in a folder of their own; few pairs, so no test set."""
-    assert (
-        export.main(
-            [
-                str(work / "data"),
-                "--path",
-                str(work / "meta/checkpoint_best.pt"),
-                "--to",
-                "meta",
-                "--out",
-                str(tmp_path / "given"),
-            ]
-        )
-        == 0
-    )
+    line = "{work}/data --path {work}/meta/checkpoint_best.pt --to meta --out {own}/given"
+    assert export.main(arguments(line, work=work, own=tmp_path)) == 0
     hidden = work.rename(work.with_name("hidden"))
     try:
         pairs = (hidden / "zz-en.tsv").read_text("utf-8").splitlines(keepends=True)[:80]
         (tmp_path / "zz-en.tsv").write_text("".join(pairs), "utf-8")
-        argv = ["--checkpoint", tmp_path / "given/meta.pt", "--pairs", tmp_path / "zz-en.tsv"]
-        argv += ["--out", tmp_path / "out", "--strategy", "emb", "--max-update", "2", "--save-interval-updates", "2"]
-        assert adapt.main([str(a) for a in argv]) == 0, capfd.readouterr().err[-2000:]
+        line = "--checkpoint {own}/given/meta.pt --pairs {own}/zz-en.tsv --out {own}/out --strategy emb "
+        line += "--max-update 2 --save-interval-updates 2"
+        assert adapt.main(arguments(line, own=tmp_path)) == 0, capfd.readouterr().err[-2000:]
     finally:
         hidden.rename(work)
     card = (tmp_path / "out/MODEL_CARD.md").read_text("utf-8")
@@ -153,7 +121,7 @@ def test_a_meta_model_is_enough(work, tmp_path, capfd):
 def test_killed_it_goes_on(work):
     """Killed at three points and run again, it ends with a translator; auto tries all strategies."""
     out = work / "killed"
-    argv = [sys.executable, "-m", "meta_nmt.cli.adapt", *flags_of(work, out, "--max-update", "6")]
+    argv = [sys.executable, "-m", "meta_nmt.cli.adapt", *flags_of(work, out, "--max-update 6")]
     environment = {**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
     marks = [
         "work/data/lang/en/vectors.npy",

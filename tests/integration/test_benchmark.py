@@ -2,6 +2,7 @@
 
 import json
 
+from arguments import arguments
 from data_folder import make_adapted, make_data_folder, make_meta
 
 from benchmarks import clean_speed, meta_step, translation
@@ -9,8 +10,7 @@ from benchmarks import clean_speed, meta_step, translation
 
 def test_meta_step_writes_its_rows(tmp_path):
     file = tmp_path / "rows.json"
-    argv = ["--arch", "tiny", "--tokens", "100", "--repeats", "1", "--learners", "joint", "--json", str(file)]
-    assert meta_step.main(argv) == 0
+    assert meta_step.main(arguments("--arch tiny --tokens 100 --repeats 1 --learners joint --json {}", file)) == 0
     rows = {row["name"]: row for row in json.loads(file.read_text())}
     fast = {f"{name}_vs_fairseq_tokens_per_s" for name in ("fomaml", "joint", "fomaml_whole_softmax")}
     assert set(rows) == {*fast, "ulr_share_of_step", "ulr_whole_softmax_share_of_step"}
@@ -21,9 +21,8 @@ def test_meta_step_writes_its_rows(tmp_path):
 
 def test_clean_speed_writes_its_rows(tmp_path):
     file = tmp_path / "rows.json"
-    assert clean_speed.main(["--lines", "6000", "--peer-lines", "2000", "--repeats", "1", "--json", str(file)]) == 0, (
-        "both keep the same"
-    )
+    argv = arguments("--lines 6000 --peer-lines 2000 --repeats 1 --json {}", file)
+    assert clean_speed.main(argv) == 0, "both keep the same"
     rows = {row["name"]: row for row in json.loads(file.read_text())}
     assert set(rows) == {"clean_lines_per_s", "clean_processor_time", "clean_memory_all_vs_peer_lines"}
     for name, row in rows.items():
@@ -35,8 +34,8 @@ def test_translation_writes_its_rows(tmp_path):
     data = make_data_folder(tmp_path, {"aa": "source", "bb": "source", "cc": "valid", "dd": "target"})
     adapted = make_adapted(data, make_meta(data, tmp_path / "meta"), tmp_path / "adapted", updates=30)
     file = tmp_path / "rows.json"
-    argv = [data, "--path", adapted, "--source-lang", "dd", "--repeats", "1", "--threads", "1", "--json", file]
-    assert translation.main([str(a) for a in argv]) == 0
+    argv = arguments("{} --path {} --source-lang dd --repeats 1 --threads 1 --json {}", data, adapted, file)
+    assert translation.main(argv) == 0
     rows = {row["name"]: row for row in json.loads(file.read_text())}
     speeds = [f"{name}_vs_fairseq_generate" for name in ("torch", "ctranslate2_float32", "ctranslate2_int8")]
     assert set(speeds) < set(rows) and len(rows) == 8

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from arguments import arguments
 from data_folder import TINY, make_data_folder
 
 from meta_nmt.ledger import FILE_NAME, latest, read_ledger
@@ -43,7 +44,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(experiment: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "meta_nmt.cli.evaluate", str(experiment), "--out", str(out), "--jobs", "3"]
+    command = [sys.executable, *arguments("-m meta_nmt.cli.evaluate {} --out {} --jobs 3", experiment, out)]
     environment = {**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import pytest
 import torch
+from arguments import arguments
 
 from data_prep.synthetic import family
 from meta_nmt.cli import adapt, generate, preprocess, train, translate
@@ -19,16 +20,16 @@ from meta_nmt.runs.checkpoints import trained_tokens
 
 LEARNED = [name for name, cls in META_LEARNERS.items() if cls.learned_rule]
 UPDATES = 12
-SMALL = ["--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1"]
-SMALL += ["--encoder-embed-dim", "32", "--decoder-embed-dim", "32", "--num-workers", "0", "--log-interval", "1"]
-BRIEF_BLEU = ["--eval-bleu-args", '{"beam": 1, "max_len_a": 0, "max_len_b": 2}']
+SMALL = (
+    "--arch ulr_transformer_tiny --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 32 --decoder-embed-dim 32"
+)
 
 
-def command(module, *argv):
+def command(module, line, **named):
     """The command ends well; its log."""
-    log = io.StringIO()
+    log, argv = io.StringIO(), arguments(line, **named)
     with contextlib.redirect_stderr(log):
-        status = module.main([str(a) for a in argv])
+        status = module.main(argv)
     assert status == 0, f"{argv}: {log.getvalue()[-3000:]}"
     return log.getvalue()
 
@@ -49,24 +50,28 @@ def load(folder):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("learners")
-    command(family, "--out", root / "corpus", "--languages", "qaa,qbb,qav,qbx", "--sentences", "200",
-            "--mono-sentences", "200")  # fmt: skip
-    command(preprocess, "--out", root / "data", "--corpus", root / "corpus", "--mono", root / "corpus/mono",
-            "--dictionaries", root / "corpus/dict", "--source-langs", "qaa,qbb", "--valid-langs", "qav",
-            "--target-langs", "qbx", "--english-tokens", "500", "--sample-seeds", "1", "--vocab-size", "200",
-            "--universal-tokens", "200", "--vector-dim", "16")  # fmt: skip
+    languages = "--languages qaa,qbb,qav,qbx --sentences 200 --mono-sentences 200"
+    command(family, f"--out {{root}}/corpus {languages}", root=root)
+    command(
+        preprocess,
+        "--out {root}/data --corpus {root}/corpus --mono {root}/corpus/mono --dictionaries {root}/corpus/dict "
+        "--source-langs qaa,qbb --valid-langs qav --target-langs qbx --english-tokens 500 --sample-seeds 1 "
+        "--vocab-size 200 --universal-tokens 200 --vector-dim 16",
+        root=root,
+    )
     return root / "data"
 
 
-def meta_train(data, folder, learner, updates, *flags):
+def meta_train(data, folder, learner, updates, more="", **named):
     if META_LEARNERS[learner].keeps_trajectories:
-        flags = ("--trajectory-visits", "4", "--trajectory-tokens", "300", *flags)
-    return command(
-        train, data, "--save-dir", folder, "--source-langs", "qaa,qbb", "--valid-langs", "qav", *SMALL,
-        "--meta-learner", learner, "--support-tokens", "60", "--query-tokens", "240", "--meta-batch-size", "2",
-        "--lr", "1e-2", "--warmup-updates", "2", "--updates-per-epoch", "8", "--save-interval-updates", "6",
-        "--valid-steps", "2", "--valid-sample-tokens", "200", "--max-update", updates, *flags,
-    )  # fmt: skip
+        more = f"--trajectory-visits 4 --trajectory-tokens 300 {more}"
+    line = (
+        "{data} --save-dir {folder} --source-langs qaa,qbb --valid-langs qav --meta-learner {learner} "
+        "--support-tokens 60 --query-tokens 240 --meta-batch-size 2 --lr 1e-2 --warmup-updates 2 --updates-per-epoch 8 "
+        "--save-interval-updates 6 --valid-steps 2 --valid-sample-tokens 200 --num-workers 0 --log-interval 1 "
+        f"--max-update {updates} {SMALL} {more}"
+    )
+    return command(train, line, data=data, folder=folder, learner=learner, **named)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +132,7 @@ def test_a_trajectory_is_visited_in_order(data, tmp_path, monkeypatch, learner):
         return result
 
     monkeypatch.setattr(META_LEARNERS[learner], "episode", spy)
-    meta_train(data, tmp_path, learner, 20, "--updates-per-epoch", "20")
+    meta_train(data, tmp_path, learner, 20, "--updates-per-epoch 20")
     for language in ("qaa", "qbb"):
         own = [visit[1:] for visit in visits if visit[0] == language]
         assert own == sorted(own), "one after the other"
@@ -135,17 +140,19 @@ def test_a_trajectory_is_visited_in_order(data, tmp_path, monkeypatch, learner):
         assert whole and set(whole) == {4}, "--trajectory-visits, but of the first, which begins in the middle"
 
 
-def fine_tune(data, checkpoint, folder, updates, *flags):
-    return command(
-        adapt, data, "--checkpoint", checkpoint, "--source-lang", "qbx", "--train-subset", "train-500-s1",
-        "--save-dir", folder, "--max-tokens", "100", "--max-update", updates, "--save-interval-updates", "4",
-        "--num-workers", "0", "--log-interval", "1", *BRIEF_BLEU, *flags,
-    )  # fmt: skip
+def fine_tune(data, checkpoint, folder, updates, more):
+    line = (
+        "{data} --checkpoint {checkpoint} --source-lang qbx --train-subset train-500-s1 --save-dir {folder} "
+        "--max-tokens 100 --save-interval-updates 4 --num-workers 0 --log-interval 1 "
+        """--eval-bleu-args '{"beam": 1, "max_len_a": 0, "max_len_b": 2}' """
+        f"--max-update {updates} {more}"
+    )
+    return command(adapt, line, data=data, checkpoint=checkpoint, folder=folder)
 
 
 @pytest.mark.parametrize("learner", META_LEARNERS)
 def test_what_was_meta_trained_adapts(data, trained, tmp_path, learner):
-    log = fine_tune(data, trained(learner)[0] / "checkpoint_best.pt", tmp_path, 8, "--lr", "5e-3")
+    log = fine_tune(data, trained(learner)[0] / "checkpoint_best.pt", tmp_path, 8, "--lr 5e-3")
     assert falls(losses(log)), f"the loss must fall: {losses(log)}"
     assert not any(name.startswith("meta_learner.") for name in load(tmp_path)["model"]), "of no use any more"
 
@@ -170,9 +177,8 @@ def test_the_learned_rule_adapts_what_it_was_learnt_for_and_resumes(data, traine
 
 def test_rates_that_fall_to_zero_need_to_know_when(data, trained, tmp_path, capfd):
     meta = trained("lslr")[0] / "checkpoint_best.pt"
-    argv = [data, "--checkpoint", meta, "--source-lang", "qbx", "--train-subset", "train-500-s1", "--learned-rule"]
-    argv += ["--save-dir", tmp_path / "adapted", "--max-update", "0", "--total-num-update", "9"]
-    assert adapt.main([str(a) for a in argv]) == 2
+    line = "{} --checkpoint {} --source-lang qbx --train-subset train-500-s1 --learned-rule --save-dir {}/adapted "
+    assert adapt.main(arguments(line + "--max-update 0 --total-num-update 9", data, meta, tmp_path)) == 2
     *_, last = capfd.readouterr().err.strip().splitlines()
     assert last.startswith("meta-nmt-adapt: error: `--max-update` must be above 0"), last
     assert not any(path.is_file() for path in tmp_path.rglob("*")), "something was written"
@@ -183,18 +189,19 @@ def test_a_checkpoint_with_a_learned_rule_translates(data, trained, tmp_path, ca
     checkpoint = trained(learner)[0] / "checkpoint_best.pt"
     text = tmp_path / "text"
     text.write_text("".join((data / "text/qbx-en/test.qbx").read_text().splitlines(keepends=True)[:2]))
-    command(translate, data, "--path", checkpoint, "--source-lang", "qbx", "--beam", "1", "--input", text)
+    common = "{data} --path {checkpoint} --source-lang qbx --beam 1"
+    command(translate, f"{common} --input {{text}}", data=data, checkpoint=checkpoint, text=text)
     assert len(capsys.readouterr().out.splitlines()) == 2
-    command(generate, data, "--path", checkpoint, "--source-lang", "qbx", "--gen-subset", "valid", "--beam", "1",
-            "--max-len-a", "0", "--max-len-b", "2", "--results", tmp_path / "results")  # fmt: skip
+    line = f"{common} --gen-subset valid --max-len-a 0 --max-len-b 2 --results {{folder}}/results"
+    command(generate, line, data=data, checkpoint=checkpoint, folder=tmp_path)
     assert json.loads((tmp_path / "results/result.json").read_text())["target"] == "qbx"
 
 
 def test_a_joint_model_starts_a_learner_with_parameters_of_its_own(data, trained, tmp_path, capsys):
     joint = trained("joint")[0] / "checkpoint_best.pt"
-    log = meta_train(data, tmp_path / "a", "meta_sgd", 2, "--finetune-from-model", joint)
-    resets = ["--reset-optimizer", "--reset-lr-scheduler", "--reset-dataloader", "--reset-meters"]
+    log = meta_train(data, tmp_path / "a", "meta_sgd", 2, "--finetune-from-model {joint}", joint=joint)
+    resets = "--reset-optimizer --reset-lr-scheduler --reset-dataloader --reset-meters"
     assert "starts afresh" in log
     assert losses(log)[0] < losses(trained("joint")[1])[0], "it starts where the joint model ended"
-    meta_train(data, tmp_path / "b", "meta_sgd", 2, "--restore-file", joint, *resets)
+    meta_train(data, tmp_path / "b", "meta_sgd", 2, f"--restore-file {{joint}} {resets}", joint=joint)
     assert_same(load(tmp_path / "a")["model"], load(tmp_path / "b")["model"], "model")

@@ -8,13 +8,14 @@ import sys
 
 import pytest
 import sentencepiece
+from arguments import arguments
 from data_folder import make_adapted, make_data_folder, make_meta
 
 from meta_nmt import Translator
 from meta_nmt.cli import export, generate
 
 LINES = 500
-SEARCH = ["--beam", "5", "--max-len-a", "1.5", "--max-len-b", "10", "--max-tokens", "4000"]
+SEARCH = "--beam 5 --max-len-a 1.5 --max-len-b 10 --max-tokens 4000"
 STOCK = """
 import json, sys
 from fairseq_cli import generate, preprocess
@@ -32,16 +33,16 @@ def work(tmp_path_factory):
     roles = {"aa": "source", "bb": "source", "cc": "valid", "dd": "target"}
     data = make_data_folder(root, roles, test_lines=LINES)
     adapted = make_adapted(data, make_meta(data, root / "meta"), root / "adapted", updates=240)
-    argv = [data, "--path", adapted, "--source-lang", "dd", "--out", root / "model", "--quantization", "float32"]
-    assert export.main([str(a) for a in argv]) == 0
+    argv = arguments("{} --path {} --source-lang dd --out {}/model --quantization float32", data, adapted, root)
+    assert export.main(argv) == 0
     return root
 
 
 @pytest.fixture(scope="module")
 def unfolded(work):
     """What the adapted checkpoint itself writes, through fairseq-generate with our task: pieces, line by line."""
-    argv = [work / "data", "--path", work / "adapted/checkpoint_best.pt", "--source-lang", "dd", *SEARCH]
-    assert generate.main([*map(str, argv), "--results", str(work / "results")]) == 0
+    line = "{work}/data --path {work}/adapted/checkpoint_best.pt --source-lang dd --results {work}/results "
+    assert generate.main(arguments(line + SEARCH, work=work)) == 0
     return [" ".join(pieces) for pieces in generate.read_hypotheses(work / "results/generate-test.txt")]
 
 
@@ -53,14 +54,13 @@ def stock(work):
         spm = sentencepiece.SentencePieceProcessor(model_file=str(model / name))
         text = (work / f"data/text/dd-en/test.{lang}").read_text("utf-8").splitlines()
         (pieces / f"test.{lang}").write_text("".join(f"{' '.join(spm.encode(line, out_type=str))}\n" for line in text))
-    pair = ["--source-lang", "dd", "--target-lang", "en"]
-    binarise = [*pair, "--srcdict", model / "dict.dd.txt", "--tgtdict", model / "dict.en.txt",
-                "--testpref", pieces / "test", "--destdir", work / "bin"]  # fmt: skip
+    pair = "--source-lang dd --target-lang en "
+    binarise = pair + "--srcdict {work}/model/dict.dd.txt --tgtdict {work}/model/dict.en.txt --destdir {work}/bin "
+    binarise += "--testpref {work}/pieces/test"
     # fairseq leaves out the last sentences of a set where they are no multiple of 8, unless told not to
-    whole = ["--required-batch-size-multiple", "1"]
-    translate = [work / "bin", "--path", model / "model.pt", *pair, *SEARCH, *whole]
+    translate = pair + "{work}/bin --path {work}/model/model.pt --required-batch-size-multiple 1 " + SEARCH
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    commands = json.dumps([[str(a) for a in command] for command in (binarise, translate)])
+    commands = json.dumps([arguments(command, work=work) for command in (binarise, translate)])
     done = subprocess.run([sys.executable, "-c", STOCK, commands], capture_output=True, text=True, env=environment,
                           cwd=work)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from arguments import arguments
 from campaign import chain, runs
 
 IMPORT_ALL = """
@@ -39,8 +40,9 @@ def test_a_connection_would_be_noticed(tmp_path):
 
 def test_generation_twice(data, meta, tmp_path):
     for name in ("first", "second"):
-        flags = ["--path", str(meta / "checkpoint_best.pt"), "--source-lang", "dd", "--results", str(tmp_path / name)]
-        runs.run("meta_nmt.cli.generate", [str(data), *flags], tmp_path / f"{name}.log")
+        paths = data, meta / "checkpoint_best.pt", tmp_path / name
+        argv = arguments("{} --path {} --source-lang dd --results {}", *paths)
+        runs.run("meta_nmt.cli.generate", argv, tmp_path / f"{name}.log")
     found = chain.translations(tmp_path / "first")
     assert {"hypotheses.txt", "references.txt", "generate-test.txt"} <= found.keys() and all(found.values())
     assert found == chain.translations(tmp_path / "second")

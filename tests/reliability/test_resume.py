@@ -39,7 +39,7 @@ def test_killed_adaptation_stops_early_at_the_same_point(data, meta, tmp_path):
 
 def test_resumed_at_the_end_of_an_epoch_the_schedule_knows_its_score(data, meta, tmp_path):
     for updates in ("8", "12"):
-        flags = runs.train_flags(data, tmp_path / "run", "--max-update", updates)
+        flags = runs.train_flags(data, tmp_path / "run", f"--max-update {updates}")
         runs.run(TRAIN, flags, tmp_path / "log")
     assert runs.state(meta)["schedule"]["lr_scheduler_state"]["best"] is not None, "the test must compare something"
     assert (wrong := runs.difference(runs.state(meta), runs.state(tmp_path / "run"))) is None, wrong
@@ -48,8 +48,8 @@ def test_resumed_at_the_end_of_an_epoch_the_schedule_knows_its_score(data, meta,
 def test_adaptation_resumed_in_a_later_epoch_has_the_same_batches(data, meta, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     for save, updates in ((whole, "14"), (parts, "6"), (parts, "14")):
-        schedule = ("--max-update", updates, "--total-num-update", "14")  # as if the first had been killed
-        flags = runs.adapt_flags(data, meta / "checkpoint_best.pt", save, *schedule)
+        schedule = f"--max-update {updates} --total-num-update 14"  # as if the first had been killed
+        flags = runs.adapt_flags(data, meta / "checkpoint_best.pt", save, schedule)
         runs.run(ADAPT, flags, tmp_path / "log")
     assert runs.state(whole)["position"]["epoch"] > 2, "the test must reach a later epoch"
     assert (wrong := runs.difference(runs.state(whole), runs.state(parts))) is None, wrong
