@@ -30,7 +30,6 @@ from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks.translation import TranslationTask
 
 from meta_nmt.models import ulr_transformer
-from meta_nmt.tasks.faults import StepGuard
 from meta_nmt.tasks.learner import build_meta_learner
 from meta_nmt.tasks.meta_translation import MetaTranslationTask
 from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig
@@ -178,13 +177,11 @@ class Bench:
         return TransformerModel.build_model(self.cfg, task).to(self.device)
 
     def meta_step(self, model: Any, learner: str, inner_steps: int = 1, **flags: Any) -> Callable[[], None]:
-        """Our task's train_step, without the data folder that its constructor reads; ``flags`` of its configuration."""
+        """Our task's train_step, without a data folder; ``flags`` of its configuration."""
         cfg = MetaTranslationConfig(meta_learner=learner, inner_steps=inner_steps, seed=1, bf16_autocast=self.mixed)
         for name, value in flags.items():
             setattr(cfg, name, value)
-        task = MetaTranslationTask.__new__(MetaTranslationTask)
-        TranslationTask.__init__(task, Namespace(**vars(cfg)), Dictionary(), self.symbols)
-        task.guard = StepGuard()
+        task = MetaTranslationTask(Namespace(**vars(cfg)), {}, torch.empty(0, QUERY_WIDTH), self.symbols)
         task.meta_learner, task.adapted = build_meta_learner(task.cfg, dict(model.named_parameters()))
         if task.meta_learner.state_dict():
             model.meta_learner = task.meta_learner.to(self.device)

@@ -50,15 +50,17 @@ Pairs = list[tuple[str, str]]  # X and English
 
 
 class Job:
-    """One run of the command. ``command``: as it was given, for the card."""
+    """One run of the command.
 
-    def __init__(self, args: Namespace, command: str) -> None:
-        self.args, self.command = args, command
+    Args:
+        command: as it was given, for the card.
+        universe: folder with the universal space that the checkpoint was trained in.
+        english: code of the language translated into.
+    """
+
+    def __init__(self, args: Namespace, command: str, universe: Path, english: str) -> None:
+        self.args, self.command, self.universe, self.english = args, command, universe, english
         self.lang, self.out = args.source_lang, args.out
-        self.universe = find_data(args.checkpoint, args.data)
-        self.english = DataFolder(self.universe).english
-        if self.lang == self.english:
-            raise InputError(f"`--source-lang` must not be the language translated into, but is {self.lang}")
         self.work = WorkFolder(self.out / "work", self.lang, self.english)
         self.data = self.work.data
 
@@ -286,4 +288,8 @@ def train(flags: Sequence[str], title: str, run: RunFolder) -> None:
 
 def run(args: Namespace, command: str) -> None:
     """Makes the translator. ``command``: as it was given, for the card."""
-    Job(args, command).run()
+    universe = find_data(args.checkpoint, args.data)
+    english = DataFolder(universe).english
+    if args.source_lang == english:
+        raise InputError(f"`--source-lang` must not be the language translated into, but is {english}")
+    Job(args, command, universe, english).run()

@@ -70,21 +70,27 @@ NAME = "meta_translation"
 
 @register_task(NAME, dataclass=MetaTranslationConfig)
 class MetaTranslationTask(CountsTokens, TranslationTask):
-    """Meta-train on ``--source-langs``, choose the checkpoint by adapting to ``--valid-langs``."""
+    """Meta-train on ``--source-langs``, choose the checkpoint by adapting to ``--valid-langs``.
 
-    def __init__(self, cfg: Any, packs: dict[str, LanguagePack], target: Dictionary) -> None:
+    Args:
+        packs: language packs of all of these.
+        universal_keys: (M, Q) vectors of the universal tokens, of the packs' width.
+        target: dictionary of the language translated into.
+    """
+
+    def __init__(self, cfg: Any, packs: dict[str, LanguagePack], universal_keys: Tensor, target: Dictionary) -> None:
         # the model holds no language: its own source dictionary has the special symbols only
         super().__init__(cfg, Dictionary(), target)
         self.packs = packs
         self.guard = StepGuard()
         self.told_of_no_query_loss = False
         self.faults: Counter[str] = Counter()  # tasks left out or run in pieces, over all workers and since the start
-        self.universal_keys = load_universal_keys(cfg.data)
-        self.language_queries = torch.empty(0, self.universal_keys.size(1))
+        self.universal_keys = universal_keys
+        self.language_queries = torch.empty(0, universal_keys.size(1))
         for pack in packs.values():
-            if pack.queries.shape[1] != self.universal_keys.size(1):
+            if pack.queries.shape[1] != universal_keys.size(1):
                 raise InputError(
-                    f"{pack.file}: must be {self.universal_keys.size(1)} wide, as "
+                    f"{pack.file}: must be {universal_keys.size(1)} wide, as "
                     f"{LAYOUT.universal.keys} is, but is {pack.queries.shape[1]}"
                 )
 
@@ -95,7 +101,8 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         valid = split_codes(cfg.valid_langs, "--valid-langs")
         refuse_held_out(cfg.data, sources, valid)
         packs = {code: LanguagePack.load(cfg.data, code) for code in [*sources, *valid]}
-        return cls(cfg, packs, load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary))
+        target = load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary)
+        return cls(cfg, packs, load_universal_keys(cfg.data), target)
 
     def _corpora(self, split: str, codes: Iterable[str]) -> dict[str, ParallelCorpus]:
         cfg, target = self.cfg, len(self.target_dictionary)

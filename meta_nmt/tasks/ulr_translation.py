@@ -34,15 +34,23 @@ from meta_nmt.tasks.validation_bleu import log_bleu_of_nothing
 
 @register_task("ulr_translation", dataclass=ULRTranslationConfig)
 class ULRTranslationTask(CountsTokens, TranslationTask):
-    """Translate one language with a model whose source embedding is a universal lexical representation."""
+    """Translate one language with a model whose source embedding is a universal lexical representation.
+
+    Args:
+        pack: of the language.
+        universal_keys: (M, Q) vectors of the universal tokens.
+        target: dictionary of the language translated into.
+    """
 
     cfg: ULRTranslationConfig
 
-    def __init__(self, cfg: ULRTranslationConfig, pack: LanguagePack, target_dictionary: Dictionary) -> None:
-        super().__init__(cfg, pack.dictionary, target_dictionary)
+    def __init__(
+        self, cfg: ULRTranslationConfig, pack: LanguagePack, universal_keys: Tensor, target: Dictionary
+    ) -> None:
+        super().__init__(cfg, pack.dictionary, target)
         if cfg.prior_weight < 0:
             raise InputError(f"`--prior-weight` must be at least 0, but is {cfg.prior_weight}")
-        self.universal_keys = load_universal_keys(cfg.data)
+        self.universal_keys = universal_keys
         check_finite(pack.queries, pack.file)
         self.language_queries = torch.from_numpy(pack.queries.copy())
         self._prior_center: dict[str, Tensor] | None = None
@@ -56,7 +64,8 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
                     f"`--{name.replace('_', '-')}` must be given: the code of a language pack in {cfg.data}"
                 )
         pack = LanguagePack.load(cfg.data, cfg.source_lang)
-        return cls(cfg, pack, load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary))
+        target = load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary)
+        return cls(cfg, pack, load_universal_keys(cfg.data), target)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
         limits = self.cfg.max_source_positions, self.cfg.max_target_positions
