@@ -128,9 +128,11 @@ def programs() -> Iterator[Program]:
     yield CAMPAIGN
     for folder in ("benchmarks", "meta_nmt/translation", "recipes/real"):
         for file in sorted((REPO / folder).rglob("*.py")):
-            text = file.read_text("utf-8")
+            text, parts = file.read_text("utf-8"), file.relative_to(REPO).with_suffix("").parts
             if "Parser(" in text and '__name__ == "__main__"' in text:
-                yield "python", "-m", ".".join(file.relative_to(REPO).with_suffix("").parts)
+                yield "python", "-m", ".".join(parts)
+            elif parts[-1] == "__main__" and len(parts) > 2:  # a package that is run
+                yield "python", "-m", ".".join(parts[:-1])
 
 
 @cache
