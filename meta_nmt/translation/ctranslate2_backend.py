@@ -43,6 +43,7 @@ class CTranslate2Backend:
         return cls(model, beam)
 
     def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
+        """Hypotheses of each batch, in order; see `Backend.translate`."""
         pending = [
             self.model.translate_batch(
                 [list(pieces) for pieces in batch], beam_size=self.beam, num_hypotheses=self.beam, return_scores=True,

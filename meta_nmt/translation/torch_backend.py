@@ -80,6 +80,7 @@ class TorchBackend:
         return utils.move_to_cuda(sample) if self.cuda else sample
 
     def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
+        """Hypotheses of each batch, in order; see `Backend.translate`."""
         dictionary: Dictionary = self.task.target_dictionary
         for batch in batches:
             with torch.inference_mode():
