@@ -55,6 +55,7 @@ def adapt_from_raw(argv: Sequence[str]) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     if adapt_raw_flags.asked_for(argv):
         adapt_from_raw(argv)
     else:
@@ -63,6 +64,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return command.run(body, PROG, argv)
 
 

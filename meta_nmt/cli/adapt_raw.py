@@ -66,6 +66,7 @@ class Job:
 
     @property
     def strategies(self) -> tuple[str, ...]:
+        """What is tried, in this order."""
         return STRATEGIES if self.args.strategy == "auto" else (self.args.strategy,)
 
     @property
@@ -156,6 +157,7 @@ class Job:
         return float(read_checkpoint(run.best)["extra_state"]["best"])
 
     def training_flags(self, strategy: str) -> list[str]:
+        """The flags of fine-tuning by a strategy."""
         return [
             str(self.data), "--checkpoint", str(self.args.checkpoint), "--source-lang", self.lang,
             "--target-lang", self.english, "--train-subset", "train", "--strategy", strategy,
@@ -193,10 +195,12 @@ class Job:
 
 
 def say(message: str) -> None:
+    """Write a line to standard error, above a progress bar."""
     tqdm.write(message, file=sys.stderr)
 
 
 def is_whole(checkpoint: Path) -> bool:
+    """Whether a file is a checkpoint that can be read."""
     try:
         read_checkpoint(checkpoint)
     except InputError:
@@ -241,6 +245,7 @@ def write_raw(work: WorkFolder, splits: dict[str, Pairs], mono: Sequence[Path], 
 
 
 def translated(translator: Translator, lines: Sequence[str]) -> Iterator[Translation]:
+    """Each line's translation, in order, with a progress bar."""
     for start in tqdm(range(0, len(lines), 64), desc="translate", unit=" batches", disable=None):
         yield from translator.results(lines[start : start + 64])
 

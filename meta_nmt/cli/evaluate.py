@@ -121,6 +121,7 @@ def report(results: Path, title: str, out: Path) -> Path:
 
 
 def body(argv: Sequence[str] | None) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     args = parse_args(argv)
     if args.user_dir is not None:
         extensions.load(args.user_dir)
@@ -162,6 +163,7 @@ def body(argv: Sequence[str] | None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     try:
         return run_command(body, argv, prog=PROG)
     except KeyboardInterrupt:

@@ -71,11 +71,13 @@ def make(args: Namespace, typed: str) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     make(parse_args(argv), command.command_line(PROG, argv))
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

@@ -38,6 +38,7 @@ LEFT_TO_THE_RULE = (
 
 
 def own_parser() -> ArgumentParser:
+    """The flags that fairseq does not know."""
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
     parser.add_argument("--checkpoint", help="the meta-trained or joint checkpoint to start from")
     parser.add_argument("--from-scratch", action="store_true", help="start from random parameters and train them all")

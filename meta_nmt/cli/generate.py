@@ -47,6 +47,7 @@ HYPOTHESIS = re.compile(r"H-(\d+)\t\S+\t(.*)")
 
 
 def own_parser() -> ArgumentParser:
+    """The flags that fairseq does not know."""
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
     parser.add_argument("--results", required=True, help="folder for what this command writes")
     parser.add_argument(
@@ -83,6 +84,7 @@ def read_hypotheses(path: Path) -> list[list[str]]:
 
 
 def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
+    """What meta-nmt-report reads beside the translations. ``own_cost``: the cost record of this command."""
     members = [cost.history(path) for path in args.path.split(os.pathsep)]  # of an ensemble, or the only one
     costs = [*unique(entry for costs in members for entry in costs), own_cost]
     return {
@@ -99,6 +101,7 @@ def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[st
 
 
 def body(argv: Sequence[str]) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     args = parse_args(argv)
     own = vars(args).pop("own")
     check_flags(args)
@@ -132,6 +135,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return command.run(body, PROG, argv)
 
 

@@ -43,6 +43,7 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
 
 
 def body(argv: Sequence[str] | None) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     args = parse_args(argv)
     # scipy and matplotlib, which take a second to load: once the flags are known to be right
     from meta_nmt.report.comet import add_comet, check_comet
@@ -65,6 +66,7 @@ def body(argv: Sequence[str] | None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return run_command(body, argv, prog=PROG)
 
 

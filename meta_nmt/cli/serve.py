@@ -65,6 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     args = parse_args(argv)
     translator = load_folder(args.model, backend=args.backend, beam=args.beam)
     card = TranslatorFolder(Path(args.model)).card
@@ -88,6 +89,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

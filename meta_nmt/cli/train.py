@@ -73,6 +73,7 @@ def check_resumed(args: Namespace) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     args = parse_args(argv)
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
@@ -91,6 +92,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return command.run(body, PROG, argv)
 
 

@@ -36,6 +36,7 @@ LINGER_S = 0.05  # how long a line waits for others to be translated with
 
 
 def build_parser() -> ArgumentParser:
+    """The flags of the command."""
     parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", metavar="DATA", help="with --path: data folder with the language packs")
     parser.add_argument("--model", metavar="DIR", help="translator folder, made by meta-nmt-adapt or meta-nmt-export")
@@ -88,6 +89,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def load(args: Namespace) -> Translator:
+    """The translator that the flags ask for."""
     if args.model is not None:
         return load_folder(
             args.model, backend=args.backend or "auto", beam=args.beam, max_pieces=args.max_pieces, threads=args.threads
@@ -117,6 +119,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
 
 
 def read_files(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Every line of these files in turn, as `read_lines` gives it; - is standard input."""
     for name in names:
         if name == "-":
             yield from read_lines(sys.stdin.buffer, "standard input")
@@ -145,6 +148,7 @@ class Feed:
             self.queue.put(error)
 
     def batches(self, most: int) -> Iterator[list[tuple[str, bool]]]:
+        """Batches of the lines, each of at most ``most``."""
         size = min(FIRST_BUFFER, most)
         while True:
             batch: list[tuple[str, bool]] = []
@@ -178,6 +182,7 @@ def formatted(result: Translation, number: int, args: Namespace) -> str:
 
 
 def translate(args: Namespace) -> None:
+    """Translate what the flags name, and write it to standard output."""
     translator = load(args)
     feed = Feed(read_files(args.input), 2 * args.buffer_size)
     number = 0
@@ -196,6 +201,7 @@ def translate(args: Namespace) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     args = parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -208,6 +214,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

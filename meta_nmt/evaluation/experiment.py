@@ -143,6 +143,7 @@ class Experiment(BaseModel):
         return self.meta_batch_size * (steps * self.support_tokens + self.query_tokens)
 
     def updates(self, tokens: int, system: str) -> int:
+        """Meta-steps of a system in which it takes gradients on so many tokens."""
         return tokens // self.tokens_per_step(system)
 
     def strategies_of(self, system: str) -> list[str]:

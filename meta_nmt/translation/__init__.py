@@ -1,0 +1,1 @@
+"""From adapted checkpoints to translator folders, and from text to text."""

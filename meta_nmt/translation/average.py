@@ -59,6 +59,7 @@ def _check_alike(first: dict[str, Any], other: dict[str, Any], path: str | Path,
 
 
 def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command on its arguments; returns the exit status. Raises InputError."""
     parser = OneLineParser(
         prog="python -m meta_nmt.translation.average", description="The average of checkpoints of one model."
     )
@@ -75,6 +76,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status. Errors are one line on standard error."""
     return run_command(run, argv, prog="python -m meta_nmt.translation.average")
 
 
