@@ -124,6 +124,8 @@ def body(argv: Sequence[str] | None) -> int:
     """Run the command on its arguments; returns the exit status. Raises InputError."""
     args = parse_args(argv)
     if args.user_dir is not None:
+        from meta_nmt import plugin  # noqa: F401  torch and fairseq, with which it may register something
+
         extensions.load(args.user_dir)
     try:
         experiment = read_experiment(args.experiment, args.data)
