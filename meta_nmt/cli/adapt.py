@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     from meta_nmt.cli import fine_tune
 
     if command.wants_help(argv):
-        front.print_help(__doc__, "ulr_translation", fine_tune.DEFAULTS, "fairseq-train", fine_tune.own_parser())
+        front.print_help(__doc__, "ulr_translation", fine_tune.DEFAULTS, "fairseq-train", argv, fine_tune.own_parser())
         print("\nWith --pairs and --out, from raw text:")
         print(adapt_raw_flags.own_parser().format_help().partition("\n\n")[2])
         raise SystemExit(0)

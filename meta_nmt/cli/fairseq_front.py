@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from meta_nmt import compat, plugin  # noqa: F401  plugs into fairseq, before it is loaded
 
 # isort: split
-from fairseq import options
+from fairseq import options, utils
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.distributed import utils as distributed_utils
 from fairseq.registry import REGISTRIES
@@ -55,9 +55,20 @@ class _KnownDefaults(ArgumentDefaultsHelpFormatter):
 
 
 def print_help(
-    doc: str | None, task: str, defaults: Sequence[str], peer: str, own: ArgumentParser | None = None
+    doc: str | None,
+    task: str,
+    defaults: Sequence[str],
+    peer: str,
+    argv: Sequence[str],
+    own: ArgumentParser | None = None,
 ) -> None:
-    """A command's page: what it is for, its own flags, those of its task with our defaults, and where the rest is."""
+    """A command's page: what it is for, its own flags, those of its task with our defaults, and where the rest is.
+
+    The flags of learners that ``--user-dir`` in ``argv`` names are among those of the task.
+    """
+    early = OneLineParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--user-dir")
+    utils.import_user_module(early.parse_known_args(argv)[0])
     print((doc or "").strip() + "\n")
     task_flags = ArgumentParser(add_help=False)
     TASK_REGISTRY[task].add_args(task_flags)

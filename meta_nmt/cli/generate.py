@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
     if command.wants_help(argv):
-        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", parser)
+        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", argv, parser)
         raise SystemExit(0)
     own, rest = parser.parse_known_args(argv)
     args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own.results, *rest])

@@ -42,7 +42,7 @@ DEFAULTS = [
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace; SystemExit(2) with one line on bad usage, SystemExit(0) after the help page."""
     if command.wants_help(argv):
-        front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train")
+        front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train", argv)
         raise SystemExit(0)
     return front.training_arguments(PROG, DEFAULTS, argv)
 
