@@ -25,13 +25,14 @@ def load(path: str | os.PathLike[str]) -> None:
     if not is_package and not (place.is_file() and place.suffix == ".py"):
         raise InputError(f"`--user-dir` must name a Python file or a folder with an __init__.py, but {path} is neither")
     source = place / "__init__.py" if is_package else place
-    loaded = sys.modules.get(place.stem)
+    name = place.name if is_package else place.stem
+    loaded = sys.modules.get(name)
     if loaded is not None:
         if getattr(loaded, "__file__", None) != str(source):
-            raise InputError(f"`--user-dir` {path}: must have another name than the Python module {place.stem}")
+            raise InputError(f"`--user-dir` {path}: must have another name than the Python module {name}")
         return
     sys.path.insert(0, str(place.parent))  # for what lies beside it, as Python does for a script
-    importlib.import_module(place.stem)
+    importlib.import_module(name)
 
 
 def code_hash(path: str | os.PathLike[str]) -> str:
