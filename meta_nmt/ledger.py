@@ -60,11 +60,15 @@ def choices(lines: list[Line]) -> dict[str, Line]:
 def _current(lines: list[Line], kind: str, name: str, record: str) -> dict[str, Line]:
     """What an earlier version of the experiment ran, or chose, with other commands or on other data does not count:
     its numbers must not stand beside those of this version."""
-    found = {line[name]: line for line in lines if line.get("kind") == kind}
-    marks = experiment(lines).get(record)
-    if not isinstance(marks, dict):  # a file from before records had fingerprints, or without any
-        return found
-    return {key: line for key, line in found.items() if key in marks and marks[key] == line.get("fingerprint")}
+    last_line_of = {line[name]: line for line in lines if line.get("kind") == kind}
+    fingerprint_of = experiment(lines).get(record)
+    if not isinstance(fingerprint_of, dict):  # a file from before records had fingerprints, or without any
+        return last_line_of
+    return {
+        key: line
+        for key, line in last_line_of.items()
+        if key in fingerprint_of and fingerprint_of[key] == line.get("fingerprint")
+    }
 
 
 class Ledger:

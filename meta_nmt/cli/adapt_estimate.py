@@ -30,12 +30,12 @@ def update_seconds_per_piece(model: Namespace) -> float:
     )  # fmt: skip
     device = "cuda" if torch.cuda.is_available() else "cpu"
     transformer, batch = transformer.to(device), torch.randn(sentences, width, model.encoder_embed_dim, device=device)
-    took = []
+    times_s = []
     for _ in range(3):  # the first warms up
         start = time.perf_counter()
         transformer(batch, batch).sum().backward()
-        took.append(time.perf_counter() - start)
-    return min(took) / (sentences * width)
+        times_s.append(time.perf_counter() - start)
+    return min(times_s) / (sentences * width)
 
 
 def characters(pairs: Sequence[tuple[str, str]]) -> int:
@@ -45,7 +45,7 @@ def characters(pairs: Sequence[tuple[str, str]]) -> int:
 
 def seconds(
     checkpoint: Path,
-    given: Mapping[str, Sequence[tuple[str, str]]],
+    pairs_of: Mapping[str, Sequence[tuple[str, str]]],
     mono: Sequence[Path],
     training: Namespace,
     strategies: int,
@@ -59,18 +59,28 @@ def seconds(
         training: arguments of fine-tuning.
         strategies: how many are tried.
     """
-    text = characters(given["train"])
-    extra = text // 2 + sum(path.stat().st_size for path in mono)  # bytes stand for characters
-    pack = CLEAN.of(text) + SUBWORDS_AND_VECTORS.of(extra) + ALIGN.of(extra) + BINARISE.of(text)
+    train_characters = characters(pairs_of["train"])
+    extra_characters = train_characters // 2 + sum(path.stat().st_size for path in mono)  # bytes stand for characters
+    pack_s = (
+        CLEAN.of(train_characters)
+        + SUBWORDS_AND_VECTORS.of(extra_characters)
+        + ALIGN.of(extra_characters)
+        + BINARISE.of(train_characters)
+    )
     state = read_checkpoint(checkpoint)
-    piece = update_seconds_per_piece(state["cfg"].model)
-    pieces = min(training.max_tokens, text / 2 / CHARACTERS_PER_PIECE)
-    sizes = [characters(given[name]) if name in given else text / HELD_OUT_SHARE for name in ("valid", "test")]
+    piece_s = update_seconds_per_piece(state["cfg"].model)
+    pieces = min(training.max_tokens, train_characters / 2 / CHARACTERS_PER_PIECE)
+    sizes = [
+        characters(pairs_of[name]) if name in pairs_of else train_characters / HELD_OUT_SHARE
+        for name in ("valid", "test")
+    ]
     dev, test = (size / 2 / CHARACTERS_PER_PIECE * DECODING for size in sizes)
     gigabytes = 3 * sum(value.numel() * value.element_size() for value in state["model"].values()) / 1e9
     validations = training.max_update / training.save_interval_updates
-    one = START_S + training.max_update * pieces * piece + validations * (dev * piece + gigabytes * SAVE_S_PER_GB)
-    return pack + strategies * one + START_S + test * piece
+    strategy_s = (
+        START_S + training.max_update * pieces * piece_s + validations * (dev * piece_s + gigabytes * SAVE_S_PER_GB)
+    )
+    return pack_s + strategies * strategy_s + START_S + test * piece_s
 
 
 def describe(pair: str, strategies: Sequence[str], time_s: float) -> str:

@@ -73,48 +73,50 @@ class Job:
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that the result follows from."""
-        a = self.args
-        files = [a.pairs, a.dev, a.test, a.dictionary, *a.mono, a.checkpoint]
+        args = self.args
+        files = [args.pairs, args.dev, args.test, args.dictionary, *args.mono, args.checkpoint]
         for path in files:
             if path is not None and not path.is_file():
                 raise InputError(f"{path}: file is missing")
-        options = {name: getattr(a, name) for name in ("source_lang", "strategy", "seed", "quantization", "training")}
+        options = {
+            name: getattr(args, name) for name in ("source_lang", "strategy", "seed", "quantization", "training")
+        }
         inputs = [path and {"name": path.name, "sha256": sha256(path)} for path in files]
         return {"inputs": inputs, "options": options}
 
     def run(self) -> None:
         """All steps that are not done yet."""
-        wanted, given = self.fingerprint(), read_given(self.args)
-        others = {path.name for path in self.out.glob("*")} - {self.work.path.name}
-        if others and not self.work.record.is_file():
-            raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {min(others)}")
-        estimate = self.estimate(given)
+        fingerprint, pairs_of = self.fingerprint(), read_given(self.args)
+        strangers = {path.name for path in self.out.glob("*")} - {self.work.path.name}
+        if strangers and not self.work.record.is_file():
+            raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {min(strangers)}")
+        estimate = self.estimate(pairs_of)
         writable_directory(self.work.path, "--out")
         with sole_writer(self.out):
-            before = read_json(self.work.record) if self.work.record.is_file() else {}
-            if before == wanted | {"finished": True}:
+            record = read_json(self.work.record) if self.work.record.is_file() else {}
+            if record == fingerprint | {"finished": True}:
                 say(f"{self.out}: finished before, from the same files and flags")
                 return
-            if {**before, "finished": False} != wanted | {"finished": False}:
+            if {**record, "finished": False} != fingerprint | {"finished": False}:
                 TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until it is made anew
                 shutil.rmtree(self.work.path)
                 self.work.path.mkdir()
-                write_json(self.work.record, wanted | {"finished": False})
+                write_json(self.work.record, fingerprint | {"finished": False})
             say(estimate)
-            self.steps(given)
-            write_json(self.work.record, wanted | {"finished": True})
+            self.steps(pairs_of)
+            write_json(self.work.record, fingerprint | {"finished": True})
 
-    def estimate(self, given: dict[str, Pairs]) -> str:
+    def estimate(self, pairs_of: dict[str, Pairs]) -> str:
         """A line for a person who is about to wait. InputError, or SystemExit, where the flags of fine-tuning are
         wrong."""
         training = fine_tune.parse_args(self.training_flags(self.strategies[0]))
-        time_s = adapt_estimate.seconds(self.args.checkpoint, given, self.args.mono, training, len(self.strategies))
+        time_s = adapt_estimate.seconds(self.args.checkpoint, pairs_of, self.args.mono, training, len(self.strategies))
         return adapt_estimate.describe(f"{self.lang}-{self.english}", self.strategies, time_s)
 
-    def steps(self, given: dict[str, Pairs]) -> None:
+    def steps(self, pairs_of: dict[str, Pairs]) -> None:
         """From the pairs given to the card."""
         if not self.work.written.exists():
-            write_raw(self.work, split(given, self.args.seed), self.args.mono, self.args.dictionary)
+            write_raw(self.work, split(pairs_of, self.args.seed), self.args.mono, self.args.dictionary)
         if not DataFolder(self.data).pack(self.lang).card.is_file():
             say(f"language pack of {self.lang}")
             self.make_pack()
@@ -167,11 +169,11 @@ class Job:
         source, reference = (
             read_lines(path) for path in DataFolder(self.data, self.english).text(self.lang).sides(split)
         )
-        results = list(translated(load_folder(self.out), source))
-        hypotheses = [result.text for result in results]
+        translations = list(translated(load_folder(self.out), source))
+        hypotheses = [translation.text for translation in translations]
         metrics = {"BLEU": BLEU(), "chrF2++": CHRF(word_order=2)}
         name = "test" if split == "test" else "dev"
-        measured = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
+        score_of = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
         facts = facts_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
         tried = ", ".join(f"{strategy} {score:.1f}" for strategy, score in scores.items())
         notes = [
@@ -181,13 +183,13 @@ class Job:
             notes.append(f"The strategy was chosen by dev BLEU (greedy): {tried}.")
         inputs = [entry for entry in read_json(self.work.record)["inputs"][:-1] if entry]  # the last is the checkpoint
         facts = replace(
-            facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **measured}, notes=notes,
+            facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **score_of}, notes=notes,
             commands=[*facts.commands[:-2], self.command],
             samples=list(zip(source, hypotheses, reference, strict=True)),
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
         write_model_card(facts, self.out)
-        say(f"{self.out}: {', '.join(f'{k} {v:.1f}' for k, v in measured.items())} ({len(source)} pairs)")
+        say(f"{self.out}: {', '.join(f'{k} {v:.1f}' for k, v in score_of.items())} ({len(source)} pairs)")
 
 
 def say(message: str) -> None:
@@ -205,17 +207,17 @@ def is_whole(checkpoint: Path) -> bool:
 def read_given(args: Namespace) -> dict[str, Pairs]:
     """The pairs of --pairs ("train"), --dev ("valid") and --test. InputError names the line that is no pair."""
     files = {"train": args.pairs, "valid": args.dev, "test": args.test}
-    given = {
+    pairs_of = {
         name: [(row[0], row[1]) for rows in column_blocks(path) for row in rows] for name, path in files.items() if path
     }
-    if len(given["train"]) < FEWEST_PAIRS:
-        raise InputError(f"{args.pairs}: must have at least {FEWEST_PAIRS} pairs, but has {len(given['train'])}")
-    return given
+    if len(pairs_of["train"]) < FEWEST_PAIRS:
+        raise InputError(f"{args.pairs}: must have at least {FEWEST_PAIRS} pairs, but has {len(pairs_of['train'])}")
+    return pairs_of
 
 
-def split(given: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
+def split(pairs_of: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
     """The same with a dev set, and a test set where there is enough, drawn from the training pairs if not given."""
-    splits, pairs = dict(given), given["train"]
+    splits, pairs = dict(pairs_of), pairs_of["train"]
     share = max(LEAST_DEV, min(MOST_HELD_OUT, len(pairs) // HELD_OUT_SHARE))
     order = list(range(len(pairs)))
     random.Random(seed).shuffle(order)
@@ -264,14 +266,14 @@ class Bar:
 def logged_to(path: Path) -> Iterator[None]:
     """Sends what fairseq logs to this file alone."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    handlers_and_level = root.handlers[:], root.level
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s | %(name)s | %(message)s"))
     root.handlers[:], root.level = [handler], logging.INFO
     try:
         yield
     finally:
-        root.handlers[:], root.level = before
+        root.handlers[:], root.level = handlers_and_level
         handler.close()
 
 

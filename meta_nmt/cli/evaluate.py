@@ -58,31 +58,31 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
 
 def print_plan(steps: Sequence[Step], values: dict[str, str]) -> None:
     """Every command, in order; where a choice decides, with its first option."""
-    known = dict(values)
+    known_values = dict(values)
     for step in steps:
         if isinstance(step, Choice):
             first = step.options[0]
-            known |= {f"{step.name}.label": first.label, f"{step.name}.run": first.run}
+            known_values |= {f"{step.name}.label": first.label, f"{step.name}.run": first.run}
             print(f"# {step.what} for {step.subject}: the best dev BLEU of {', '.join(o.label for o in step.options)}")
             continue
         print(f"# {step.name}")
         for command in step.commands:
-            print("+", shlex.join(filled(word, known) for word in command))
+            print("+", shlex.join(filled(word, known_values) for word in command))
 
 
 def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
     """Each kind of command through its own parser, before anything runs; SystemExit(2) with the parser's one line."""
-    known, seen = dict(values), set()
+    known_values, checked = dict(values), set()
     for step in steps:
         if isinstance(step, Choice):
-            known |= {f"{step.name}.label": step.options[0].label, f"{step.name}.run": step.options[0].run}
+            known_values |= {f"{step.name}.label": step.options[0].label, f"{step.name}.run": step.options[0].run}
             continue
         for command in step.commands:
             flags = (command[0], step.kind, *(word for word in command if word.startswith("-")))
-            if step.kind == "train" or flags not in seen:
-                seen.add(flags)
+            if step.kind == "train" or flags not in checked:
+                checked.add(flags)
                 module = importlib.import_module(f"meta_nmt.cli.{command[0].removeprefix('meta-nmt-')}")
-                module.parse_args([filled(word, known) for word in command[1:]])
+                module.parse_args([filled(word, known_values) for word in command[1:]])
 
 
 def added_languages(data: Path, targets: Sequence[str]) -> dict[str, str]:
@@ -99,8 +99,8 @@ def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks
     # as JSON has it: budgets that are keys are text there
     definition = json.loads(json.dumps(experiment.model_dump()))
     line = {"kind": "experiment", "experiment": definition, "jobs": of_kind[Job], "choices": of_kind[Choice]}
-    known = [old for old in results.lines if old.get("kind") == "experiment"]
-    if not known or known[-1] != line:
+    earlier = [old_line for old_line in results.lines if old_line.get("kind") == "experiment"]
+    if not earlier or earlier[-1] != line:
         results.append(line)
 
 

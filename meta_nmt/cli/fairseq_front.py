@@ -55,14 +55,14 @@ class _KnownDefaults(ArgumentDefaultsHelpFormatter):
 
 
 def print_help(
-    doc: str | None, task: str, defaults: Sequence[str], peer: str, own: ArgumentParser | None = None
+    doc: str | None, task: str, defaults: Sequence[str], peer: str, own_flags: ArgumentParser | None = None
 ) -> None:
     """A command's page: what it is for, its own flags, those of its task with our defaults, and where the rest is."""
     print((doc or "").strip() + "\n")
     task_flags = ArgumentParser(add_help=False)
     TASK_REGISTRY[task].add_args(task_flags)
     task_flags.set_defaults(**vars(task_flags.parse_known_args(["DATA", *defaults])[0]))
-    parents = [own, task_flags] if own else [task_flags]
+    parents = [own_flags, task_flags] if own_flags else [task_flags]
     ArgumentParser(usage=SUPPRESS, add_help=False, formatter_class=_KnownDefaults, parents=parents).print_help()
     print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shlex.join(defaults)}")
 

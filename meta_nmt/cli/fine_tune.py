@@ -46,29 +46,29 @@ def own_parser() -> ArgumentParser:
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
+    """fairseq's namespace, our own flags as ``own_flags`` in it; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
-    own, rest = parser.parse_known_args(argv)
-    if own.from_scratch == (own.checkpoint is not None):
+    own_flags, rest = parser.parse_known_args(argv)
+    if own_flags.from_scratch == (own_flags.checkpoint is not None):
         parser.error("give either `--checkpoint FILE` or `--from-scratch`, and not both")
-    if own.from_scratch and own.strategy is not None:
+    if own_flags.from_scratch and own_flags.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
-    given = [flag for flag in LEFT_TO_THE_RULE if any(a == flag or a.startswith(f"{flag}=") for a in argv)]
-    if "--learned-rule" in rest and (given or own.from_scratch):
+    conflicting = [flag for flag in LEFT_TO_THE_RULE if any(a == flag or a.startswith(f"{flag}=") for a in argv)]
+    if "--learned-rule" in rest and (conflicting or own_flags.from_scratch):
         parser.error(
-            f"`{given[0] if given else '--from-scratch'}` must not be given with `--learned-rule`: the checkpoint's "
-            "meta-learner says what adapts, and by which steps"
+            f"`{conflicting[0] if conflicting else '--from-scratch'}` must not be given with `--learned-rule`: "
+            "the checkpoint's meta-learner says what adapts, and by which steps"
         )
-    defaults = [*DEFAULTS, "--adapt-params", "scratch" if own.from_scratch else own.strategy or "emb_enc"]
-    if own.from_scratch:
+    defaults = [*DEFAULTS, "--adapt-params", "scratch" if own_flags.from_scratch else own_flags.strategy or "emb_enc"]
+    if own_flags.from_scratch:
         defaults += SCRATCH_DEFAULTS
-    elif own.checkpoint is not None:
-        defaults += ["--arch", "ulr_transformer", "--finetune-from-model", own.checkpoint]
+    elif own_flags.checkpoint is not None:
+        defaults += ["--arch", "ulr_transformer", "--finetune-from-model", own_flags.checkpoint]
     if "--learned-rule" in rest:
         # it learnt its steps from whole gradients, and every worker would take other ones
         defaults += ["--clip-norm", "0", "--distributed-world-size", "1"]
     args = front.training_arguments(PROG, defaults, rest)
-    args.own = own
+    args.own_flags = own_flags
     return args
 
 
@@ -77,9 +77,9 @@ def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[
     saved = read_checkpoint(checkpoint)["cfg"]["model"]
     model_parser = ArgumentParser(argument_default=SUPPRESS, add_help=False)
     ULRTransformer.add_args(model_parser)
-    given = set(vars(model_parser.parse_known_args(argv)[0]))
+    on_command_line = set(vars(model_parser.parse_known_args(argv)[0]))
     for name in (action.dest for action in model_parser._actions):
-        if name not in given and hasattr(saved, name):
+        if name not in on_command_line and hasattr(saved, name):
             setattr(args, name, getattr(saved, name))
 
 
@@ -88,7 +88,7 @@ def run(args: Namespace, argv: Sequence[str]) -> None:
     parsed from."""
     check_workers(args)
     front.prepare(args)
-    own = vars(args).pop("own")  # fairseq would take our `checkpoint` for its group of that name
-    if own.checkpoint is not None:
-        take_model_from_checkpoint(args, own.checkpoint, argv)
-    front.train(args, "adapt", command.command_line(PROG, argv), own.checkpoint)
+    own_flags = vars(args).pop("own_flags")  # fairseq would take our `checkpoint` for its group of that name
+    if own_flags.checkpoint is not None:
+        take_model_from_checkpoint(args, own_flags.checkpoint, argv)
+    front.train(args, "adapt", command.command_line(PROG, argv), own_flags.checkpoint)

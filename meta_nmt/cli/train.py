@@ -51,9 +51,9 @@ def check_representation(args: Namespace, path: str | Path, checkpoint: dict[str
     """InputError where a checkpoint's parameters would be read through another mixture of universal tokens."""
     model = checkpoint["cfg"]["model"]
     for flag, saved in (("ulr_top_k", getattr(model, "ulr_top_k", 0)), ("ulr_temperature", model.ulr_temperature)):
-        given = getattr(args, flag, saved)
-        if given != saved:
-            raise InputError(f"`--{flag.replace('_', '-')}` must be {saved}, that of {path}, but is {given}")
+        value = getattr(args, flag, saved)
+        if value != saved:
+            raise InputError(f"`--{flag.replace('_', '-')}` must be {saved}, that of {path}, but is {value}")
 
 
 def check_resumed(args: Namespace) -> None:

@@ -77,10 +77,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
             parser.error(f"`--{name.replace('_', '-')}` must be at least 1, but is {value}")
     if args.nbest > args.beam:
         parser.error(f"`--nbest` must be at most the beam width {args.beam}, but is {args.nbest}")
-    given = [args.data, args.path, args.source_lang]
-    if args.model is None and None in given:
+    checkpoint_arguments = [args.data, args.path, args.source_lang]
+    if args.model is None and None in checkpoint_arguments:
         parser.error("give either `--model DIR`, or `DATA --path CKPT --source-lang XX`")
-    if args.model is not None and any(value is not None for value in [*given, args.target_lang]):
+    if args.model is not None and any(value is not None for value in [*checkpoint_arguments, args.target_lang]):
         parser.error("`--model` must stand without DATA, `--path`, `--source-lang` and `--target-lang`: it knows them")
     if args.model is None and (args.backend or args.threads):
         parser.error(f"`--{'backend' if args.backend else 'threads'}` must be given with `--model` only")
@@ -167,13 +167,13 @@ class Feed:
             size = min(2 * size, most)
 
 
-def formatted(result: Translation, number: int, args: Namespace) -> str:
+def formatted(translation: Translation, number: int, args: Namespace) -> str:
     """The output lines of one input line, ended by line feeds."""
     if args.nbest == 1:
         if not args.scores:
-            return f"{result.text}\n"
-        return "".join(f"{one.score:.4f}\t{one.text}\n" for one in result.hypotheses) or "\t\n"
-    lines = [f"{number}\t{one.score:.4f}\t{one.text}\n" for one in result.hypotheses]
+            return f"{translation.text}\n"
+        return "".join(f"{one.score:.4f}\t{one.text}\n" for one in translation.hypotheses) or "\t\n"
+    lines = [f"{number}\t{one.score:.4f}\t{one.text}\n" for one in translation.hypotheses]
     return "".join(lines) or f"{number}\t\t\n"
 
 
@@ -185,12 +185,12 @@ def translate(args: Namespace) -> None:
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     with tqdm(unit=" lines", disable=quiet) as bar:
         for batch in feed.batches(args.buffer_size):
-            results = translator.results([text for text, _ in batch], args.nbest)
-            for result, (_, cut) in zip(results, batch, strict=True):
+            translations = translator.results([text for text, _ in batch], args.nbest)
+            for translation, (_, cut) in zip(translations, batch, strict=True):
                 number += 1
-                for warning in chain([f"cut to {LONGEST_LINE} bytes"] if cut else [], result.warnings):
+                for warning in chain([f"cut to {LONGEST_LINE} bytes"] if cut else [], translation.warnings):
                     tqdm.write(f"{PROG}: warning: line {number}: {warning}", file=sys.stderr)
-                sys.stdout.write(formatted(result, number, args))
+                sys.stdout.write(formatted(translation, number, args))
             sys.stdout.flush()
             bar.update(len(batch))
 

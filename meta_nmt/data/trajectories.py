@@ -71,14 +71,14 @@ class TrajectoryDataset(EpisodeDataset):
     def place(self, index: int) -> Place:
         """A pure function of seed, epoch and index, like the episode."""
         if self._places[0] != self.epoch:
-            seen: dict[int, int] = {}
+            visits_so_far: dict[int, int] = {}
             places = []
             for number in range(self.episodes):
                 language = self.languages.index(self.language(number)[0])
-                if language not in seen:
-                    seen[language] = int(np.random.default_rng([self.seed, language, 3]).integers(self.visits))
-                trajectory, visit = divmod(seen[language], self.visits)
-                seen[language] += 1
+                if language not in visits_so_far:
+                    visits_so_far[language] = int(np.random.default_rng([self.seed, language, 3]).integers(self.visits))
+                trajectory, visit = divmod(visits_so_far[language], self.visits)
+                visits_so_far[language] += 1
                 places.append(Place(language, trajectory, visit))
             self._places, self._samples = (self.epoch, places), {}
         return self._places[1][index]
@@ -104,12 +104,12 @@ class TrajectoryDataset(EpisodeDataset):
         place = self.place(index)
         language, _, query = self.sentences(index)
         corpus, sample = self.corpora[language], self._sample(place)
-        others = [np.setdiff1d(batch, sample.sentences) for batch in query]
-        if not len(others[0]):  # the whole of a small query set is in the sample: any sentence that is not
-            others = [np.setdiff1d(corpus.usable, sample.sentences)[:1]]
+        unread = [np.setdiff1d(batch, sample.sentences) for batch in query]
+        if not len(unread[0]):  # the whole of a small query set is in the sample: any sentence that is not
+            unread = [np.setdiff1d(corpus.usable, sample.sentences)[:1]]
         steps = self.sizes.inner_steps
         support = sample.batches[place.visit * steps : (place.visit + 1) * steps]
-        episode = make_episode((corpus, corpus), self.packs[language], support, others)
+        episode = make_episode((corpus, corpus), self.packs[language], support, unread)
         return episode | {
             "number": index,
             "queries": sample.queries[episode["rows"]],

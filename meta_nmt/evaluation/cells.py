@@ -164,8 +164,8 @@ def _parent(e: Experiment, lang: str) -> list[Job]:
     """A parent has the schedule and the tokens of the joint system, all of them of one language."""
     flags = e.system_flags.get(TRANSFER, "")
     base = _train(e, f"base-{lang}", JOINT, [lang], e.base_tokens, e.base_flags) if e.base_tokens else None
-    own = _train(e, f"transfer-{lang}", JOINT, [lang], e.train_tokens, flags, after=base)
-    return [own] if base is None else [base, own]
+    training = _train(e, f"transfer-{lang}", JOINT, [lang], e.train_tokens, flags, after=base)
+    return [training] if base is None else [base, training]
 
 
 def _cells(e: Experiment, target: str, budget: int, system: str, starts: Sequence[Start]) -> list[Step]:
@@ -269,10 +269,11 @@ def fingerprints(steps: Sequence[Step], data: str, added: Mapping[str, str]) -> 
     as long as it has not changed.
 
     data: hash of the data folder's record; added: hashes of what is not in that record, by target language."""
-    found: dict[str, str] = {}
+    fingerprint_of: dict[str, str] = {}
     for step in steps:
-        needs = [found[name] for name in step.needs]
-        own = list(step.commands) if isinstance(step, Job) else [(o.label, o.run) for o in step.options]
+        needs = [fingerprint_of[name] for name in step.needs]
+        content = list(step.commands) if isinstance(step, Job) else [(o.label, o.run) for o in step.options]
         of_target = [added[step.target]] if isinstance(step, Job) and step.target in added else []
-        found[step.name] = hashlib.sha256(json.dumps([data, own, needs, *of_target]).encode()).hexdigest()[:16]
-    return found
+        text = json.dumps([data, content, needs, *of_target])
+        fingerprint_of[step.name] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return fingerprint_of

@@ -187,18 +187,18 @@ def _refuse(path: Path, problems: Iterable[str]) -> None:
 
 def _typed(content: Mapping[Any, Any]) -> tuple[Experiment | None, list[str]]:
     """The experiment, or what is wrong with the names and types of its fields, in the order of these."""
-    known = Experiment.model_fields
-    problems = [f"{name!r} is no field; the fields are {', '.join(known)}" for name in content if name not in known]
+    fields = Experiment.model_fields
+    problems = [f"{name!r} is no field; the fields are {', '.join(fields)}" for name in content if name not in fields]
     # YAML has lists where a field is a tuple
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in known}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in fields}
     wrong: set[Any] = set()
     experiment = None
     try:
-        experiment = Experiment.model_validate(given)
+        experiment = Experiment.model_validate(values)
     except ValidationError as error:
         wrong = {problem["loc"][0] for problem in error.errors()}
-    for name, field in known.items():
-        if name in wrong and name in given:
+    for name, field in fields.items():
+        if name in wrong and name in values:
             problems.append(f"{name} must be {field.title}, but is {content[name]!r}")
         elif name in wrong:
             problems.append(f"{name} must be given")
@@ -230,8 +230,8 @@ def _contradictions(e: Experiment) -> Iterable[str]:
     yield from _wrong_flags(e)
 
 
-def _unknown(name: str, given: Iterable[str], allowed: Sequence[str]) -> Iterable[str]:
-    wrong = [item for item in given if item not in allowed]
+def _unknown(name: str, entries: Iterable[str], allowed: Sequence[str]) -> Iterable[str]:
+    wrong = [item for item in entries if item not in allowed]
     if wrong:
         yield f"{name} must be of {', '.join(allowed)}, but has {', '.join(wrong)}"
 
@@ -262,20 +262,20 @@ def _wrong_numbers(e: Experiment) -> Iterable[str]:
 
 
 def _wrong_flags(e: Experiment) -> Iterable[str]:
-    given = [("train_flags", e.train_flags, "train"), ("base_flags", e.base_flags, "train")]
-    given += [(f"system_flags of {system}", flags, "train") for system, flags in e.system_flags.items()]
-    given += [("adapt_flags", e.adapt_flags, "adapt"), ("scratch_flags", e.scratch_flags, "adapt")]
-    given += [(f"budget_flags of {budget}", flags, "adapt") for budget, flags in e.budget_flags.items()]
-    given += [("generate_flags", e.generate_flags, "generate")]
-    for name, text, kind in given:
+    flag_fields = [("train_flags", e.train_flags, "train"), ("base_flags", e.base_flags, "train")]
+    flag_fields += [(f"system_flags of {system}", flags, "train") for system, flags in e.system_flags.items()]
+    flag_fields += [("adapt_flags", e.adapt_flags, "adapt"), ("scratch_flags", e.scratch_flags, "adapt")]
+    flag_fields += [(f"budget_flags of {budget}", flags, "adapt") for budget, flags in e.budget_flags.items()]
+    flag_fields += [("generate_flags", e.generate_flags, "generate")]
+    for name, text, kind in flag_fields:
         try:
             flags = [item.partition("=")[0] for item in shlex.split(text)]
         except ValueError as error:
             yield f"{name} must be flags as in a shell, but {text!r} has: {error}"
             continue
-        own = [flag for flag in OWN_FLAGS[kind] if flag in flags]
-        if own:
-            yield f"{name} must not have {', '.join(own)}: the experiment sets that itself"
+        set_by_experiment = [flag for flag in OWN_FLAGS[kind] if flag in flags]
+        if set_by_experiment:
+            yield f"{name} must not have {', '.join(set_by_experiment)}: the experiment sets that itself"
 
 
 def _missing_from_data(e: Experiment) -> Iterable[str]:

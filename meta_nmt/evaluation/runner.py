@@ -172,8 +172,8 @@ class Sweep:
             try:
                 outcome = running.handle.result()
             except Exception as error:  # submitit: it was killed, or could not even start
-                first = str(error).strip().splitlines() or [repr(error)]
-                outcome = {"state": "failed", "error": f"it ended without a word: {first[-1]}"}
+                message = str(error).strip().splitlines() or [repr(error)]
+                outcome = {"state": "failed", "error": f"it ended without a word: {message[-1]}"}
                 outcome["seconds"] = round(time.monotonic() - running.since, 1)
         del self.running[name]
         self._settle(running.job, outcome, bar)
@@ -184,8 +184,8 @@ class Sweep:
         if state == "finished":
             try:
                 self.on_finished(job, filled(job.model, self.values) if job.model else None)
-            except InputError as wrong:
-                state, error = "failed", str(wrong)
+            except InputError as refusal:
+                state, error = "failed", str(refusal)
         line = {"kind": "job", "job": job.name, "state": state, "fingerprint": self.marks[job.name]}
         line |= {"log": self._log(job.name), "seconds": outcome["seconds"]}
         line |= {"error": error} if state == "failed" else {"results": job.results} if job.results else {}
@@ -246,9 +246,9 @@ class Sweep:
         left = 0.0
         for job in self.jobs:
             if job.name not in self.state:
-                known = self.seconds.get(job.kind, everything)
+                durations = self.seconds.get(job.kind, everything)
                 started = self.running.get(job.name)
-                mean = sum(known) / len(known)
+                mean = sum(durations) / len(durations)
                 left += max(0.0, mean - (time.monotonic() - started.since if started else 0.0))
         return f"about {left / self.limit / 60:.0f} min left"
 

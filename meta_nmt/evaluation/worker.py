@@ -46,9 +46,9 @@ def run_job(order: Order) -> Outcome:
     Path(order.log).parent.mkdir(parents=True, exist_ok=True)
     with open(f"{order.place}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = finished(order.place, order.fingerprint)
-        if done is not None:
-            return done
+        earlier = finished(order.place, order.fingerprint)
+        if earlier is not None:
+            return earlier
         start = time.monotonic()
         resumed = _prepare(order)
         error = _run(order, lock.fileno(), resumed)

@@ -137,9 +137,9 @@ class FallingRate:
     def __call__(
         self, params: Sequence[Tensor], grads: Sequence[Tensor], state: tuple[int, Any] | None, loss: Tensor
     ) -> tuple[list[Tensor], tuple[int, Any]]:
-        step, own = state or (0, None)
-        moved, own = self.rule(self.alpha * (1 - step / self.steps))(params, grads, own, loss)
-        return moved, (step + 1, own)
+        step, rule_state = state or (0, None)
+        moved, rule_state = self.rule(self.alpha * (1 - step / self.steps))(params, grads, rule_state, loss)
+        return moved, (step + 1, rule_state)
 
 
 INNER_OPTIMIZERS: dict[str, Callable[[float], UpdateRule]] = {"sgd": SGD, "adam": Adam}
@@ -194,8 +194,8 @@ def gradients_of_each(
     """Loss, detached, and gradients by name, of each batch at ``params`` taken as constants."""
     losses, gradients = [], []
     for batch in batches:
-        loss, found = loss_and_gradients(loss_fn, params, batch, list(params))
-        gradients.append(found)
+        loss, of_batch = loss_and_gradients(loss_fn, params, batch, list(params))
+        gradients.append(of_batch)
         losses.append(loss)
     return losses, gradients
 
@@ -261,11 +261,11 @@ def adapt(
     parameters whose support gradients are wanted (the outer update may use them; they cost almost nothing
     beside the step's own).
     """
-    result = InnerLoopResult(dict(theta), [], [])
+    inner = InnerLoopResult(dict(theta), [], [])
     state = None
     for batch in support:
-        step = inner_step(loss_fn, result.theta_prime, adapted, batch, rule, state, gradients_of, create_graph)
-        result.theta_prime, state = step.theta, step.state
-        result.losses.append(step.loss)
-        result.gradients.append(step.gradients)
-    return result
+        step = inner_step(loss_fn, inner.theta_prime, adapted, batch, rule, state, gradients_of, create_graph)
+        inner.theta_prime, state = step.theta, step.state
+        inner.losses.append(step.loss)
+        inner.gradients.append(step.gradients)
+    return inner

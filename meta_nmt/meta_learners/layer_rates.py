@@ -54,8 +54,8 @@ class LayerRates:
 
 def layer_of(name: str) -> str:
     """The layer that a parameter belongs to; outside layers, such as residual rows and A, itself."""
-    found = re.match(r".*\.layers\.\d+(?=\.)", name)
-    return found[0] if found else name
+    match = re.match(r".*\.layers\.\d+(?=\.)", name)
+    return match[0] if match else name
 
 
 @register_meta_learner("lslr")
@@ -84,15 +84,15 @@ class LSLR(TrajectoryShifting):
     ) -> Parameters:
         if visit is not None and trajectory.visits <= JUDGED * self.settings.trajectory_visits:
             return {}
-        found: Parameters = {}
+        of_factors: Parameters = {}
         for name in trajectory.displacement:
             moved = self.displacement(trajectory, name, visit)
             key = f"{META_PREFIX}log_factor.{_key(name)}"
             for gradients in query_gradients:
                 if name in gradients:
                     product = (gradients[name] * moved).sum() / len(query_gradients)
-                    found[key] = found[key] + product if key in found else product
-        return found
+                    of_factors[key] = of_factors[key] + product if key in of_factors else product
+        return of_factors
 
 
 def _key(name: str) -> str:

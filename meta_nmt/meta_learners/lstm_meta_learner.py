@@ -87,8 +87,8 @@ class LSTMMetaLearner(MetaLearner):
             hidden = grad.new_zeros(len(grad), self.lstm.hidden_size)
             state = (hidden, hidden, torch.zeros_like(grad), torch.zeros_like(grad))
         hidden, cell, forget, inlet = state
-        seen = torch.cat((preprocess(grad).flatten(1), preprocess(loss).expand(len(grad), 2)), 1)  # (N, 4)
-        hidden, cell = self.lstm(seen, (hidden, cell))
+        features = torch.cat((preprocess(grad).flatten(1), preprocess(loss).expand(len(grad), 2)), 1)  # (N, 4)
+        hidden, cell = self.lstm(features, (hidden, cell))
         forget = torch.sigmoid(self.forget_gate(torch.cat((hidden, theta, forget), 1)))
         inlet = torch.sigmoid(self.input_gate(torch.cat((hidden, theta, inlet), 1)))
         return forget, inlet, (hidden, cell, forget, inlet)
@@ -116,8 +116,8 @@ class LSTMMetaLearner(MetaLearner):
         theta_prime = dict(theta)
         for batch in episode.support:
             loss, grads = loss_and_gradients(episode.loss, theta_prime, batch, adapted)
-            known = [grads.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
-            cells, state = self.step(cells, known, state, loss)
+            full_grads = [grads.get(name, torch.zeros_like(c)) for name, c in zip(adapted, cells, strict=True)]
+            cells, state = self.step(cells, full_grads, state, loss)
             theta_prime.update((n, c.detach().requires_grad_()) for n, c in zip(adapted, cells, strict=True))
             support_losses.append(loss)
         query_losses, gradients = gradients_of_each(episode.loss, theta_prime, episode.query)
@@ -134,6 +134,8 @@ class LSTMMetaLearner(MetaLearner):
         weights = dict(self.named_parameters())
         inputs = [*start, *weights.values()]
         pulled = torch.autograd.grad(cells, inputs, outer, allow_unused=True, materialize_grads=True)
-        own = pulled[len(start) :]
-        scale = (CLIP_NORM / (get_total_norm(own) + 1e-6)).clamp(max=1.0)
-        return list(pulled[: len(start)]), {META_PREFIX + n: g * scale for n, g in zip(weights, own, strict=True)}
+        of_weights = pulled[len(start) :]
+        scale = (CLIP_NORM / (get_total_norm(of_weights) + 1e-6)).clamp(max=1.0)
+        return list(pulled[: len(start)]), {
+            META_PREFIX + n: g * scale for n, g in zip(weights, of_weights, strict=True)
+        }

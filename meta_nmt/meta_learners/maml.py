@@ -172,9 +172,9 @@ def _product(outputs: Parameters, inputs: Parameters, vector: Parameters) -> Par
 
 def _named_tensors(state: Any) -> Parameters:
     """The tensors of a rule's state, in their order."""
-    found: Parameters = {}
-    map_tensors(lambda tensor: found.setdefault(f"state {len(found)}", tensor), state)
-    return found
+    tensors: Parameters = {}
+    map_tensors(lambda tensor: tensors.setdefault(f"state {len(tensors)}", tensor), state)
+    return tensors
 
 
 def _random_state(tensor: Tensor) -> RandomState:

@@ -30,8 +30,8 @@ class Reptile(MetaLearner):
     def episode(self, episode: Episode) -> EpisodeResult:
         theta, adapted, support = episode.theta, episode.adapted, len(episode.support)
         batches = [*episode.support, *episode.query]
-        others = [name for name in theta if name not in set(adapted)]
-        inner = adapt(episode.loss, theta, adapted, batches, self.rule(adapted), gradients_of=others)
+        not_adapted = [name for name in theta if name not in set(adapted)]
+        inner = adapt(episode.loss, theta, adapted, batches, self.rule(adapted), gradients_of=not_adapted)
         gradients = average(inner.gradients)
         scale = self.settings.alpha * len(batches)
         with torch.no_grad():

@@ -113,12 +113,12 @@ class TrajectoryShifting(MetaLearner):
         point = self._point(theta, trajectory, visit)
         query_losses, query_gradients = gradients_of_each(episode.loss, point, episode.query)
         trajectory = replace(trajectory, visits=trajectory.visits + 1)
-        own = self.own_gradients(trajectory, query_gradients, visit)
+        of_learner = self.own_gradients(trajectory, query_gradients, visit)
         if visit:
             self._kept.pop(visit.task, None)
             if all(bool(loss.isfinite()) for loss in [*losses, *query_losses]):  # else the next visit starts from theta
                 self._kept[visit.task] = trajectory
-        return EpisodeResult(mixed(query_gradients, gradients, weight) | own, losses, query_losses)
+        return EpisodeResult(mixed(query_gradients, gradients, weight) | of_learner, losses, query_losses)
 
     def own_gradients(
         self, trajectory: Trajectory, query_gradients: Sequence[Parameters], visit: Visit | None
@@ -156,7 +156,7 @@ class TrajectoryShifting(MetaLearner):
         loss: Tensor,
     ) -> Trajectory:
         """One step of the inner rule on all rows, of which the episode has no gradient for most."""
-        full = []
+        full_grads = []
         for name in adapted:
             delta = trajectory.displacement[name]
             grad = gradients.get(name)
@@ -164,8 +164,8 @@ class TrajectoryShifting(MetaLearner):
                 grad = torch.zeros_like(delta)
             elif visit is not None and name in self._of_rows:
                 grad = torch.zeros_like(delta).index_copy(0, visit.rows, grad)
-            full.append(grad)
+            full_grads.append(grad)
         with torch.no_grad():
-            before = [trajectory.displacement[name] for name in adapted]
-            moved, state = rule(before, full, trajectory.state, loss)
+            displacements = [trajectory.displacement[name] for name in adapted]
+            moved, state = rule(displacements, full_grads, trajectory.state, loss)
         return replace(trajectory, displacement=dict(zip(adapted, moved, strict=True)), state=state)

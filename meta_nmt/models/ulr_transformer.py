@@ -82,13 +82,13 @@ class ULRTransformer(TransformerModel):
         """Lets any checkpoint load into a model with or without a meta-learner's parameters (`meta_learner`, which
         the task attaches): where the checkpoint has not those of this learner, they stay as they are."""
         super().upgrade_state_dict_named(state_dict, name)
-        own = {key: value for key, value in self.state_dict().items() if key.startswith("meta_learner.")}
-        saved = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith("meta_learner.")}
-        if {key: v.shape for key, v in saved.items()} == {key: v.shape for key, v in own.items()}:
-            state_dict.update(saved)
+        of_model = {key: value for key, value in self.state_dict().items() if key.startswith("meta_learner.")}
+        of_checkpoint = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith("meta_learner.")}
+        if {key: v.shape for key, v in of_checkpoint.items()} == {key: v.shape for key, v in of_model.items()}:
+            state_dict.update(of_checkpoint)
         else:
-            state_dict.update(own)
-            if own:
+            state_dict.update(of_model)
+            if of_model:
                 logger.warning("the checkpoint has no parameters of this meta-learner, which starts afresh")
 
 

@@ -15,8 +15,8 @@ class CrossAttention(MultiheadAttention):
     def forward(self, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
         if self.training and kwargs.get("incremental_state") is None:
             kwargs |= {"static_kv": False, "need_weights": False, "need_head_weights": False}
-        found: tuple[Tensor, Tensor | None] = super().forward(*args, **kwargs)
-        return found
+        attended: tuple[Tensor, Tensor | None] = super().forward(*args, **kwargs)
+        return attended
 
 
 def use_cross_attention(model: nn.Module) -> None:

@@ -36,7 +36,7 @@ def nearest_universal(
         raise ValueError(f"there must be a name for each of the {embedding.keys.size(0)} keys, but are {len(names)}")
     ids = [dictionary.index(piece) for piece in pieces]
     rows = [i - dictionary.nspecial for i in ids if i >= dictionary.nspecial]
-    found: dict[int, list[tuple[str, float]]] = {}
+    nearest_of: dict[int, list[tuple[str, float]]] = {}
     distinct = sorted(set(rows))
     if distinct:
         index = torch.tensor(distinct, device=embedding.keys.device)
@@ -45,5 +45,5 @@ def nearest_universal(
         for row, has_vector, weights, tokens in zip(
             distinct, filled, best.values.tolist(), best.indices.tolist(), strict=True
         ):
-            found[row] = [(names[t], w) for t, w in zip(tokens, weights, strict=True)] if has_vector else []
-    return [found.get(i - dictionary.nspecial, []) for i in ids]
+            nearest_of[row] = [(names[t], w) for t, w in zip(tokens, weights, strict=True)] if has_vector else []
+    return [nearest_of.get(i - dictionary.nspecial, []) for i in ids]

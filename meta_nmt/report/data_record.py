@@ -16,8 +16,8 @@ from meta_nmt.roles import added_card, added_role
 
 def data_folders(results: Sequence[Result]) -> list[Path]:
     """Data folders that the results name and that are there."""
-    named = unique(result.data for result in results if result.data)
-    return [Path(name) for name in named if DataFolder(name).record.is_file()]
+    names = unique(result.data for result in results if result.data)
+    return [Path(name) for name in names if DataFolder(name).record.is_file()]
 
 
 def data_record(folder: Path, targets: Sequence[str]) -> dict[str, Any] | None:

@@ -40,14 +40,14 @@ def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, bud
         results = _distinct(_all(pool, read_result, [(file,) for file in files], "scoring"))
         cells = tasks(results, baseline)
         seeds = tasks(results, baseline, by_seed=True)
-        made = _all(pool, compare, [*cells, *seeds], "comparing")
+        comparisons = _all(pool, compare, [*cells, *seeds], "comparing")
     report = Report(
         title=title,
         results=results,
         baseline=baseline,
         budget=0,
-        significance=made[: len(cells)],
-        by_seed=made[len(cells) :],
+        significance=comparisons[: len(cells)],
+        by_seed=comparisons[len(cells) :],
         commit=commit(),
         versions=versions(PACKAGES),
     )
@@ -64,19 +64,19 @@ def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, bud
 
 
 def _all(pool: Executor | None, function: Any, jobs: list[tuple], title: str) -> list[Any]:
-    done = in_order(pool, function, jobs)
-    return list(tqdm(done, total=len(jobs), desc=title, disable=pool is None, leave=False))
+    outcomes = in_order(pool, function, jobs)
+    return list(tqdm(outcomes, total=len(jobs), desc=title, disable=pool is None, leave=False))
 
 
 def _distinct(results: Iterable[Result]) -> list[Result]:
     """The results in the report's order; InputError if two have one name."""
     by_name: dict[tuple[Any, ...], Result] = {}
     for result in results:
-        known = by_name.setdefault(result.name, result)
-        if known.hypotheses.resolve() != result.hypotheses.resolve():
+        first = by_name.setdefault(result.name, result)
+        if first.hypotheses.resolve() != result.hypotheses.resolve():
             raise InputError(
                 f"{result.hypotheses.parent}/result.json: must be another system, target, size, strategy or seed than "
-                f"{known.hypotheses.parent}/result.json, but is the same: {result.name}"
+                f"{first.hypotheses.parent}/result.json, but is the same: {result.name}"
             )
     return sorted(by_name.values(), key=lambda result: result.order)
 

@@ -78,9 +78,9 @@ def _state(report: Report) -> list[str]:
     return lines
 
 
-def _samples(found: Sequence[Samples]) -> list[str]:
-    lines: list[str] = ["## Samples", ""] if found else []
-    for samples in found:
+def _samples(shown: Sequence[Samples]) -> list[str]:
+    lines: list[str] = ["## Samples", ""] if shown else []
+    for samples in shown:
         title = f"{samples.target}: {samples.system}, {samples.strategy}, {samples.english_tokens:,} English tokens, "
         lines += [f"{title}seed {samples.seed}; best and worst by chrF", ""]
         rows = [
@@ -93,8 +93,8 @@ def _samples(found: Sequence[Samples]) -> list[str]:
 
 def _neighbours(report: Report) -> list[str]:
     lines: list[str] = ["## Nearest universal tokens", ""] if report.neighbours else []
-    for found in report.neighbours:
-        lines += [f"{found['target']}, as {found['system']} ({found['strategy']}) reads it", ""]
+    for entry in report.neighbours:
+        lines += [f"{entry['target']}, as {entry['system']} ({entry['strategy']}) reads it", ""]
         lines += [f"- {piece}: " + ", ".join(f"{name} {weight:.2f}" for name, weight in tokens)
-                  for piece, tokens in found["pieces"]] + [""]  # fmt: skip
+                  for piece, tokens in entry["pieces"]] + [""]  # fmt: skip
     return lines

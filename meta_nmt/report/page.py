@@ -47,35 +47,35 @@ def finding(report: Report) -> str:
     """What was found, in words: the best system that is no baseline beside the baseline, over all targets."""
     strategy, averages = main_strategy(report), {}
     for system in report.systems:
-        found = [_mean_bleu(report, system, target, "all" if system == "scratch" else strategy)
-                 for target in report.targets]  # fmt: skip
-        scores = [score for score in found if score is not None]
-        if len(scores) == len(found):
+        of_targets = [_mean_bleu(report, system, target, "all" if system == "scratch" else strategy)
+                      for target in report.targets]  # fmt: skip
+        scores = [score for score in of_targets if score is not None]
+        if len(scores) == len(of_targets):
             averages[system] = mean(scores)
-    others = {s: v for s, v in averages.items() if s not in ("scratch", "transfer", report.baseline)}
-    if not others or report.baseline not in averages or not report.budget:
+    contenders = {s: v for s, v in averages.items() if s not in ("scratch", "transfer", report.baseline)}
+    if not contenders or report.baseline not in averages or not report.budget:
         return ""
-    best, targets = max(others, key=lambda system: others[system]), len(report.targets)
-    chosen = f" (the best of {len(others)} on the test sets)" if len(others) > 1 else ""
+    best, targets = max(contenders, key=lambda system: contenders[system]), len(report.targets)
+    chosen = f" (the best of {len(contenders)} on the test sets)" if len(contenders) > 1 else ""
     where = f" on average over {targets} languages" if targets > 1 else f" on {report.targets[0]}"
     scratch = f" Training from scratch gives {averages['scratch']:.2f}." if "scratch" in averages else ""
     return (
         f"From {report.budget:,} English tokens, adapting {tables.strategy_title(strategy)}, {best}{chosen} reaches "
-        f"{others[best]:.2f} BLEU{where}, against {averages[report.baseline]:.2f} of {report.baseline}"
+        f"{contenders[best]:.2f} BLEU{where}, against {averages[report.baseline]:.2f} of {report.baseline}"
         f"{_verdict(report, best, strategy)}.{scratch}"
     )
 
 
 def _mean_bleu(report: Report, system: str, target: str, strategy: str) -> float | None:
-    wanted = (system, target, report.budget, strategy)
-    runs = [r.bleu for r in report.results if (r.system, r.target, r.english_tokens, r.strategy) == wanted]
+    cell = (system, target, report.budget, strategy)
+    runs = [r.bleu for r in report.results if (r.system, r.target, r.english_tokens, r.strategy) == cell]
     return mean(runs) if runs else None
 
 
 def _verdict(report: Report, system: str, strategy: str) -> str:
     """What the paired bootstrap says of it, and the t-test where there are several seeds, in words."""
-    wanted = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system)
-    tests = {c.test: c for c in report.significance if (c.target, c.english_tokens, c.strategy, c.system) == wanted}
+    cell = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system)
+    tests = {c.test: c for c in report.significance if (c.target, c.english_tokens, c.strategy, c.system) == cell}
     if "bs" not in tests:
         return ""
     over_sentences, over_seeds = tests["bs"], tests.get(T_TEST)
@@ -126,7 +126,7 @@ def _made(report: Report) -> list[tuple[str, Any]]:
 
 
 def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
-    wanted = [
+    candidates = [
         ("results", "Translation quality", bool(context["main_table"].rows)),
         ("budget", "Amount of data", bool(context["budget_figures"])),
         ("significance", "Significance", bool(context["significance"].rows)),
@@ -138,7 +138,7 @@ def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
         ("failed", "Failed jobs", bool(report.failures)),
         ("made", "Made with", True),
     ]
-    return [(name, title) for name, title, there in wanted if there]
+    return [(name, title) for name, title, there in candidates if there]
 
 
 def as_page(report: Report, figures: Sequence[Plot]) -> str:

@@ -70,8 +70,8 @@ def rendered(plot: Plot, format: str, theme: str = "light") -> bytes:
 
 def plots(report: Report) -> list[Plot]:
     """BLEU against budget of every target that has two budgets, and the course of meta-training."""
-    found = [plot for target in report.targets if (plot := budget_plot(report, target))]
-    return found + ([training_plot(report)] if report.curves else [])
+    budget_plots = [plot for target in report.targets if (plot := budget_plot(report, target))]
+    return budget_plots + ([training_plot(report)] if report.curves else [])
 
 
 def _axes(theme: Theme, columns: int = 1) -> tuple[Figure, list[Any]]:
@@ -90,13 +90,13 @@ def _axes(theme: Theme, columns: int = 1) -> tuple[Figure, list[Any]]:
 def looks(report: Report, theme: Theme) -> dict[str, dict[str, Any]]:
     """Colour, dashes and marker of each system, the same in every figure of a report."""
     styles: dict[str, dict[str, Any]] = {}
-    others = [system for system in report.systems if system not in BASELINES]
+    no_baselines = [system for system in report.systems if system not in BASELINES]
     for i, system in enumerate(report.systems):
         baseline = system in BASELINES
         if baseline:
             colour = theme.ink if system == "joint" else theme.quiet
         else:
-            colour = theme.colours[others.index(system) % len(theme.colours)]
+            colour = theme.colours[no_baselines.index(system) % len(theme.colours)]
         styles[system] = {"color": colour, "linestyle": BASELINES.get(system, "-"),
                           "marker": MARKERS[i % len(MARKERS)]}  # fmt: skip
     return styles
@@ -130,7 +130,7 @@ def budget_points(report: Report, target: str, strategy: str) -> dict[str, list[
         adapted = strategies.get(strategy) or next((s for n, s in strategies.items() if n != "zero"), {})
         sizes = {**strategies.get("zero", {}), **adapted}
         points[system] = [(n, mean(b), stdev(b) if len(b) > 1 else 0.0) for n, b in sorted(sizes.items())]
-    return {system: found for system, found in points.items() if found}
+    return {system: curve for system, curve in points.items() if curve}
 
 
 def budget_plot(report: Report, target: str) -> Plot | None:
@@ -139,7 +139,7 @@ def budget_plot(report: Report, target: str) -> Plot | None:
     if strategy is None:
         return None
     points = budget_points(report, target, strategy)
-    sizes = sorted({size for found in points.values() for size, _, _ in found})
+    sizes = sorted({size for curve in points.values() for size, _, _ in curve})
     if len(sizes) < 2:
         return None
 

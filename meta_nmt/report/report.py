@@ -104,5 +104,5 @@ class Report:
                 groups[result.system, result.strategy].append(result)
         if not groups:
             return []
-        others = {key: runs for key, runs in groups.items() if key[0] not in ("scratch", "transfer", self.baseline)}
-        return max((others or groups).values(), key=lambda runs: sum(r.bleu for r in runs) / len(runs))
+        contenders = {key: runs for key, runs in groups.items() if key[0] not in ("scratch", "transfer", self.baseline)}
+        return max((contenders or groups).values(), key=lambda runs: sum(r.bleu for r in runs) / len(runs))

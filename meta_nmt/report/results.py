@@ -186,16 +186,16 @@ def result_files(path: Path) -> Iterator[Path]:
         return
     if not path.is_dir():
         raise InputError(f"{path}: must be a folder with results or a results file, but is none")
-    found = sorted(path.rglob("result.json"))
-    if not found:
+    files = sorted(path.rglob("result.json"))
+    if not files:
         raise InputError(f"{path}: must hold result.json files (meta-nmt-generate writes them), but has none")
-    yield from found
+    yield from files
 
 
 def unique(items: Iterable[Any]) -> list[Any]:
     """The items without repeats, in order; they need not be hashable."""
-    found: list[Any] = []
+    kept: list[Any] = []
     for item in items:
-        if item not in found:
-            found.append(item)
-    return found
+        if item not in kept:
+            kept.append(item)
+    return kept

@@ -108,7 +108,7 @@ def t_test(pairs: Sequence[Pair]) -> tuple[float, float]:
     """(delta, p) over seeds: each one's difference of BLEU, the mean over targets, is an observation. 1 where they
     are all the same: copies of one run are no repetition."""
     by_seed = [{a.seed: a.bleu - b.bleu for a, b in zip(pair.ours, pair.theirs, strict=True)} for pair in pairs]
-    deltas = np.array([np.mean([found[seed] for found in by_seed]) for seed in common_seeds(pairs)])
+    deltas = np.array([np.mean([delta_of[seed] for delta_of in by_seed]) for seed in common_seeds(pairs)])
     p = 1.0 if np.ptp(deltas) < 1e-9 else float(scipy.stats.ttest_1samp(deltas, 0.0).pvalue)
     return float(deltas.mean()), p
 
@@ -123,11 +123,11 @@ def pairs_of(results: Sequence[Result], baseline: str) -> dict[tuple[int, str, s
         by_cell[result.cell][result.system][result.seed] = result
     pairs: dict[tuple[int, str, str], list[Pair]] = defaultdict(list)
     for (target, tokens, strategy), systems in by_cell.items():
-        other = by_cell.get((target, tokens, STRATEGY_OF_BASELINE.get(strategy, strategy)), {}).get(baseline, {})
+        of_baseline = by_cell.get((target, tokens, STRATEGY_OF_BASELINE.get(strategy, strategy)), {}).get(baseline, {})
         for system, by_seed in systems.items():
-            seeds = sorted(set(by_seed) & set(other))
+            seeds = sorted(set(by_seed) & set(of_baseline))
             if seeds and system not in (baseline, "scratch"):
-                ours, theirs = (tuple(runs[seed] for seed in seeds) for runs in (by_seed, other))
+                ours, theirs = (tuple(runs[seed] for seed in seeds) for runs in (by_seed, of_baseline))
                 if all(_same_references(a, b) for a, b in zip(ours, theirs, strict=True)):
                     pairs[tokens, strategy, system].append(Pair(target, ours, theirs))
     return dict(pairs)
@@ -139,8 +139,8 @@ def _same_references(a: Result, b: Result) -> bool:
 
 def against(baseline: str, strategy: str) -> str:
     """The baseline's name, with its strategy where that is another one."""
-    other = STRATEGY_OF_BASELINE.get(strategy, strategy)
-    return baseline if other == strategy else f"{baseline}, {other}"
+    strategy_of_baseline = STRATEGY_OF_BASELINE.get(strategy, strategy)
+    return baseline if strategy_of_baseline == strategy else f"{baseline}, {strategy_of_baseline}"
 
 
 Task = tuple[str, int, str, str, str, list[Pair], str]  # the fields of a comparison, its pairs, and the test
@@ -149,7 +149,7 @@ Task = tuple[str, int, str, str, str, list[Pair], str]  # the fields of a compar
 def tasks(results: Sequence[Result], baseline: str = BASELINE, by_seed: bool = False) -> list[Task]:
     """Every comparison to make: of each cell over its seeds, and over targets; or, ``by_seed``, of single seeds, with
     the quicker of the tests."""
-    found: list[Task] = []
+    comparisons: list[Task] = []
     for (tokens, strategy, system), pairs in pairs_of(results, baseline).items():
         name = (tokens, strategy, system, against(baseline, strategy))
         if by_seed:
@@ -161,14 +161,14 @@ def tasks(results: Sequence[Result], baseline: str = BASELINE, by_seed: bool = F
                 groups.append((ALL_TARGETS, pairs))
         for target, group in groups:
             tests = TESTS[:1] if by_seed else (*TESTS, *([T_TEST] if len(common_seeds(group)) > 1 else []))
-            found += [(target, *name, group, test) for test in tests]
-    return found
+            comparisons += [(target, *name, group, test) for test in tests]
+    return comparisons
 
 
 def compare(
-    target: str, tokens: int, strategy: str, system: str, other: str, pairs: list[Pair], test: str
+    target: str, tokens: int, strategy: str, system: str, opponent: str, pairs: list[Pair], test: str
 ) -> Comparison:
     """One comparison, made."""
     delta, p = t_test(pairs) if test == T_TEST else paired_test(pairs, test)
     seeds = tuple(sorted({seed for pair in pairs for seed in pair.seeds}))
-    return Comparison(target, tokens, strategy, system, other, delta, p, test, seeds)
+    return Comparison(target, tokens, strategy, system, opponent, delta, p, test, seeds)

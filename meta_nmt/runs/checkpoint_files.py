@@ -111,15 +111,15 @@ def recover(save_dir: str | Path) -> None:
         return
     except Exception as error:
         reason = why_unreadable(error)
-    found = _newest([path for path in run.checkpoints if path != last])
-    if found is None:
+    newest = _newest([path for path in run.checkpoints if path != last])
+    if newest is None:
         raise InputError(
             f"{last}: must be a whole checkpoint, but cannot be loaded ({reason}), and there is no other one to go on "
             "from: remove it to start afresh"
         )
     os.replace(last, last.with_name(f"{last.name}{DAMAGED}"))
-    add_name(found, last)
-    logger.warning(f"{last}: cannot be loaded ({reason}); going on from {found.name}, the newest that can")
+    add_name(newest, last)
+    logger.warning(f"{last}: cannot be loaded ({reason}); going on from {newest.name}, the newest that can")
 
 
 def why_unreadable(error: Exception) -> str:

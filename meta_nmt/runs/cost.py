@@ -95,7 +95,7 @@ def history(checkpoint: str | Path) -> list[dict[str, Any]]:
     current: str | Path | None = checkpoint
     while current and (run := Path(current).parent) not in seen:
         seen.add(run)
-        own = read_records(run)
-        records = own + records
-        current = own[-1]["parent"] if own else None
+        of_run = read_records(run)
+        records = of_run + records
+        current = of_run[-1]["parent"] if of_run else None
     return records

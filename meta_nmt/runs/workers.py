@@ -44,9 +44,9 @@ def total(number: int, device: torch.device) -> int:
     """Its sum over all workers, which must all call this together."""
     if count() == 1:
         return number
-    result = torch.tensor(number, device=device)
-    torch.distributed.all_reduce(result, group=distributed_utils.get_data_parallel_group())
-    return int(result)
+    summed = torch.tensor(number, device=device)
+    torch.distributed.all_reduce(summed, group=distributed_utils.get_data_parallel_group())
+    return int(summed)
 
 
 def broadcast(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:

@@ -120,17 +120,17 @@ class Desk:
                 batch.append(self.waiting.get_nowait())
             batch = [(text, future) for text, future in batch if not future.done()]
             try:
-                results = await asyncio.get_running_loop().run_in_executor(
+                outcomes = await asyncio.get_running_loop().run_in_executor(
                     self.thread, self._translate, [text for text, _ in batch]
                 )
             except Exception as error:  # noqa: BLE001  one bad batch must not stop the server
                 logger.exception("a translation failed")
-                results = [error] * len(batch)
-            for (_, future), result in zip(batch, results, strict=True):
+                outcomes = [error] * len(batch)
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if future.done():
                     continue
-                if isinstance(result, Translation):
-                    future.set_result(result)
+                if isinstance(outcome, Translation):
+                    future.set_result(outcome)
                 else:
                     future.set_exception(RuntimeError("the translation failed"))
 
@@ -183,17 +183,17 @@ def read_page() -> tuple[str, str]:
     return html, policy
 
 
-def answer(result: Translation, translator: Translator, nbest: int) -> Answer:
+def answer(translation: Translation, translator: Translator, nbest: int) -> Answer:
     return Answer(
         source_lang=translator.source_lang,
         target_lang=translator.target_lang,
-        text=result.text,
-        hypotheses=[Answered(text=h.text, score=h.score, pieces=h.pieces) for h in result.hypotheses[:nbest]],
+        text=translation.text,
+        hypotheses=[Answered(text=h.text, score=h.score, pieces=h.pieces) for h in translation.hypotheses[:nbest]],
         pieces=[
             Piece(piece=p, nearest=[Near(token=t, weight=w) for t, w in translator.neighbours.get(p, [])[:NEAREST]])
-            for p in result.pieces
+            for p in translation.pieces
         ],
-        warnings=result.warnings,
+        warnings=translation.warnings,
     )
 
 
@@ -263,11 +263,11 @@ def make_app(translator: Translator, limits: Limits, card: str = "", hosts: Sequ
     async def translate(question: Question) -> Answer:
         """Translates one sentence."""
         try:
-            result = await desk.translate(question.text)
+            translation = await desk.translate(question.text)
         except Full:
             raise HTTPException(429, "too many requests; please try again in a moment", {"Retry-After": "2"}) from None
         except TimeoutError:
             raise HTTPException(504, f"this took longer than {limits.timeout_s:g} seconds") from None
-        return answer(result, translator, question.nbest)
+        return answer(translation, translator, question.nbest)
 
     return app

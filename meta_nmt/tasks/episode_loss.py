@@ -77,10 +77,12 @@ class EpisodeLoss:
         """The embeddings of all source tokens of a batch, a row an id (those that are not in it zero): its pieces have
         most of them in common."""
         embedding = self.network.encoder.embed_tokens
-        own = {name[len(EMBEDDING) :]: value for name, value in parameters.items() if name.startswith(EMBEDDING)}
+        of_embedding = {
+            name[len(EMBEDDING) :]: value for name, value in parameters.items() if name.startswith(EMBEDDING)
+        }
         distinct = batch["net_input"]["src_tokens"].unique()
         with torch.autocast(self.queries.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            rows = functional_call(embedding, own | {"queries": self.queries}, args=(distinct,))
+            rows = functional_call(embedding, of_embedding | {"queries": self.queries}, args=(distinct,))
         table = rows.new_zeros(embedding.num_special + len(self.queries), rows.size(1))
         return {LOOKED_UP: table.index_copy(0, distinct, rows)}
 
@@ -134,8 +136,8 @@ def split_batch(batch: dict[str, Any], pieces: int, padding_idx: int) -> list[di
 
 def sum_logs(logs: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Adds up what criterion calls reported, key by key."""
-    every = list(logs)
-    return {key: sum(log.get(key, 0) for log in every) for key in dict.fromkeys(k for log in every for k in log)}
+    all_logs = list(logs)
+    return {key: sum(log.get(key, 0) for log in all_logs) for key in dict.fromkeys(k for log in all_logs for k in log)}
 
 
 def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:

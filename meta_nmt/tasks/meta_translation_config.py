@@ -91,9 +91,9 @@ class SettingFlag:
 
     def defaults(self) -> str:
         """The defaults that are more than "left open", with the learners that have each where they differ."""
-        known = {value: learners for value, learners in self.default.items() if value not in ("None", "False")}
+        learners_of = {value: learners for value, learners in self.default.items() if value not in ("None", "False")}
         alike = len(self.default) == 1
-        return "; ".join(value if alike else f"{value} for {', '.join(who)}" for value, who in known.items())
+        return "; ".join(value if alike else f"{value} for {', '.join(who)}" for value, who in learners_of.items())
 
 
 def setting_flags() -> dict[str, SettingFlag]:
@@ -107,14 +107,14 @@ def setting_flags() -> dict[str, SettingFlag]:
         types = get_type_hints(kind.settings_type)
         for f in fields(kind.settings_type):
             plain = next(t for t in (*get_args(types[f.name]), types[f.name]) if t is not type(None))
-            known = flags.setdefault(f.name, SettingFlag(plain, {}, {}))
-            if known.type is not plain:
+            entry = flags.setdefault(f.name, SettingFlag(plain, {}, {}))
+            if entry.type is not plain:
                 raise ValueError(
-                    f"setting {f.name} of meta-learner {learner} must be of type {known.type.__name__}, as another "
+                    f"setting {f.name} of meta-learner {learner} must be of type {entry.type.__name__}, as another "
                     f"learner's is, but is of type {plain.__name__}"
                 )
-            known.help.setdefault(f.metadata["help"], []).append(learner)
-            known.default.setdefault(str(f.default), []).append(learner)
+            entry.help.setdefault(f.metadata["help"], []).append(learner)
+            entry.default.setdefault(str(f.default), []).append(learner)
     return flags
 
 
@@ -153,8 +153,8 @@ def refresh() -> type[TaskConfig]:
 def idle_flags(cfg: Any) -> list[str]:
     """Names of the fields that a configuration sets and that do nothing with its meta-learner."""
     kind, task = META_LEARNERS[cfg.meta_learner], TaskConfig()
-    others = setting_flags().keys() - set(names_of(kind.settings_type))
-    idle = [name for name in others if getattr(cfg, name, None) not in (None, AUTO, False)]
+    of_others = setting_flags().keys() - set(names_of(kind.settings_type))
+    idle = [name for name in of_others if getattr(cfg, name, None) not in (None, AUTO, False)]
     return sorted(idle) + (["valid_lr"] if kind.learned_rule and cfg.valid_lr != task.valid_lr else [])
 
 

@@ -36,9 +36,9 @@ def average(paths: Sequence[str | Path]) -> dict[str, Any]:
     first = state["model"]
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first.items()}
     for path in paths[1:]:
-        other = torch.load(path, map_location="cpu", weights_only=True)["model"]
-        _check_alike(first, other, paths[0], path)
-        for name, value in other.items():
+        model = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        _check_alike(first, model, paths[0], path)
+        for name, value in model.items():
             if value.is_floating_point():
                 sums[name] += value.double()
     state["model"] = {
@@ -49,13 +49,17 @@ def average(paths: Sequence[str | Path]) -> dict[str, Any]:
     return state
 
 
-def _check_alike(first: dict[str, Any], other: dict[str, Any], path: str | Path, other_path: str | Path) -> None:
-    shapes, others = ({name: tuple(value.shape) for name, value in model.items()} for model in (first, other))
-    unlike = sorted(name for name in shapes.keys() | others.keys() if shapes.get(name) != others.get(name))
+def _check_alike(
+    first: dict[str, Any], second: dict[str, Any], first_path: str | Path, second_path: str | Path
+) -> None:
+    shapes = [{name: tuple(value.shape) for name, value in model.items()} for model in (first, second)]
+    unlike = sorted(name for name in {*shapes[0], *shapes[1]} if shapes[0].get(name) != shapes[1].get(name))
     if not unlike:
-        unlike = [name for name in first if name.endswith(FIXED) and not torch.equal(first[name], other[name])]
+        unlike = [name for name in first if name.endswith(FIXED) and not torch.equal(first[name], second[name])]
     if unlike:
-        raise InputError(f"{other_path}: must be of the same model and language as {path}, but {unlike[0]} differs")
+        raise InputError(
+            f"{second_path}: must be of the same model and language as {first_path}, but {unlike[0]} differs"
+        )
 
 
 def run(argv: Sequence[str] | None = None) -> int:

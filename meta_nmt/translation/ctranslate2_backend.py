@@ -51,8 +51,8 @@ class CTranslate2Backend:
             )
             for batch in batches
         ]  # fmt: skip
-        for results in pending:
-            yield [self._best(result.result(), nbest) for result in results]
+        for futures in pending:
+            yield [self._best(future.result(), nbest) for future in futures]
 
     @staticmethod
     def _best(result: Any, nbest: int) -> list[Scored]:
@@ -70,5 +70,5 @@ class CTranslate2Backend:
 
 def default_threads() -> int:
     """OMP_NUM_THREADS, or else the processor's cores."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdecimal() and int(given) > 0 else cores()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return int(threads) if threads.isdecimal() and int(threads) > 0 else cores()

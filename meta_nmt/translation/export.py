@@ -68,7 +68,7 @@ def export(
         "quantization": quantization if "ctranslate2" in formats else None,
         "versions": versions(PACKAGES),
     }
-    before = _made_before(folder, record)
+    record_before = _made_before(folder, record)
     names = load_universal_names(data, model.encoder.embed_tokens.keys.size(0))
     pieces = list(task.source_dictionary.symbols[task.source_dictionary.nspecial :])
     near = nearest_universal(model, task.source_dictionary, names, pieces, NEAREST)
@@ -86,7 +86,7 @@ def export(
     if "ctranslate2" in formats:
         _write_ctranslate2(_Plain(model, args, task), folder, quantization)
     else:
-        record["quantization"] = before.get("quantization")
+        record["quantization"] = record_before.get("quantization")
     write_json(folder.record, record)  # last: a folder with a record is whole
 
 
@@ -94,11 +94,11 @@ def _made_before(out: TranslatorFolder, record: dict[str, Any]) -> dict[str, Any
     """The record of ``out``; {} where there is none. InputError if it is of another model."""
     if not out.record.is_file():
         return {}
-    before = read_json(out.record)
+    record_before = read_json(out.record)
     for name in ("source_lang", "target_lang", "checkpoint"):
-        if not isinstance(before, dict) or before.get(name) != record[name]:
+        if not isinstance(record_before, dict) or record_before.get(name) != record[name]:
             raise InputError(f"--out {out}: must be new or hold the same model, but holds another ({name} differs)")
-    return before
+    return record_before
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -157,11 +157,11 @@ def _write_ctranslate2(converter: Converter, out: TranslatorFolder, quantization
     out.path.mkdir(parents=True, exist_ok=True)
     target = out.ctranslate2_model
     with tempfile.TemporaryDirectory(PARTIAL, f".{target.name}.", out.path) as folder:
-        made = Path(folder) / target.name
+        converted = Path(folder) / target.name
         try:
-            converter.convert(str(made), quantization=None if quantization == "float32" else quantization)
+            converter.convert(str(converted), quantization=None if quantization == "float32" else quantization)
         except ValueError as error:
             raise InputError(f"CTranslate2 cannot convert this model: {error}") from None
         if target.exists():
             target.rename(Path(folder) / "old")
-        made.rename(target)
+        converted.rename(target)

@@ -59,11 +59,11 @@ def _load_backend(
 ) -> Backend:
     """What the folder has of the backend wanted; of "auto", the faster one that is there."""
     places = {"ctranslate2": folder.ctranslate2_model, "torch": folder.torch_model}
-    there = [name for name, place in places.items() if place.exists()]
-    if not there or wanted not in ("auto", *there):
+    available = [name for name, place in places.items() if place.exists()]
+    if not available or wanted not in ("auto", *available):
         needed = "a model" if wanted == "auto" else f"a model for {wanted} ({places[wanted].name})"
-        raise InputError(f"{folder}: must have {needed}, but has {', '.join(there) or 'none'}")
-    if (there[0] if wanted == "auto" else wanted) == "ctranslate2":
+        raise InputError(f"{folder}: must have {needed}, but has {', '.join(available) or 'none'}")
+    if (available[0] if wanted == "auto" else wanted) == "ctranslate2":
         from meta_nmt.translation.ctranslate2_backend import CTranslate2Backend  # some of its versions load torch
 
         return CTranslate2Backend.load(folder.ctranslate2_model, beam, threads)

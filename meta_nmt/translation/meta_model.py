@@ -35,7 +35,7 @@ def check_meta(checkpoint: str | Path) -> dict[str, Any]:
     return state
 
 
-def find_data(checkpoint: str | Path, given: str | Path | None = None) -> Path:
+def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
     """The folder with the universal space that a meta-trained checkpoint was trained in.
 
     ``given``, or else the folder of the checkpoint (a meta model), or else the data folder that the checkpoint names.
@@ -45,17 +45,17 @@ def find_data(checkpoint: str | Path, given: str | Path | None = None) -> Path:
     """
     state = check_meta(checkpoint)
     trained_on = str(getattr(state["cfg"].task, "data", ""))
-    places = [Path(given)] if given is not None else [Path(checkpoint).parent, Path(trained_on)]
-    found = next((place for place in places if DataFolder(place).record.is_file()), None)
-    if found is None:
+    places = [Path(data)] if data is not None else [Path(checkpoint).parent, Path(trained_on)]
+    folder = next((place for place in places if DataFolder(place).record.is_file()), None)
+    if folder is None:
         raise InputError(
             f"`--data` must name the data folder that {checkpoint} was trained on ({trained_on!r}), or a meta model's "
             f"folder: there is no {LAYOUT.record} in {', '.join(map(str, places))}"
         )
     keys = state["model"]["encoder.embed_tokens.keys"].numpy()
-    if not np.array_equal(load_universal_keys(found).numpy(), keys):
-        raise InputError(f"{found}: must hold the universal tokens of {checkpoint}, but they differ; give `--data`")
-    return found
+    if not np.array_equal(load_universal_keys(folder).numpy(), keys):
+        raise InputError(f"{folder}: must hold the universal tokens of {checkpoint}, but they differ; give `--data`")
+    return folder
 
 
 def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
@@ -63,10 +63,10 @@ def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
 
     ``without``: a language to be left out of the record, so that it can be added anew.
     """
-    given = DataFolder(data)
-    record, pack = given.read_record(), given.pack(given.english)
-    needed = [*given.universal.files, *pack.segmentation, pack.vectors]
-    for path in [*needed, given.held_out]:
+    folder = DataFolder(data)
+    record, pack = folder.read_record(), folder.pack(folder.english)
+    needed = [*folder.universal.files, *pack.segmentation, pack.vectors]
+    for path in [*needed, folder.held_out]:
         if path in needed or path.is_file():
             with atomic(out / path.relative_to(data)) as temporary:
                 shutil.copyfile(path, temporary)
@@ -76,8 +76,8 @@ def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
 
 def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Path:
     """Makes the meta model folder ``out``, without the optimiser's state; returns the path of its checkpoint."""
-    found = find_data(checkpoint, data)
-    copy_universal(found, Path(out))
+    folder = find_data(checkpoint, data)
+    copy_universal(folder, Path(out))
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     state["last_optimizer_state"] = None  # twice the model's size
     target = Path(out) / CHECKPOINT

@@ -86,8 +86,9 @@ class TorchBackend:
                 searched = self.task.inference_step(self.generator, self.models, self._sample(batch))
             yield [
                 [
-                    Scored([dictionary[i] for i in one["tokens"].tolist()[:-1]], float(one["score"]))  # the last is eos
-                    for one in hypotheses[:nbest]
+                    # the last token is the end symbol
+                    Scored([dictionary[i] for i in entry["tokens"].tolist()[:-1]], float(entry["score"]))
+                    for entry in hypotheses[:nbest]
                 ]
                 for hypotheses in searched
             ]

@@ -69,7 +69,7 @@ class Translator:
 
     def translate(self, lines: Iterable[str]) -> list[str]:
         """The best translation of each line, in order; a line without a word stays an empty line."""
-        return [result.text for result in self.results(list(lines))]
+        return [translation.text for translation in self.results(list(lines))]
 
     def results(self, lines: Sequence[str], nbest: int = 1) -> list[Translation]:
         """Each line with its ``nbest`` (1 to the beam width) best hypotheses, their scores and pieces, in order.
