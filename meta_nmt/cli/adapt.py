@@ -25,7 +25,7 @@ from meta_nmt.cli.adapt_raw_flags import PROG
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """The arguments of `fine_tune.parse_args`; SystemExit(0) after the help page, which is of both forms."""
+    """The arguments of `fine_tune.parse_args`; SystemExit(0) after a help page for both forms of the command."""
     # torch and fairseq, which know the flags of fine-tuning
     from meta_nmt.cli import fairseq_front as front
     from meta_nmt.cli import fine_tune
@@ -39,7 +39,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def adapt(argv: Sequence[str]) -> None:
-    """Fine-tunes on a prepared data folder."""
+    """Fine-tune on a prepared data folder."""
     args = parse_args(argv)
     from meta_nmt.cli import fine_tune
 
@@ -47,7 +47,7 @@ def adapt(argv: Sequence[str]) -> None:
 
 
 def adapt_from_raw(argv: Sequence[str]) -> None:
-    """Makes a translator folder of raw text."""
+    """Make a translator folder from raw text."""
     args = adapt_raw_flags.parse_args(argv)
     from meta_nmt.cli import adapt_raw  # torch and fairseq: once the flags are known to be right
 
@@ -55,6 +55,7 @@ def adapt_from_raw(argv: Sequence[str]) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Adapt from raw text or on a data folder, as the flags say; returns the exit status."""
     if adapt_raw_flags.asked_for(argv):
         adapt_from_raw(argv)
     else:
@@ -63,6 +64,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv)
 
 

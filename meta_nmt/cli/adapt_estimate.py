@@ -1,4 +1,4 @@
-"""About how long meta-nmt-adapt will take from raw text: a probe of this machine, and arithmetic."""
+"""An estimate of how long meta-nmt-adapt takes from raw text, by a probe of this machine and by arithmetic."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from meta_nmt.runs.checkpoints import read_checkpoint
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4
-HELD_OUT_SHARE = 10  # of the pairs, for dev and for test
-START_S = 5.0  # loading, first checkpoint
-SAVE_S_PER_GB = 6.0  # fairseq writes three checkpoints at a validation, with the optimiser's state
-DECODING = 3.0  # greedy search of a piece costs as much as so many pieces of an update
+HELD_OUT_SHARE = 10  # a tenth of the pairs each, for dev and for test
+START_S = 5.0  # to load, and to write the first checkpoint
+SAVE_S_PER_GB = 6.0  # at a validation fairseq writes three checkpoints, with the state of the optimiser
+DECODING = 3.0  # greedy search of one piece takes as long as so many pieces in an update
 
 
 def update_seconds_per_piece(model: Namespace) -> float:
-    """Forward and backward through a Transformer of these sizes, timed here and now, for each target piece."""
+    """Seconds for each target piece, forward and backward, measured now on a Transformer of the model's sizes."""
     sentences, width = PROBE
     transformer = nn.Transformer(
         model.encoder_embed_dim, model.encoder_attention_heads, model.encoder_layers, model.decoder_layers,
@@ -39,7 +39,7 @@ def update_seconds_per_piece(model: Namespace) -> float:
 
 
 def characters(pairs: Sequence[tuple[str, str]]) -> int:
-    """Characters of both sides."""
+    """The characters of pairs, both sides together."""
     return sum(len(x) + len(english) for x, english in pairs)
 
 
@@ -50,14 +50,14 @@ def seconds(
     training: Namespace,
     strategies: int,
 ) -> float:
-    """To the end of the command, or sooner where ``--patience`` ends it early.
+    """Seconds to the end of the command, or fewer where ``--patience`` ends it early.
 
     Args:
-        checkpoint: the one that is adapted.
-        given: the pairs by split.
+        checkpoint: the checkpoint that is adapted.
+        pairs_of: the pairs by split.
         mono: files of monolingual text.
         training: arguments of fine-tuning.
-        strategies: how many are tried.
+        strategies: how many strategies are tried.
     """
     train_characters = characters(pairs_of["train"])
     extra_characters = train_characters // 2 + sum(path.stat().st_size for path in mono)  # bytes stand for characters
@@ -84,7 +84,7 @@ def seconds(
 
 
 def describe(pair: str, strategies: Sequence[str], time_s: float) -> str:
-    """A line for a person who is about to wait."""
+    """The estimate as a line for a person who is about to wait."""
     return (
         f"{pair}: language pack -> fine-tuning ({', '.join(strategies)}) -> export; "
         f"about {spell(time_s)} (between {spell(time_s / MARGIN)} and {spell(time_s * MARGIN)})"

@@ -3,8 +3,8 @@
     OUT/        the translator: models, SentencePiece, card (meta_nmt/translation/translator_folder.py)
     OUT/work/   what is made on the way (meta_nmt/cli/work_folder.py)
 
-Every step leaves a mark when it is done: killed and run again, the command goes on where it was. OUT/work/ can be
-removed once the translator is made.
+Every step leaves a mark when it is done, so the command goes on where it was when it is killed and run again. OUT/work/
+can be removed once the translator is made.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from meta_nmt.translation.translator import Translation, Translator
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
 FEWEST_PAIRS = 60
-HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev, and test, are a tenth of the pairs, within these bounds
+HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev and test have a tenth of the pairs each, in these bounds
 Pairs = list[tuple[str, str]]  # X and English
 
 
 class Job:
-    """One run of the command. ``command``: as it was given, for the card."""
+    """One run of the command. ``command``: how it was called, for the card."""
 
     def __init__(self, args: Namespace, command: str) -> None:
         self.args, self.command = args, command
@@ -64,15 +64,16 @@ class Job:
 
     @property
     def strategies(self) -> tuple[str, ...]:
+        """The strategies to try: the one asked for, or all of them for ``--strategy auto``."""
         return STRATEGIES if self.args.strategy == "auto" else (self.args.strategy,)
 
     @property
     def role(self) -> str:
-        """What data_prep calls a language with a test set, and one without."""
+        """data_prep's role of the language: target where there is a test set, valid where there is none."""
         return "target" if self.work.text("test")[1].exists() else "valid"
 
     def fingerprint(self) -> dict[str, Any]:
-        """Everything that the result follows from."""
+        """All that decides what the command makes: hashes of its input files, and its options."""
         args = self.args
         files = [args.pairs, args.dev, args.test, args.dictionary, *args.mono, args.checkpoint]
         for path in files:
@@ -85,7 +86,7 @@ class Job:
         return {"inputs": inputs, "options": options}
 
     def run(self) -> None:
-        """All steps that are not done yet."""
+        """Do all steps that are not done yet."""
         fingerprint, pairs_of = self.fingerprint(), read_given(self.args)
         strangers = {path.name for path in self.out.glob("*")} - {self.work.path.name}
         if strangers and not self.work.record.is_file():
@@ -98,7 +99,7 @@ class Job:
                 say(f"{self.out}: finished before, from the same files and flags")
                 return
             if {**record, "finished": False} != fingerprint | {"finished": False}:
-                TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until it is made anew
+                TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until a new one is made
                 shutil.rmtree(self.work.path)
                 self.work.path.mkdir()
                 write_json(self.work.record, fingerprint | {"finished": False})
@@ -107,14 +108,13 @@ class Job:
             write_json(self.work.record, fingerprint | {"finished": True})
 
     def estimate(self, pairs_of: dict[str, Pairs]) -> str:
-        """A line for a person who is about to wait. InputError, or SystemExit, where the flags of fine-tuning are
-        wrong."""
+        """How long all steps take, as a line for a person. InputError or SystemExit on wrong flags of fine-tuning."""
         training = fine_tune.parse_args(self.training_flags(self.strategies[0]))
         time_s = adapt_estimate.seconds(self.args.checkpoint, pairs_of, self.args.mono, training, len(self.strategies))
         return adapt_estimate.describe(f"{self.lang}-{self.english}", self.strategies, time_s)
 
     def steps(self, pairs_of: dict[str, Pairs]) -> None:
-        """From the pairs given to the card."""
+        """Do every step, from the pairs that were given to the model card; skip what is done."""
         if not self.work.written.exists():
             write_raw(self.work, split(pairs_of, self.args.seed), self.args.mono, self.args.dictionary)
         if not DataFolder(self.data).pack(self.lang).card.is_file():
@@ -130,7 +130,7 @@ class Job:
         self.write_card(checkpoint, scores)
 
     def make_pack(self) -> None:
-        """data/: the universal space and the new language."""
+        """Make the data folder: the universal space and the new language."""
         shutil.rmtree(self.data, ignore_errors=True)
         copy_universal(self.universe, self.data, without=self.lang)
         dictionaries = self.work.dictionaries if self.args.dictionary else None
@@ -145,17 +145,18 @@ class Job:
             say(warning)
 
     def fine_tune(self, strategy: str) -> float:
-        """Fine-tuning by one strategy, to its end; returns its best dev BLEU (greedy search)."""
+        """Fine-tune by one strategy to the end; returns the best dev BLEU (greedy search)."""
         run = self.work.run(strategy)
         if not run.finished.exists():
             if run.path.exists() and not (is_whole(run.last) and is_whole(run.best)):
-                shutil.rmtree(run.path)  # it was killed before its first checkpoint, or while that was written
+                shutil.rmtree(run.path)  # killed before its first checkpoint was whole
             run.path.mkdir(parents=True, exist_ok=True)
             train(self.training_flags(strategy), f"adapt {strategy}", run)
             run.finished.touch()
         return float(read_checkpoint(run.best)["extra_state"]["best"])
 
     def training_flags(self, strategy: str) -> list[str]:
+        """The flags of meta-nmt-adapt on a data folder that fine-tune by one strategy."""
         return [
             str(self.data), "--checkpoint", str(self.args.checkpoint), "--source-lang", self.lang,
             "--target-lang", self.english, "--train-subset", "train", "--strategy", strategy,
@@ -164,7 +165,7 @@ class Job:
         ]  # fmt: skip
 
     def write_card(self, checkpoint: Path, scores: dict[str, float]) -> None:
-        """MODEL_CARD.md, with the scores of what users will run: the exported model."""
+        """Write MODEL_CARD.md, with scores of the exported model, which is what users run."""
         split = "test" if self.role == "target" else "valid"
         source, reference = (
             read_lines(path) for path in DataFolder(self.data, self.english).text(self.lang).sides(split)
@@ -175,12 +176,12 @@ class Job:
         name = "test" if split == "test" else "dev"
         score_of = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
         facts = facts_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
-        tried = ", ".join(f"{strategy} {score:.1f}" for strategy, score in scores.items())
+        dev_scores = ", ".join(f"{strategy} {score:.1f}" for strategy, score in scores.items())
         notes = [
             f"The {name} scores are of the exported model ({self.args.quantization}), beam 5, on {len(source)} pairs."
         ]
         if len(scores) > 1:
-            notes.append(f"The strategy was chosen by dev BLEU (greedy): {tried}.")
+            notes.append(f"The strategy was chosen by dev BLEU (greedy): {dev_scores}.")
         inputs = [entry for entry in read_json(self.work.record)["inputs"][:-1] if entry]  # the last is the checkpoint
         facts = replace(
             facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **score_of}, notes=notes,
@@ -193,10 +194,12 @@ class Job:
 
 
 def say(message: str) -> None:
+    """Write a line to standard error, above any progress bar."""
     tqdm.write(message, file=sys.stderr)
 
 
 def is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint is there and can be read."""
     try:
         read_checkpoint(checkpoint)
     except InputError:
@@ -216,7 +219,10 @@ def read_given(args: Namespace) -> dict[str, Pairs]:
 
 
 def split(pairs_of: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
-    """The same with a dev set, and a test set where there is enough, drawn from the training pairs if not given."""
+    """The pairs by split, with a dev set, and a test set where there are enough pairs.
+
+    A set that was not given is drawn from the training pairs.
+    """
     splits, pairs = dict(pairs_of), pairs_of["train"]
     share = max(LEAST_DEV, min(MOST_HELD_OUT, len(pairs) // HELD_OUT_SHARE))
     order = list(range(len(pairs)))
@@ -228,7 +234,7 @@ def split(pairs_of: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
 
 
 def write_raw(work: WorkFolder, splits: dict[str, Pairs], mono: Sequence[Path], dictionary: Path | None) -> None:
-    """The raw text as data_prep reads it: pairs, and what is given of monolingual text and of a word list."""
+    """Write the raw text as data_prep reads it: pairs, and the monolingual text and the word list that were given."""
     for name, rows in splits.items():
         for column, side in enumerate(work.text(name)):
             write_lines(side, [row[column] for row in rows])
@@ -241,19 +247,20 @@ def write_raw(work: WorkFolder, splits: dict[str, Pairs], mono: Sequence[Path], 
 
 
 def translated(translator: Translator, lines: Sequence[str]) -> Iterator[Translation]:
+    """The translation of each line, in order, under a progress bar."""
     for start in tqdm(range(0, len(lines), 64), desc="translate", unit=" batches", disable=None):
         yield from translator.results(lines[start : start + 64])
 
 
 class Bar:
-    """Fine-tuning as a progress bar on a terminal; and as lines where there is none, at validation."""
+    """The progress of fine-tuning: a bar on a terminal, or else a line at each validation."""
 
     def __init__(self, title: str, updates: int) -> None:
         self.title = title
         self.bar = tqdm(desc=title, total=updates, unit=" updates", disable=None)
 
     def show(self, progress: Progress) -> None:
-        """Moves the bar to where the run is, and says the dev BLEU of a validation."""
+        """Move the bar to where the run is, and show the dev BLEU of a validation."""
         self.bar.update(progress.updates - self.bar.n)
         bleu = progress.numbers.get("bleu")
         if progress.split == "valid" and bleu is not None:
@@ -264,7 +271,7 @@ class Bar:
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Sends what fairseq logs to this file alone."""
+    """In this context, what fairseq logs goes to the file at ``path`` alone."""
     root = logging.getLogger()
     handlers_and_level = root.handlers[:], root.level
     handler = logging.FileHandler(path, encoding="utf-8")
@@ -278,7 +285,7 @@ def logged_to(path: Path) -> Iterator[None]:
 
 
 def train(flags: Sequence[str], title: str, run: RunFolder) -> None:
-    """meta-nmt-adapt on a prepared data folder, in this process."""
+    """Run meta-nmt-adapt on a prepared data folder, in this process."""
     argv = [*flags, "--log-format", "json", "--log-interval", "5"]
     args = fine_tune.parse_args(argv)
     bar = Bar(title, args.max_update)
@@ -287,5 +294,5 @@ def train(flags: Sequence[str], title: str, run: RunFolder) -> None:
 
 
 def run(args: Namespace, command: str) -> None:
-    """Makes the translator. ``command``: as it was given, for the card."""
+    """Make the translator. ``command``: how it was called, for the card."""
     Job(args, command).run()

@@ -57,7 +57,7 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
 
 
 def print_plan(steps: Sequence[Step], values: dict[str, str]) -> None:
-    """Every command, in order; where a choice decides, with its first option."""
+    """Print every command in order; where a choice decides, with the first option of the choice."""
     known_values = dict(values)
     for step in steps:
         if isinstance(step, Choice):
@@ -71,7 +71,7 @@ def print_plan(steps: Sequence[Step], values: dict[str, str]) -> None:
 
 
 def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
-    """Each kind of command through its own parser, before anything runs; SystemExit(2) with the parser's one line."""
+    """Give each kind of command to its parser before anything runs; SystemExit(2) with one line on bad usage."""
     known_values, checked = dict(values), set()
     for step in steps:
         if isinstance(step, Choice):
@@ -86,17 +86,20 @@ def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
 
 
 def added_languages(data: Path, targets: Sequence[str]) -> dict[str, str]:
-    """Hashes of the cards of the targets that came in after the data folder's record was written."""
+    """Hashes of the cards of the targets that were added after the data folder's record was written."""
     known = read_json(DataFolder(data).record)["languages"]
     return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in known}
 
 
 def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks: Mapping[str, str]) -> None:
-    """What the results file is of, with each step's fingerprint: its last line of this kind counts."""
+    """Write to the results file which experiment it is of, with the fingerprint of each step.
+
+    The last such line counts; it is written only where it differs from the one before.
+    """
     of_kind = {
         kind: {step.name: marks[step.name] for step in steps if isinstance(step, kind)} for kind in (Job, Choice)
     }
-    # as JSON has it: budgets that are keys are text there
+    # as JSON has it: in JSON, budgets that are keys are text
     definition = json.loads(json.dumps(experiment.model_dump()))
     line = {"kind": "experiment", "experiment": definition, "jobs": of_kind[Job], "choices": of_kind[Choice]}
     earlier = [old_line for old_line in results.lines if old_line.get("kind") == "experiment"]
@@ -105,15 +108,15 @@ def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks
 
 
 def trained_tokens(out: Path, steps: Sequence[Step]) -> dict[str, int]:
-    """Source and target tokens that each meta-training took gradients on, as it counted them itself."""
+    """Source and target tokens that each meta-training took gradients on, as that run counted them."""
     runs = [step.folders[0] for step in steps if isinstance(step, Job) and step.kind == "train"]
     costs = {run: cost.read_records(out / run) for run in runs}
     return {run: sum(entry["train_tokens"] for entry in entries) for run, entries in costs.items() if entries}
 
 
 def report(results: Path, title: str, out: Path) -> Path:
-    """Writes the report of a results file into the folder ``out``; returns the path of its page."""
-    # scipy and matplotlib, which take a second to load: not for the flags
+    """Write the report of a results file into the folder ``out``; returns the path of its page."""
+    # these load scipy and matplotlib, which takes a second: not for the flags
     from meta_nmt.report.gather import make_report
     from meta_nmt.report.write import write_report
 
@@ -121,6 +124,7 @@ def report(results: Path, title: str, out: Path) -> Path:
 
 
 def body(argv: Sequence[str] | None) -> int:
+    """Run the experiment and write its report; returns the exit status."""
     args = parse_args(argv)
     if args.user_dir is not None:
         extensions.load(args.user_dir)
@@ -162,6 +166,7 @@ def body(argv: Sequence[str] | None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status, 130 after Ctrl-C."""
     try:
         return run_command(body, argv, prog=PROG)
     except KeyboardInterrupt:

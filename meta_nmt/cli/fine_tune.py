@@ -1,4 +1,4 @@
-"""Fine-tuning on a prepared data folder: the flags of meta-nmt-adapt there, its defaults, and the run itself."""
+"""Fine-tuning on a prepared data folder, by meta-nmt-adapt: the flags, the defaults, and the run itself."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ DEFAULTS = [
     *["--task", "ulr_translation", "--target-lang", "en"],
     *["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
     *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
-    # on average a rate that falls to zero ends better, and more alike from sample to sample, than the best checkpoint
-    # of a constant one (docs/results/lab-book.md, entry 9)
+    # a rate that falls to zero ends better on average, and varies less from sample to sample, than the best
+    # checkpoint of a constant rate (docs/results/lab-book.md, entry 9)
     *["--lr-scheduler", "polynomial_decay", "--lr", "1e-3", "--warmup-updates", "0"],
     *["--max-tokens", "1000", "--max-update", "240", "--save-interval-updates", "60"],
-    *["--validate-interval", "1000000", "--save-interval", "1000000"],  # by updates: an epoch is a handful of them
+    *["--validate-interval", "1000000", "--save-interval", "1000000"],  # counted in updates: an epoch has only a few
     *["--keep-interval-updates", "2", "--no-epoch-checkpoints"],
     *["--eval-bleu", "--best-checkpoint-metric", "bleu", "--maximize-best-checkpoint-metric", *front.LOGGING],
 ]
@@ -30,7 +30,7 @@ SCRATCH_DEFAULTS = [
     *["--arch", "ulr_transformer_small", "--lr-scheduler", "fixed", "--lr", "5e-4", "--max-tokens", "2000"],
     *["--max-update", "2000", "--save-interval-updates", "100", "--patience", "5"],
 ]
-# what chooses and sets the optimiser, and what adapts: with --learned-rule the checkpoint's meta-learner does
+# flags of the optimiser, and of what adapts: with --learned-rule the checkpoint's meta-learner decides these
 LEFT_TO_THE_RULE = (
     *["--strategy", "--adapt-params", "--optimizer", "--adam-betas", "--adam-eps", "--momentum", "--weight-decay"],
     *["--lr", "--lr-scheduler", "--warmup-updates"],
@@ -38,6 +38,7 @@ LEFT_TO_THE_RULE = (
 
 
 def own_parser() -> ArgumentParser:
+    """The parser of our own flags, beside fairseq's."""
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
     parser.add_argument("--checkpoint", help="the meta-trained or joint checkpoint to start from")
     parser.add_argument("--from-scratch", action="store_true", help="start from random parameters and train them all")
@@ -65,7 +66,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     elif own_flags.checkpoint is not None:
         defaults += ["--arch", "ulr_transformer", "--finetune-from-model", own_flags.checkpoint]
     if "--learned-rule" in rest:
-        # it learnt its steps from whole gradients, and every worker would take other ones
+        # the rule learnt its steps from whole gradients, and each of several workers would take other steps
         defaults += ["--clip-norm", "0", "--distributed-world-size", "1"]
     args = front.training_arguments(PROG, defaults, rest)
     args.own_flags = own_flags
@@ -73,7 +74,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[str]) -> None:
-    """Sets the model's arguments in ``args`` to the checkpoint's, but for those given on the command line."""
+    """Set the model's arguments in ``args`` to the checkpoint's, except those given on the command line."""
     saved = read_checkpoint(checkpoint)["cfg"]["model"]
     model_parser = ArgumentParser(argument_default=SUPPRESS, add_help=False)
     ULRTransformer.add_args(model_parser)
@@ -84,8 +85,10 @@ def take_model_from_checkpoint(args: Namespace, checkpoint: str, argv: Sequence[
 
 
 def run(args: Namespace, argv: Sequence[str]) -> None:
-    """Fine-tunes to the end, from the start or from where an earlier run was killed. ``argv``: what ``args`` were
-    parsed from."""
+    """Fine-tune to the end, from the start or from where an earlier run was killed.
+
+    ``argv``: the flags that ``args`` were parsed from.
+    """
     check_workers(args)
     front.prepare(args)
     own_flags = vars(args).pop("own_flags")  # fairseq would take our `checkpoint` for its group of that name

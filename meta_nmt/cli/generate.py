@@ -47,6 +47,7 @@ HYPOTHESIS = re.compile(r"H-(\d+)\t\S+\t(.*)")
 
 
 def own_parser() -> ArgumentParser:
+    """The parser of our own flags, beside fairseq's."""
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
     parser.add_argument("--results", required=True, help="folder for what this command writes")
     parser.add_argument(
@@ -71,7 +72,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def read_hypotheses(path: Path) -> list[list[str]]:
-    """Best hypothesis of each sentence, as pieces, in corpus order, from fairseq-generate's output."""
+    """The best hypothesis of each sentence, as pieces, in corpus order, from fairseq-generate's output."""
     pieces_of: dict[int, list[str]] = {}
     for line in path.read_text(encoding="utf-8").split("\n"):
         match = HYPOTHESIS.fullmatch(line)
@@ -83,7 +84,8 @@ def read_hypotheses(path: Path) -> list[list[str]]:
 
 
 def record(args: Namespace, own_flags: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
-    histories = [cost.history(path) for path in args.path.split(os.pathsep)]  # of an ensemble, or the only one
+    """The content of result.json. ``own_cost``: the cost record of this command itself."""
+    histories = [cost.history(path) for path in args.path.split(os.pathsep)]  # one for each checkpoint of an ensemble
     costs = [*unique(entry for costs in histories for entry in costs), own_cost]
     return {
         "system": own_flags.system,
@@ -99,6 +101,7 @@ def record(args: Namespace, own_flags: Namespace, own_cost: dict[str, Any]) -> d
 
 
 def body(argv: Sequence[str]) -> int:
+    """Parse the flags, translate, and write the result; returns the exit status."""
     args = parse_args(argv)
     own_flags = vars(args).pop("own_flags")
     check_flags(args)
@@ -112,7 +115,7 @@ def body(argv: Sequence[str]) -> int:
     subset, data = args.gen_subset, DataFolder(args.data, args.target_lang)
     output = f"generate-{subset}.txt"
     with tempfile.TemporaryDirectory(PARTIAL, ".", results) as folder:
-        args.results_path = folder  # what lies in the results stays there until the new ones are whole
+        args.results_path = folder  # earlier results stay until the new ones are whole
         front.generate(args)
         pieces = read_hypotheses(Path(folder) / output)
         os.replace(Path(folder) / output, results / output)
@@ -125,13 +128,14 @@ def body(argv: Sequence[str]) -> int:
         )
     write_lines(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
     write_lines(results / "references.txt", lines)
-    if source.is_file():  # what the report shows beside a translation
+    if source.is_file():  # the report shows the source beside its translation
         write_lines(results / "sources.txt", source.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     write_lines(results / "result.json", [json.dumps(record(args, own_flags, meter.record()), indent=1)])
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv)
 
 

@@ -54,7 +54,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; InputError where the address cannot be had."""
+    """A socket that listens at an address; InputError where the address is in use or cannot be used."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
@@ -65,6 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Parse the flags and serve the page until Ctrl-C; returns the exit status."""
     args = parse_args(argv)
     translator = load_folder(args.model, backend=args.backend, beam=args.beam)
     card = TranslatorFolder(Path(args.model)).card
@@ -88,6 +89,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

@@ -36,6 +36,7 @@ LINGER_S = 0.05  # how long a line waits for others to be translated with
 
 
 def build_parser() -> ArgumentParser:
+    """The parser of the command's flags."""
     parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", metavar="DATA", help="with --path: data folder with the language packs")
     parser.add_argument("--model", metavar="DIR", help="translator folder, made by meta-nmt-adapt or meta-nmt-export")
@@ -88,6 +89,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def load(args: Namespace) -> Translator:
+    """The translator that the flags name: of a folder, or of checkpoints."""
     if args.model is not None:
         return load_folder(
             args.model, backend=args.backend or "auto", beam=args.beam, max_pieces=args.max_pieces, threads=args.threads
@@ -97,7 +99,7 @@ def load(args: Namespace) -> Translator:
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
-    """The lines of a stream, and whether a line was longer than LONGEST_LINE and is cut; InputError if not UTF-8."""
+    """Each line of a stream, and whether it was cut at LONGEST_LINE bytes; InputError if it is not UTF-8."""
     number = 0
     while line := stream.readline(LONGEST_LINE):
         number += 1
@@ -108,7 +110,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            if not cut or error.start < len(line) - 3:  # else a character that was cut through
+            if not cut or error.start < len(line) - 3:  # otherwise the cut went through a character
                 raise InputError(
                     f"{name}: line {number} must be UTF-8, but has {error.reason} at byte {error.start}"
                 ) from None
@@ -117,6 +119,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
 
 
 def read_files(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """`read_lines` of several files, one after the other; ``-`` is standard input."""
     for name in names:
         if name == "-":
             yield from read_lines(sys.stdin.buffer, "standard input")
@@ -126,11 +129,7 @@ def read_files(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 class Feed:
-    """Lines that a thread reads ahead of their translation, no more than ``ahead`` of them.
-
-    `batches` gives what is there: as many lines as fit while they come quickly, and a line that comes alone after
-    LINGER_S seconds. What the reader raises is raised in it, after the lines before.
-    """
+    """Lines that a thread reads ahead of their translation, at most ``ahead`` of them."""
 
     def __init__(self, lines: Iterable[tuple[str, bool]], ahead: int) -> None:
         self.queue: queue.Queue[tuple[str, bool] | BaseException | None] = queue.Queue(ahead)
@@ -145,6 +144,10 @@ class Feed:
             self.queue.put(error)
 
     def batches(self, most: int) -> Iterator[list[tuple[str, bool]]]:
+        """Batches of at most ``most`` lines: full while lines come quickly, else what came within LINGER_S seconds.
+
+        An error of the reader is raised here, after the lines before it.
+        """
         size = min(FIRST_BUFFER, most)
         while True:
             batch: list[tuple[str, bool]] = []
@@ -178,10 +181,11 @@ def formatted(translation: Translation, number: int, args: Namespace) -> str:
 
 
 def translate(args: Namespace) -> None:
+    """Translate all input to standard output, with warnings on standard error."""
     translator = load(args)
     feed = Feed(read_files(args.input), 2 * args.buffer_size)
     number = 0
-    # a bar beside output on the same terminal would be in its way
+    # no bar where the output goes to the same terminal
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     with tqdm(unit=" lines", disable=quiet) as bar:
         for batch in feed.batches(args.buffer_size):
@@ -196,18 +200,20 @@ def translate(args: Namespace) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
+    """Parse the flags and translate; returns the exit status."""
     args = parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         translate(args)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

@@ -12,7 +12,10 @@ from meta_nmt.runs import training_log
 
 
 def curves(results: Sequence[Result]) -> list[Curve]:
-    """Meta-validation during the training behind each system, over the training tokens spent, its start included."""
+    """The course of meta-validation for each system, over the training tokens spent.
+
+    Training that a system started from is included.
+    """
     points_of: dict[str, list[tuple[float, float, float | None]]] = {}
     for result in results:
         name = result.system
@@ -30,7 +33,7 @@ def curves(results: Sequence[Result]) -> list[Curve]:
 
 
 def _training_runs(costs: Iterable[dict[str, Any]]) -> list[tuple[str, int]]:
-    """(save dir, training tokens) of the meta-training runs, oldest first."""
+    """The meta-training runs, oldest first, each as (save dir, training tokens)."""
     runs: dict[str, int] = defaultdict(int)
     for cost in costs:
         if cost["kind"] == "train":

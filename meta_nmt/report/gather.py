@@ -1,5 +1,7 @@
-"""Everything that a report shows, gathered from results, training logs and data folders. What is not there (a data
-folder that was moved, a log that an older version did not keep) is left out, never made up."""
+"""Gathering of all that a report shows, from results, training logs and data folders.
+
+What is not there is left out, such as a data folder that was moved, or a log that an older version did not keep.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,17 @@ from meta_nmt.report.significance import compare, tasks
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "sacrebleu", "sentencepiece", "numpy")
 MAIN_BUDGET = 16_000  # English tokens: the paper's table
-MANY = 12  # results; from here on processes are worth their start
+MANY = 12  # results; with so many, several processes are faster than one
 LOG_TAIL = 12  # lines of a failed job's log
 
 
 def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: int | None = None) -> Report:
-    """Read, score and compare everything; progress on stderr where there is much of it. ``budget``: English tokens of
-    the main table.
+    """Read, score and compare all results, with progress on stderr where there are many.
+
+    ``budget``: English tokens of the main table.
 
     Raises:
-        InputError: a result is damaged, there is none, or there are two of one name.
+        InputError: a result is damaged, there are no results, or two have one name.
     """
     files = unique(file for path in paths for file in result_files(path))
     with worker_pool(cores() if len(files) >= MANY else 1) as pool:
@@ -82,7 +85,7 @@ def _distinct(results: Iterable[Result]) -> list[Result]:
 
 
 def _add_evaluation(report: Report, results_file: Path) -> None:
-    """What a results file says beside its finished cells."""
+    """Add what a results file tells beside its finished cells: failures, choices, and jobs without a result."""
     lines = ledger.read_ledger(results_file)
     report.experiment = ledger.experiment(lines)
     jobs = ledger.latest(lines)
@@ -95,7 +98,7 @@ def _add_evaluation(report: Report, results_file: Path) -> None:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log; empty where it is gone."""
+    """The last lines of a log; empty where the file is gone."""
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:])
     except OSError:
@@ -103,8 +106,10 @@ def tail(log: Path) -> str:
 
 
 def main_budget(report: Report) -> int:
-    """English tokens of the main table: the paper's, or else the largest to which anything was adapted, full data
-    aside; 0 where nothing was."""
+    """English tokens of the main table: the paper's number, or else the largest sample that a system was adapted to.
+
+    Full data does not count as a sample. It is 0 where nothing was adapted.
+    """
     adapted = [r for r in report.results if r.english_tokens and not report.is_full(r)]
     sizes = {r.english_tokens for r in adapted if r.system != "scratch"} or {r.english_tokens for r in adapted}
     return MAIN_BUDGET if MAIN_BUDGET in sizes else max(sizes, default=0)

@@ -12,7 +12,7 @@ from meta_nmt.report.tables import Table
 
 
 def markdown_table(table: Table) -> list[str]:
-    """Followed by an empty line."""
+    """The lines of a table in Markdown, with an empty line after them."""
     lines = [table.flat_head, ["---"] * len(table.head)]
     for row in [*table.rows, *table.foot]:
         lines.append([" ".join(part for part in (cell.plain, cell.note) if part) for cell in row])
@@ -28,6 +28,7 @@ def section(title: str, *tables: Table, text: str = "") -> list[str]:
 
 
 def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
+    """The whole report as Markdown; pictures are links into the folder plots/."""
     lines = [f"# {report.title}", "", "BLEU, mean ± standard deviation over n seeds; zero: without adaptation.", ""]
     lines += markdown_table(tables.summary_table(report))
     lines += _state(report)
@@ -67,7 +68,7 @@ def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
 
 
 def _state(report: Report) -> list[str]:
-    """What is missing: never silently."""
+    """What is missing in the report: jobs without a result, and jobs that failed."""
     lines = []
     if report.unfinished:
         lines += [f"{report.unfinished} jobs of this evaluation have no result yet.", ""]

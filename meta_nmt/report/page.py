@@ -37,14 +37,14 @@ def _pictures(figures: Sequence[Plot]) -> list[dict[str, Any]]:
 
 
 def main_strategy(report: Report) -> str:
-    """The fine-tuning that most results at the main budget have; of several, the default one or the first."""
+    """The strategy that most results at the main budget have; of several such, the default one or the first."""
     adapted = [r for r in report.results if r.english_tokens == report.budget and r.system != "scratch"]
     counts = Counter(result.strategy for result in adapted if result.strategy != "learned")
     return max(counts, key=lambda s: (counts[s], s == "emb_enc"), default="")
 
 
 def finding(report: Report) -> str:
-    """What was found, in words: the best system that is no baseline beside the baseline, over all targets."""
+    """The finding in words: the best system that is no baseline, against the baseline, over all targets."""
     strategy, averages = main_strategy(report), {}
     for system in report.systems:
         of_targets = [_mean_bleu(report, system, target, "all" if system == "scratch" else strategy)
@@ -73,7 +73,7 @@ def _mean_bleu(report: Report, system: str, target: str, strategy: str) -> float
 
 
 def _verdict(report: Report, system: str, strategy: str) -> str:
-    """What the paired bootstrap says of it, and the t-test where there are several seeds, in words."""
+    """The verdict on a system in words: of the paired bootstrap, and of the t-test where there are several seeds."""
     cell = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system)
     tests = {c.test: c for c in report.significance if (c.target, c.english_tokens, c.strategy, c.system) == cell}
     if "bs" not in tests:
@@ -93,6 +93,7 @@ def _p(p: float) -> str:
 
 
 def main_caption(report: Report) -> str:
+    """The caption of the main table."""
     seeds = len(report.seeds)
     return (
         f"Test BLEU (sacreBLEU) after adaptation to samples of {report.budget:,} English tokens, mean ± standard "
@@ -142,7 +143,7 @@ def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def as_page(report: Report, figures: Sequence[Plot]) -> str:
-    """The page. Everything from data is escaped."""
+    """The page as HTML, in which all text from data is escaped."""
     pictures = _pictures(figures)
     trainings = [picture for plot, picture in zip(figures, pictures, strict=True) if plot.name == "meta-training"]
     definition = report.experiment.get("experiment")

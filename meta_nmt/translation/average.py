@@ -1,8 +1,10 @@
-"""The average of checkpoints of one model, as fairseq's scripts/average_checkpoints.py makes it (fairseq's wheel does
-not have that script, and it does not load checkpoints under torch's protection):
+"""The average of checkpoints of one model:
 
     python -m meta_nmt.translation.average --output average.pt \\
         --inputs runs/ro-s1/checkpoint_best.pt runs/ro-s2/checkpoint_best.pt
+
+It is what fairseq's scripts/average_checkpoints.py makes. fairseq's wheel does not have that script, and the script
+does not load checkpoints under torch's protection.
 
 The checkpoints must be of one model: the same parameters, the same language. Averaging runs that started from one
 meta-trained checkpoint often gains what an ensemble gains, at the price of a single model.
@@ -21,17 +23,17 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic
 from meta_nmt.runs.checkpoints import read_checkpoint
 
-FIXED = (".keys", ".queries")  # what says which universal space and which language a model is of
+FIXED = (".keys", ".queries")  # these say of which universal space and language a model is
 
 
 def average(paths: Sequence[str | Path]) -> dict[str, Any]:
-    """The first checkpoint's contents with the mean of all models' parameters; optimiser state is left out.
+    """The contents of the first checkpoint, with the mean of all checkpoints' parameters and without optimiser state.
 
     Raises:
         InputError: the checkpoints are not of one model and one language.
     """
     for path in paths:
-        read_checkpoint(path)  # a clear error for a damaged one
+        read_checkpoint(path)  # a clear error for a damaged checkpoint
     state: dict[str, Any] = torch.load(paths[0], map_location="cpu", weights_only=True)
     first = state["model"]
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first.items()}
@@ -63,6 +65,7 @@ def _check_alike(
 
 
 def run(argv: Sequence[str] | None = None) -> int:
+    """Parse the flags and write the average; returns the exit status."""
     parser = OneLineParser(
         prog="python -m meta_nmt.translation.average", description="The average of checkpoints of one model."
     )
@@ -79,6 +82,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
     return run_command(run, argv, prog="python -m meta_nmt.translation.average")
 
 
