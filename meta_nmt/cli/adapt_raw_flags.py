@@ -71,8 +71,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     if command.wants_help(argv):
         print(f"{HELP}\n\n{parser.format_help()}")
         raise SystemExit(0)
-    args, rest = parser.parse_known_args(argv)
-    args.training = rest
+    args, fine_tuning_flags = parser.parse_known_args(argv)
+    args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
     if args.source_lang is None:

@@ -87,8 +87,8 @@ def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
 
 def added_languages(data: Path, targets: Sequence[str]) -> dict[str, str]:
     """Hashes of the cards of the targets that were added after the data folder's record was written."""
-    known = read_json(DataFolder(data).record)["languages"]
-    return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in known}
+    recorded = read_json(DataFolder(data).record)["languages"]
+    return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in recorded}
 
 
 def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks: Mapping[str, str]) -> None:

@@ -49,13 +49,13 @@ def own_parser() -> ArgumentParser:
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace, our own flags as ``own_flags`` in it; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
-    own_flags, rest = parser.parse_known_args(argv)
+    own_flags, fairseq_flags = parser.parse_known_args(argv)
     if own_flags.from_scratch == (own_flags.checkpoint is not None):
         parser.error("give either `--checkpoint FILE` or `--from-scratch`, and not both")
     if own_flags.from_scratch and own_flags.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
     conflicting = [flag for flag in LEFT_TO_THE_RULE if any(a == flag or a.startswith(f"{flag}=") for a in argv)]
-    if "--learned-rule" in rest and (conflicting or own_flags.from_scratch):
+    if "--learned-rule" in fairseq_flags and (conflicting or own_flags.from_scratch):
         parser.error(
             f"`{conflicting[0] if conflicting else '--from-scratch'}` must not be given with `--learned-rule`: "
             "the checkpoint's meta-learner says what adapts, and by which steps"
@@ -65,10 +65,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         defaults += SCRATCH_DEFAULTS
     elif own_flags.checkpoint is not None:
         defaults += ["--arch", "ulr_transformer", "--finetune-from-model", own_flags.checkpoint]
-    if "--learned-rule" in rest:
+    if "--learned-rule" in fairseq_flags:
         # the rule learnt its steps from whole gradients, and each of several workers would take other steps
         defaults += ["--clip-norm", "0", "--distributed-world-size", "1"]
-    args = front.training_arguments(PROG, defaults, rest)
+    args = front.training_arguments(PROG, defaults, fairseq_flags)
     args.own_flags = own_flags
     return args
 

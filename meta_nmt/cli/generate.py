@@ -65,8 +65,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     if command.wants_help(argv):
         front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", parser)
         raise SystemExit(0)
-    own_flags, rest = parser.parse_known_args(argv)
-    args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own_flags.results, *rest])
+    own_flags, fairseq_flags = parser.parse_known_args(argv)
+    args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own_flags.results, *fairseq_flags])
     args.own_flags = own_flags
     return args
 

@@ -46,10 +46,10 @@ def language_folder(data: str | Path, code: str) -> PackFolder:
     """The folder of a language pack; where there is none, an InputError that lists the languages there are."""
     folder = DataFolder(data)
     if not code or not folder.pack(code).path.is_dir():
-        known = folder.pack_codes
+        codes = folder.pack_codes
         raise InputError(
             f"{data}: has no language pack `{LAYOUT.pack(code)}` (unknown language code {code!r}; "
-            + (f"there are {', '.join(known)})" if known else "is this a folder made by meta-nmt-preprocess?)")
+            + (f"there are {', '.join(codes)})" if codes else "is this a folder made by meta-nmt-preprocess?)")
         )
     return folder.pack(code)
 

@@ -96,9 +96,9 @@ class Sweep:
         lines = latest(self.results.lines)
         for job in self.jobs:
             line = lines.get(job.name, {})
-            result = self.out / job.results / "result.json" if job.results else None
+            result_file = self.out / job.results / "result.json" if job.results else None
             if (line.get("state"), line.get("fingerprint")) == ("finished", self.marks[job.name]):
-                if result is None or result.is_file():
+                if result_file is None or result_file.is_file():
                     self._note_finished(job, line["seconds"])
         for line in self.results.lines:
             if line.get("kind") == "choice" and line.get("fingerprint") == self.marks.get(line.get("name", "")):

@@ -97,12 +97,12 @@ class Adam:
             torch._foreach_add_(scale, self.eps)
             moved = [torch.addcdiv(p, g, s, value=-self.alpha) for p, g, s in zip(params, grads, scale, strict=True)]
             return moved, (1, list(grads), None)
-        before, first, second = state
+        steps_before, first, second = state
         if second is None:
             second = list(torch._foreach_mul(first, first))
             torch._foreach_mul_(second, 1 - self.beta2)
             first = list(torch._foreach_mul(first, 1 - self.beta1))
-        step = before + 1
+        step = steps_before + 1
         first = list(torch._foreach_lerp(first, list(grads), 1 - self.beta1))
         second = list(torch._foreach_mul(second, self.beta2))
         torch._foreach_addcmul_(second, list(grads), list(grads), value=1 - self.beta2)
@@ -172,8 +172,8 @@ def differentiate(
 
     ``gradient``: the gradient of a later quantity with respect to ``loss``. The result is then that of the later one.
     """
-    wanted = [params[name] for name in names]
-    grads = torch.autograd.grad(loss, wanted, gradient, create_graph=create_graph, allow_unused=True)
+    inputs = [params[name] for name in names]
+    grads = torch.autograd.grad(loss, inputs, gradient, create_graph=create_graph, allow_unused=True)
     return {name: grad for name, grad in zip(names, grads, strict=True) if grad is not None}
 
 
@@ -243,12 +243,12 @@ def inner_step(
     create_graph: bool = False,
 ) -> InnerStep:
     """One step of ``rule`` on the parameters named in ``adapted``; each becomes a new leaf unless ``create_graph``."""
-    wanted = list(dict.fromkeys([*adapted, *gradients_of]))
+    names = list(dict.fromkeys([*adapted, *gradients_of]))
     if create_graph:
         loss = loss_fn(theta, batch)
-        grads = differentiate(loss, theta, wanted, create_graph=True)
+        grads = differentiate(loss, theta, names, create_graph=True)
     else:
-        loss, grads = loss_and_gradients(loss_fn, theta, batch, wanted)
+        loss, grads = loss_and_gradients(loss_fn, theta, batch, names)
     params = [theta[name] for name in adapted]
     zeros_for_unused = [grads[n] if n in grads else torch.zeros_like(p) for n, p in zip(adapted, params, strict=True)]
     with torch.set_grad_enabled(create_graph):

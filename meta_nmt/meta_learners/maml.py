@@ -111,8 +111,8 @@ class FOMAML(MetaLearner):
 
     def episode(self, episode: Episode) -> EpisodeResult:
         theta, names, weight = episode.theta, self.inner_names(episode.adapted), self.settings.support_weight
-        wanted = list(theta) if weight else ()
-        inner = adapt(episode.loss, theta, names, episode.support, self.rule(names), gradients_of=wanted)
+        gradients_of = list(theta) if weight else ()
+        inner = adapt(episode.loss, theta, names, episode.support, self.rule(names), gradients_of=gradients_of)
         query_losses, gradients = gradients_of_each(episode.loss, inner.theta_prime, episode.query)
         return EpisodeResult(mixed(gradients, inner.gradients, weight), inner.losses, query_losses)
 

@@ -112,8 +112,8 @@ class TrajectoryShifting(MetaLearner):
         rule = self.rule(adapted, self.settings.trajectory_visits * len(episode.support) if visit else None)
         for batch in episode.support:
             point = self._point(theta, trajectory, visit)
-            wanted = list(theta) if weight else list(adapted)
-            loss, of_batch = loss_and_gradients(episode.loss, point, batch, wanted)
+            gradients_of = list(theta) if weight else list(adapted)
+            loss, of_batch = loss_and_gradients(episode.loss, point, batch, gradients_of)
             trajectory = self._step(trajectory, rule, adapted, of_batch, visit, loss)
             losses.append(loss)
             gradients.append(of_batch)

@@ -21,12 +21,14 @@ def curves(results: Sequence[Result]) -> list[Curve]:
         name = result.system
         if name in points_of:
             continue
-        points, before = [], 0
+        points, tokens_before = [], 0
         for run, tokens in _training_runs(result.cost):
             validations = training_log.read(run).get("valid", [])
             last = validations[-1]["updates"] if validations else 1
-            points += [((before + tokens * v["updates"] / last) / 1e6, v["loss"], v.get("bleu")) for v in validations]
-            before += tokens
+            points += [
+                ((tokens_before + tokens * v["updates"] / last) / 1e6, v["loss"], v.get("bleu")) for v in validations
+            ]
+            tokens_before += tokens
         if points:
             points_of[name] = points
     return [Curve(system, points) for system, points in points_of.items()]

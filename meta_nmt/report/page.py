@@ -139,7 +139,7 @@ def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
         ("failed", "Failed jobs", bool(report.failures)),
         ("made", "Made with", True),
     ]
-    return [(name, title) for name, title, there in candidates if there]
+    return [(name, title) for name, title, is_shown in candidates if is_shown]
 
 
 def as_page(report: Report, figures: Sequence[Plot]) -> str:

@@ -65,9 +65,9 @@ class CostMeter:
 def append(run: str | Path, record: dict[str, Any]) -> None:
     """Add a record to a run's file, whole or not at all; a process that had nothing left to do adds none."""
     path = RunFolder(run).costs
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    if not before or record["train_tokens"]:
-        write_text(path, before + json.dumps(record) + "\n")
+    lines_before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not lines_before or record["train_tokens"]:
+        write_text(path, lines_before + json.dumps(record) + "\n")
 
 
 def read_records(run: str | Path) -> list[dict[str, Any]]:

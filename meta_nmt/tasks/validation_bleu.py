@@ -28,5 +28,5 @@ def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:
 def bleu_of_meters(meters: Any) -> float:
     """BLEU, 0 to 100, of the sums that fairseq's translation task logs, computed as fairseq does."""
     counts, totals = (meters[f"_bleu_{name}"].sum.tolist() for name in ("counts", "totals"))
-    words, wanted = (int(meters[f"_bleu_{name}_len"].sum) for name in ("sys", "ref"))
-    return round(BLEU.compute_bleu(counts, totals, words, wanted, smooth_method="exp").score, 2)
+    hypothesis_words, reference_words = (int(meters[f"_bleu_{name}_len"].sum) for name in ("sys", "ref"))
+    return round(BLEU.compute_bleu(counts, totals, hypothesis_words, reference_words, smooth_method="exp").score, 2)

@@ -56,14 +56,14 @@ class CTranslate2Backend:
             yield [self._best(future.result(), nbest) for future in futures]
 
     @staticmethod
-    def _best(result: Any, nbest: int) -> list[Scored]:
+    def _best(translation: Any, nbest: int) -> list[Scored]:
         """The ``nbest`` best hypotheses: those that ended by themselves, then those that were cut for their length.
 
         In the score of the latter CTranslate2 does not count the end symbol, as fairseq does.
         """
         ended: list[Scored] = []
         cut: list[Scored] = []
-        for pieces, score in zip(result.hypotheses, result.scores, strict=True):
+        for pieces, score in zip(translation.hypotheses, translation.scores, strict=True):
             if pieces[-1:] == [END]:
                 ended.append(Scored(pieces[:-1], score))
             else:
