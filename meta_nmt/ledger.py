@@ -65,7 +65,7 @@ def _current(lines: list[Line], kind: str, name: str, record: str) -> dict[str, 
     """
     last_line_of = {line[name]: line for line in lines if line.get("kind") == kind}
     fingerprint_of = experiment(lines).get(record)
-    if not isinstance(fingerprint_of, dict):  # a file from before records had fingerprints, or without any
+    if not isinstance(fingerprint_of, dict):  # a file of an earlier version, without fingerprints
         return last_line_of
     return {
         key: line

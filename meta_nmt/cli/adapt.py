@@ -26,7 +26,7 @@ from meta_nmt.cli.adapt_raw_flags import PROG
 
 def parse_args(argv: Sequence[str]) -> Namespace:
     """The arguments of `fine_tune.parse_args`; SystemExit(0) after a help page for both forms of the command."""
-    # torch and fairseq, which know the flags of fine-tuning
+    # these load torch and fairseq, which know the flags of fine-tuning
     from meta_nmt.cli import fairseq_front as front
     from meta_nmt.cli import fine_tune
 
@@ -49,7 +49,7 @@ def adapt(argv: Sequence[str]) -> None:
 def adapt_from_raw(argv: Sequence[str]) -> None:
     """Make a translator folder from raw text."""
     args = adapt_raw_flags.parse_args(argv)
-    from meta_nmt.cli import adapt_raw  # torch and fairseq: once the flags are known to be right
+    from meta_nmt.cli import adapt_raw  # this loads torch and fairseq: once the flags are known to be right
 
     adapt_raw.run(args, command.command_line(PROG, argv))
 

@@ -99,7 +99,7 @@ def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks
     of_kind = {
         kind: {step.name: marks[step.name] for step in steps if isinstance(step, kind)} for kind in (Job, Choice)
     }
-    # as JSON has it: in JSON, budgets that are keys are text
+    # through JSON, where keys are text, budgets too
     definition = json.loads(json.dumps(experiment.model_dump()))
     line = {"kind": "experiment", "experiment": definition, "jobs": of_kind[Job], "choices": of_kind[Choice]}
     earlier = [old_line for old_line in results.lines if old_line.get("kind") == "experiment"]

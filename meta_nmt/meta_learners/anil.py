@@ -8,8 +8,8 @@ MAML", ICLR 2020 (arXiv 1909.09157), section 4. With theta = (body, head),
 
 It is of second order, as MAML is. The head is those of the adapted parameters that ``head_params`` matches.
 
-Deviation: in translation the head is not a new classifier for each task, but the decoder's last layer (and its
-output projection, where that is not tied to the target embedding), since all tasks share their target language.
+Deviation: the head is not a new classifier for each task, since all tasks of translation share their target language.
+It is the decoder's last layer, and its output projection where that is not tied to the target embedding.
 """
 
 from __future__ import annotations

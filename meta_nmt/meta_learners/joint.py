@@ -16,8 +16,8 @@ from meta_nmt.meta_learners.settings import InnerRule, Settings
 class Joint(MetaLearner):
     """Joint training: a task's gradient is the mean over its support and query batches alike.
 
-    A language's residual embeddings stay zero, so that the universal values carry all that is learnt about
-    words and a language that was not trained on starts from the same place.
+    The residual embeddings of a language stay zero. So the universal values carry all that is learnt about words, and a
+    language that was not trained on starts from the same place.
     """
 
     settings_type = Settings  # no settings, since there is no inner loop

@@ -34,8 +34,8 @@ from meta_nmt.meta_learners.inner_loop import Parameters, UpdateRule
 from meta_nmt.meta_learners.trajectory_shifting import Trajectory, TrajectorySettings, TrajectoryShifting
 
 JUDGED = 0.75  # share of a trajectory before its query gradients count
-# the parameters are log f / SPEED: the outer optimiser, Adam, moves theta and these by steps of the same length, but a
-# factor has to move by powers of ten where a weight moves by hundredths
+# The learner's parameters are log f / SPEED. The outer optimiser, Adam, moves them and theta by steps of the same
+# length, but a factor has to move by powers of ten where a weight moves by hundredths.
 SPEED = 50.0
 
 

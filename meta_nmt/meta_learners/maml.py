@@ -117,8 +117,8 @@ class FOMAML(MetaLearner):
         return EpisodeResult(mixed(gradients, inner.gradients, weight), inner.losses, query_losses)
 
 
-# theta_prime as new leaves, the support losses, and what turns a gradient with respect to theta_prime's adapted
-# entries into one with respect to ``inputs``: theta, and what the rule learns
+# theta_prime as new leaves; the support losses; and a function that turns a gradient with respect to the adapted
+# entries of theta_prime into one with respect to ``inputs``, which are theta and what the rule learns
 Unrolled = tuple[Parameters, list[Tensor], Callable[[Parameters], Parameters]]
 RandomState = Callable[[], AbstractContextManager[None]]
 

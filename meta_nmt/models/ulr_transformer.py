@@ -48,7 +48,7 @@ class ULRTransformer(TransformerModel):
 
     @classmethod
     def build_model(cls, args: Namespace, task: LexicalTask) -> ULRTransformer:
-        args.ulr_top_k = getattr(args, "ulr_top_k", 0)  # a checkpoint from before there was a choice
+        args.ulr_top_k = getattr(args, "ulr_top_k", 0)  # a checkpoint of an earlier version has none
         base_ulr_architecture(args)
         if args.share_all_embeddings:
             raise InputError(

@@ -198,7 +198,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         Dropout depends on the seed, the update and the task alone. It depends neither on the tasks before, nor on how
         many workers share them.
         """
-        # a worker without a task is given a validation episode, which is longer than a task: it takes a part of it
+        # a worker without a task is given a validation episode and takes as much of it as a task has
         support, query = episode["support"][: self.cfg.inner_steps], episode["query"][:1]
         number = episode.get("number", 0)
         seed = np.random.SeedSequence([self.cfg.seed, update, number]).generate_state(1, np.uint64)[0]
