@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from arguments import arguments
 
 from meta_nmt.cli.report import main
 
@@ -54,19 +55,17 @@ def read(out: Path) -> tuple[dict[str, Any], str]:
     return json.loads((out / "report.json").read_text("utf-8")), (out / "report.md").read_text("utf-8")
 
 
+def sacrebleu(folder: Path, metrics: str) -> Any:
+    """What the command prints of the metrics."""
+    line = "-m sacrebleu {folder}/references.txt -i {folder}/hypotheses.txt --format json -w 12 " + metrics
+    command = [sys.executable, *arguments(line, folder=folder)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
 def test_scores_equal_the_sacrebleu_command(tmp_path: Path) -> None:
     folder = result(tmp_path / "results" / "one", GOOD)
     assert main([str(tmp_path / "results"), "--out", str(tmp_path / "out")]) == 0, "the report failed"
-    command = [
-        sys.executable,
-        "-m",
-        "sacrebleu",
-        str(folder / "references.txt"),
-        "-i",
-        str(folder / "hypotheses.txt"),
-    ]
-    options = ["-m", "bleu", "chrf", "--format", "json", "-w", "12"]
-    bleu, chrf = json.loads(subprocess.run(command + options, capture_output=True, check=True).stdout)
+    bleu, chrf = sacrebleu(folder, "-m bleu chrf")
     row = read(tmp_path / "out")[0]["rows"][0]
     assert (round(row["bleu"], 12), round(row["chrf"], 12)) == (bleu["score"], chrf["score"]), "not sacreBLEU's"
     assert row["signature"] == bleu["signature"], "not sacreBLEU's signature"
@@ -76,9 +75,7 @@ def test_scores_equal_the_sacrebleu_command(tmp_path: Path) -> None:
 def test_chrf_plus_plus_equals_the_sacrebleu_command(tmp_path: Path) -> None:
     folder = result(tmp_path / "results" / "one", GOOD)
     assert main([str(tmp_path / "results"), "--out", str(tmp_path / "out")]) == 0, "the report failed"
-    command = [sys.executable, "-m", "sacrebleu", str(folder / "references.txt"), "-i", str(folder / "hypotheses.txt")]
-    options = ["-m", "chrf", "--chrf-word-order", "2", "--format", "json", "-w", "12"]
-    wanted = json.loads(subprocess.run(command + options, capture_output=True, check=True).stdout)
+    wanted = sacrebleu(folder, "-m chrf --chrf-word-order 2")
     report, text = read(tmp_path / "out")
     assert round(report["scores"][0]["chrf++"], 12) == wanted["score"], "not sacreBLEU's"
     assert wanted["signature"] in text, "not sacreBLEU's signature"
