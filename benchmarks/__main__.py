@@ -74,15 +74,15 @@ def run(argv: Sequence[str] | None = None) -> int:
     settings = Settings(args.quick, args.threads)
     print(f"{args.threads} thread(s), medians of {settings.rounds} rounds{', small sizes' if args.quick else ''}")
     print(next(table([])))
-    found: list[Row] = []
+    rows: list[Row] = []
     for name in names:
         start = time.monotonic()
         for row in measure(name, settings):
-            found.append(row)
+            rows.append(row)
             print(line_of(row), flush=True)
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
         if args.json:
-            write_json(args.json, [row.record() for row in found])
+            write_json(args.json, [row.record() for row in rows])
     return 0
 
 

@@ -31,9 +31,9 @@ TINY += ["--decoder-attention-heads", "4", "--share-decoder-input-output-embed",
 def command(threads: int, *argv: object) -> None:
     """Run a Python module to its end; RuntimeError with its last line where it fails."""
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(REPO)}
-    done = subprocess.run([sys.executable, "-m", *map(str, argv)], cwd=REPO, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip() or f"{argv[0]}: exit status {done.returncode}").splitlines()[-1])
+    process = subprocess.run([sys.executable, "-m", *map(str, argv)], cwd=REPO, env=env, capture_output=True, text=True)
+    if process.returncode:
+        raise RuntimeError((process.stderr.strip() or f"{argv[0]}: exit status {process.returncode}").splitlines()[-1])
 
 
 def make_world(work: Path, threads: int) -> Path:
@@ -55,12 +55,12 @@ def make_world(work: Path, threads: int) -> Path:
 def plain_folder(data: Path, folder: Path) -> None:
     """The same pairs and dev set as stock fairseq reads them."""
     folder.mkdir()
-    made = DataFolder(data, "en")
+    data_folder = DataFolder(data, "en")
     for split, name in ((SAMPLE, "train"), ("valid", "valid")):
-        for path in made.binary_files(TARGET, split):
+        for path in data_folder.binary_files(TARGET, split):
             shutil.copy(path, folder / f"{name}{path.name.removeprefix(split)}")
     for side in (TARGET, "en"):
-        shutil.copy(made.pack(side).dictionary, folder / f"dict.{side}.txt")
+        shutil.copy(data_folder.pack(side).dictionary, folder / f"dict.{side}.txt")
 
 
 def common(updates: int) -> Sequence[object]:

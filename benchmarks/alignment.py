@@ -52,9 +52,9 @@ Text = tuple[anchors.Rows, anchors.Rows]
 
 def training_text(corpus: Path, lang: str, english: str, split: SplitOptions) -> Parallel:
     """The clean training pairs of a language."""
-    found = read_splits(find_corpus(corpus, lang, english), "target", split)
-    text = concatenate([part for name, part in found if name == "train"])
-    pairs = [(normalise(x), normalise(y)) for x, y in zip(text.source, text.english, strict=True)]
+    batches = read_splits(find_corpus(corpus, lang, english), "target", split)
+    parallel = concatenate([part for name, part in batches if name == "train"])
+    pairs = [(normalise(x), normalise(y)) for x, y in zip(parallel.source, parallel.english, strict=True)]
     pairs = [pair for pair in pairs if all(pair)]
     return Parallel([pair[0] for pair in pairs], [pair[1] for pair in pairs], [])
 
@@ -77,16 +77,16 @@ def some(text: Text, rows: Sequence[int]) -> Text:
     return [text[0][row] for row in rows], [text[1][row] for row in rows]
 
 
-def without(given: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
+def without(candidates: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
     """Anchors of other source pieces than those held out."""
     pieces = {anchor.source for anchor in held}
-    return [anchor for anchor in given if anchor.source not in pieces]
+    return [anchor for anchor in candidates if anchor.source not in pieces]
 
 
 def scores(prefix: str, rows: Any, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
     """Precision at 1 and 5 under a prefix."""
-    found = align.precision(rows, held, english)
-    return {f"{prefix}_p1": found["precision_at_1"], f"{prefix}_p5": found["precision_at_5"]}
+    precisions = align.precision(rows, held, english)
+    return {f"{prefix}_p1": precisions["precision_at_1"], f"{prefix}_p5": precisions["precision_at_5"]}
 
 
 def list_anchors(folder: Path | None, lang: str, source: Pack, english: Pack) -> list[Anchor]:
@@ -102,7 +102,7 @@ def source_row(text: Text, words: Sequence[Anchor], source: Pack, english: Pack)
     mined = anchors.parallel_anchors(text, source, english)
     sentences = align.sentence_queries(text, source, english)
     alike = anchors.identical_anchors(source, english)
-    everything = align.queries([*mined, *alike], sentences, source, english)[1]
+    all_queries = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
     fit, held = anchors.hold_out([*mined, *alike])
     alone, final = align.queries(fit, sentences, source, english)
@@ -114,7 +114,7 @@ def source_row(text: Text, words: Sequence[Anchor], source: Pack, english: Pack)
     fit = without([*anchors.parallel_anchors(some(text, rest), source, english), *alike], held)
     disjoint = align.queries(fit, align.sentence_queries(some(text, rest), source, english), source, english)[1]
     row |= {"disjoint_held_out": len(held)} | scores("disjoint", disjoint, held, english)
-    row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
+    row |= {"list_words": one_piece(words)} | scores("list", all_queries, words, english)
     return row | {"align_seconds": round(seconds, 1)}
 
 
@@ -133,23 +133,23 @@ def target_rows(
     mined = anchors.parallel_anchors(sample, source, english)
     sentences = align.sentence_queries(sample, source, english)
     alike = anchors.identical_anchors(source, english)
-    everything = align.queries([*mined, *alike], sentences, source, english)[1]
+    all_queries = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
     held = anchors.hold_out(anchors.parallel_anchors(text, source, english))[1]
-    own = anchors.hold_out(mined)[1]
-    made = []
-    for name, given in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
+    own_held = anchors.hold_out(mined)[1]
+    table_rows = []
+    for name, candidates in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
         if name and not words:
             continue
-        alone, final = align.queries(without(given, held), sentences, source, english)
-        row = {"setting": f"{len(rows)} pairs{name}", "pairs": len(without(given, held)), "held_out": len(held)}
+        alone, final = align.queries(without(candidates, held), sentences, source, english)
+        row = {"setting": f"{len(rows)} pairs{name}", "pairs": len(without(candidates, held)), "held_out": len(held)}
         row |= scores("alone", alone, held, english) | scores("final", final, held, english)
         if not name:
-            final = align.queries(without(given, own), sentences, source, english)[1]
-            row |= {"own_held_out": len(own)} | scores("own", final, own, english)
-            row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
-        made.append(row | {"align_seconds": round(seconds, 1)})
-    return made
+            final = align.queries(without(candidates, own_held), sentences, source, english)[1]
+            row |= {"own_held_out": len(own_held)} | scores("own", final, own_held, english)
+            row |= {"list_words": one_piece(words)} | scores("list", all_queries, words, english)
+        table_rows.append(row | {"align_seconds": round(seconds, 1)})
+    return table_rows
 
 
 def measure(args: Any, work: Path) -> list[dict[str, Any]]:
@@ -174,12 +174,12 @@ def measure(args: Any, work: Path) -> list[dict[str, Any]]:
         seconds = time.process_time() - start
         words = list_anchors(args.dictionaries, lang, source, english)
         if lang in args.source_langs:
-            made = [{"setting": "all"} | source_row(cuts, words, source, english)]
+            new_rows = [{"setting": "all"} | source_row(cuts, words, source, english)]
         else:
-            made = target_rows(cuts, args.pairs, args.seed, words, source, english)
+            new_rows = target_rows(cuts, args.pairs, args.seed, words, source, english)
         head = {"lang": lang, "lines": len(text), "pieces": int(source.vectors.any(axis=1).sum())}
-        rows += [head | row | {"pack_seconds": round(seconds, 1)} for row in made]
-        print_row(rows[-len(made)], sys.stderr)
+        rows += [head | row | {"pack_seconds": round(seconds, 1)} for row in new_rows]
+        print_row(rows[-len(new_rows)], sys.stderr)
         if args.json:
             write_json(args.json, rows)
     return rows

@@ -81,9 +81,9 @@ def generate(lines: int, seed: int = 1) -> Iterator[tuple[str, str]]:
         sources = [""] * CHUNK
         for number, name in enumerate(names):
             rows = np.flatnonzero(scripts == number)
-            own = np.maximum(1, lengths[rows] * rng.uniform(0.8, 1.2, len(rows))).astype(int)
+            source_lengths = np.maximum(1, lengths[rows] * rng.uniform(0.8, 1.2, len(rows))).astype(int)
             spaces = ("", "。") if name == "han" else (" ", ".")
-            for row, line in zip(rows, sentences(rng, lexicons[name], own, *spaces), strict=True):
+            for row, line in zip(rows, sentences(rng, lexicons[name], source_lengths, *spaces), strict=True):
                 sources[row] = line
         for row, kind in enumerate(rng.choice(len(kinds), CHUNK, p=dirt)):
             if kind:
@@ -258,9 +258,9 @@ def check_same(ours: list[Path], peer: list[Path]) -> int:
     """The number of lines kept; RuntimeError unless ours begins with all that the peer kept."""
     for mine, theirs in zip(ours, peer, strict=True):
         with open(mine, "rb") as a, open(theirs, "rb") as b:
-            for number, (own, line) in enumerate(zip(a, b, strict=False), start=1):
-                if own != line:
-                    raise RuntimeError(f"line {number} kept: ours {own!r}, the peer's {line!r}")
+            for number, (our_line, peer_line) in enumerate(zip(a, b, strict=False), start=1):
+                if our_line != peer_line:
+                    raise RuntimeError(f"line {number} kept: ours {our_line!r}, the peer's {peer_line!r}")
             if b.readline():
                 raise RuntimeError(f"ours kept {number} lines, the peer more")
     return number
@@ -268,11 +268,11 @@ def check_same(ours: list[Path], peer: list[Path]) -> int:
 
 def head(raw: list[Path], lines: int, folder: Path) -> list[Path]:
     """Files of the first lines."""
-    made = [folder / f"head.{path.suffix[1:]}" for path in raw]
-    for path, short in zip(raw, made, strict=True):
+    heads = [folder / f"head.{path.suffix[1:]}" for path in raw]
+    for path, short in zip(raw, heads, strict=True):
         with open(path, "rb") as file, open(short, "wb") as out:
             out.writelines(islice(file, lines))
-    return made
+    return heads
 
 
 def measure(lines: int, few: int, workers: int, rounds: int) -> Iterator[Row]:
@@ -293,12 +293,16 @@ def measure(lines: int, few: int, workers: int, rounds: int) -> Iterator[Row]:
         check_same(ours, peer)
     what = f"{lines} pairs on {workers} processes; peer: {few} in a plain loop; both keep the same {kept} of these"
     yield compare(
-        "clean_lines_per_s", "lines/s", [lines / own[0] for own, _ in runs], [few / its[0] for _, its in runs], what
+        "clean_lines_per_s",
+        "lines/s",
+        [lines / our_run[0] for our_run, _ in runs],
+        [few / peer_run[0] for _, peer_run in runs],
+        what,
     )
     # what is left of the difference on a machine with one free core
-    cost = [1e6 * own[1] / lines for own, _ in runs], [1e6 * its[1] / few for _, its in runs]
+    cost = [1e6 * our_run[1] / lines for our_run, _ in runs], [1e6 * peer_run[1] / few for _, peer_run in runs]
     yield compare("clean_processor_time", "us/line", *cost, f"{what}; lower is better")
-    peaks = [own[2] for own, _ in runs]
+    peaks = [our_run[2] for our_run, _ in runs]
     yield compare(
         "clean_memory_all_vs_peer_lines", "MiB", peaks, [small_peak] * rounds, f"{lines} pairs against {few}, both ours"
     )

@@ -73,22 +73,22 @@ def rows(settings: Settings) -> Iterator[Row]:
             write_pairs(lines, Path(folder))
             for name in STAGES:
                 try:
-                    found = apart(stage, name, folder, settings.threads)
+                    cost = apart(stage, name, folder, settings.threads)
                 except RuntimeError as error:
                     yield unmeasured(f"prepare_{name}_{lines}_lines_per_s", "lines/s", error)
                     break
                 if name in before:
-                    yield from growth(name, lines, found, lines // 10, before[name])
-                before[name] = found
+                    yield from growth(name, lines, cost, lines // 10, before[name])
+                before[name] = cost
 
 
-def growth(name: str, lines: int, found: dict[str, float], fewer: int, before: dict[str, float]) -> Iterator[Row]:
+def growth(name: str, lines: int, cost: dict[str, float], fewer: int, before: dict[str, float]) -> Iterator[Row]:
     """Speed at two sizes, and memory's growth over the lines'."""
-    speed, slower = lines / found["seconds"], fewer / before["seconds"]
+    speed, slower = lines / cost["seconds"], fewer / before["seconds"]
     what = f"{lines} lines against {fewer}, no peer; one run each"
     yield Row(f"prepare_{name}_{lines}_lines_per_s", rounded(speed), rounded(slower), rounded(speed / slower),
               "lines/s", None, what)  # fmt: skip
-    ratio = found["added"] / before["added"] / (lines / fewer)
-    yield Row(f"prepare_{name}_{lines}_memory", rounded(found["added"]), rounded(before["added"]), rounded(ratio),
-              "MiB", None, f"{what}; added at the peak, of {found['whole']:.0f} MiB in all; ratio: growth of "
+    ratio = cost["added"] / before["added"] / (lines / fewer)
+    yield Row(f"prepare_{name}_{lines}_memory", rounded(cost["added"]), rounded(before["added"]), rounded(ratio),
+              "MiB", None, f"{what}; added at the peak, of {cost['whole']:.0f} MiB in all; ratio: growth of "
               "memory over growth of lines, lower is better")  # fmt: skip

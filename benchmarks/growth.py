@@ -50,8 +50,8 @@ def write_folder(data: Path, languages: int) -> None:
         symbols.add_symbol(f"p{number}", PIECES - number)
     codes = [code(number) for number in range(languages)]
     folder = DataFolder(data, "en")
-    for made in (folder.binaries, folder.universal.path, *(folder.pack(name).path for name in ("en", *codes))):
-        made.mkdir(parents=True)
+    for subfolder in (folder.binaries, folder.universal.path, *(folder.pack(name).path for name in ("en", *codes))):
+        subfolder.mkdir(parents=True)
     symbols.save(str(folder.pack("en").dictionary))
     vectors = rng.standard_normal((len(symbols), WIDTH)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -95,11 +95,11 @@ def step_of(data: Path, languages: int) -> Callable[[], None]:
     torch.manual_seed(1)
     model = task.build_model(cfg.model)
     criterion, optimizer = task.build_criterion(cfg.criterion), optimizer_of(model)
-    made = iter(range(len(task.dataset("train"))))
+    numbers = iter(range(len(task.dataset("train"))))
 
     def step() -> None:
         for _ in range(5):  # languages and lengths differ from step to step
-            _, size, _ = task.train_step(draw(task, next(made)), model, criterion, optimizer, 0)
+            _, size, _ = task.train_step(draw(task, next(numbers)), model, criterion, optimizer, 0)
             update(model, optimizer, size)
 
     return step
@@ -115,19 +115,20 @@ def rows(settings: Settings) -> Iterator[Row]:
         for count in COUNTS[1:]:
             yield compare(f"step_with_{count}_languages", "s", seconds[str(count)], seconds[str(COUNTS[0])],
                           "5 meta-steps, episodes drawn; peer: 4 languages, 1 is flat")  # fmt: skip
-        found: dict[int, list[dict[str, float]]] = {count: [] for count in COUNTS}
+        starts: dict[int, list[dict[str, float]]] = {count: [] for count in COUNTS}
         for _ in range(settings.rounds):
             for count in COUNTS:
                 start = time.perf_counter()
-                one = apart(start_up, str(data), count)
-                found[count].append(one | {"process": time.perf_counter() - start})
-        few = found[COUNTS[0]]
+                figures = apart(start_up, str(data), count)
+                starts[count].append(figures | {"process": time.perf_counter() - start})
+        few = starts[COUNTS[0]]
         for count in COUNTS[1:]:
             for kind, what in (("seconds", "task, data and first sample"), ("process", "whole process, imports too")):
                 label = "task" if kind == "seconds" else "process"
-                yield compare(f"start_up_{label}_with_{count}_languages", "s", [one[kind] for one in found[count]],
-                              [one[kind] for one in few], f"{what}; peer: 4 languages")  # fmt: skip
-        most = found[COUNTS[-1]]
+                many_s, few_s = ([figures[kind] for figures in runs] for runs in (starts[count], few))
+                yield compare(f"start_up_{label}_with_{count}_languages", "s", many_s, few_s,
+                              f"{what}; peer: 4 languages")  # fmt: skip
+        most = starts[COUNTS[-1]]
         added = [(a["mib"] - b["mib"]) / (COUNTS[-1] - COUNTS[0]) for a, b in zip(most, few, strict=True)]
         files = sum(path.stat().st_size for path in data.glob("**/*") if code(0) in str(path.relative_to(data))) / 2**20
         yield compare("memory_of_a_language", "MiB", added, [files] * len(added),

@@ -144,11 +144,11 @@ def apart(function: Callable[..., dict[str, float]], *args: Any) -> dict[str, fl
     """
     name = f"{function.__module__}:{function.__name__}"
     command = [sys.executable, "-m", "benchmarks.measure", name, json.dumps(args)]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise RuntimeError((process.stderr.strip() or f"exit status {process.returncode}").splitlines()[-1])
+    figures: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    return figures
 
 
 def table(rows: Iterable[Row]) -> Iterator[str]:

@@ -94,20 +94,20 @@ def memory_rows(bench: Bench, rounds: int, threads: int) -> Iterator[Row]:
     for name, (_, inner_steps) in SYSTEMS.items():
         row = f"{name}_vs_fairseq_peak_memory"
         try:
-            ours = []
-            again = inner_steps not in peers
-            found = peers.setdefault(inner_steps, [])
+            our_peaks = []
+            peer_is_new = inner_steps not in peers
+            peer_peaks = peers.setdefault(inner_steps, [])
             for _ in range(rounds):
-                ours.append(apart(step_memory, name, bench.arch, bench.tokens, threads))
-                if again:
-                    found.append(apart(step_memory, f"{name}/peer", bench.arch, bench.tokens, threads))
+                our_peaks.append(apart(step_memory, name, bench.arch, bench.tokens, threads))
+                if peer_is_new:
+                    peer_peaks.append(apart(step_memory, f"{name}/peer", bench.arch, bench.tokens, threads))
         except (RuntimeError, OSError) as error:
             yield unmeasured(row, "MiB", error)
             continue
-        whole = [statistics.median(side["whole"] for side in sides) for sides in (ours, found)]
+        whole = [statistics.median(side["whole"] for side in sides) for sides in (our_peaks, peer_peaks)]
         what = (f"{bench.arch}: added by two steps to the built model; lower is better; "
                 f"whole processes {whole[0]:.0f} and {whole[1]:.0f} MiB; {rounds} process(es) each")  # fmt: skip
-        yield compare(row, "MiB", [side["added"] for side in ours], [side["added"] for side in found], what)
+        yield compare(row, "MiB", [side["added"] for side in our_peaks], [side["added"] for side in peer_peaks], what)
 
 
 def rows(settings: Settings) -> Iterator[Row]:
@@ -129,13 +129,13 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := set(args.learners.split(",")) - {*SYSTEMS}:
         parser.error(f"`--learners` must be some of {', '.join(SYSTEMS)}, but has {', '.join(sorted(unknown))}")
     chosen = {name: SYSTEMS[name] for name in SYSTEMS if name in {"fomaml", *args.learners.split(",")}}
-    found = []
+    records = []
     for row in speed_rows(Bench(args.arch, args.tasks, args.tokens), args.repeats, systems=chosen):
         print(line_of(row))
-        found.append(row.record())
+        records.append(row.record())
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(found, file, indent=1)
+            json.dump(records, file, indent=1)
     return 0
 
 

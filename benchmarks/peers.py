@@ -103,8 +103,8 @@ def peer_step(bench: Bench, peer: str) -> Callable[[], None]:
 
     def loss(network: Any, batch: Any) -> Tensor:
         value, size, _ = bench.criterion(network, batch)
-        result: Tensor = value / size
-        return result
+        mean_loss: Tensor = value / size
+        return mean_loss
 
     def step() -> None:
         model.train()

@@ -46,14 +46,14 @@ class Machine:
 
 def corpora(languages: int, lines: int, rng: np.random.Generator) -> dict[str, ParallelCorpus]:
     """Sizes by Zipf's law: language r has 1 / r of the sentences of the first."""
-    found = {}
+    corpus_of = {}
     for rank in range(1, languages + 1):
         count = max(SMALLEST, lines // rank)
         lengths = np.exp(rng.normal(np.log(MEAN_LENGTH), SPREAD, count)).astype(np.int32) + 2
-        others = np.maximum(2, lengths + rng.integers(-4, 5, count)).astype(np.int32)
-        usable = np.flatnonzero((lengths <= 250) & (others <= 250))
-        found[f"l{rank}"] = ParallelCorpus(f"l{rank}", None, None, lengths, others, usable)
-    return found
+        target_lengths = np.maximum(2, lengths + rng.integers(-4, 5, count)).astype(np.int32)
+        usable = np.flatnonzero((lengths <= 250) & (target_lengths <= 250))
+        corpus_of[f"l{rank}"] = ParallelCorpus(f"l{rank}", None, None, lengths, target_lengths, usable)
+    return corpus_of
 
 
 def padded(corpus: ParallelCorpus, batches: Sequence[np.ndarray]) -> int:
@@ -145,9 +145,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     machine = Machine(
         args.tokens_per_second, args.episode_ms / 1e3, args.gigabytes_per_second * 1e9, args.message_us / 1e6
     )
-    every = corpora(args.languages, args.lines, np.random.default_rng(args.seed))
+    all_corpora = corpora(args.languages, args.lines, np.random.default_rng(args.seed))
     sizes = EpisodeSizes(args.tokens, args.tokens, 1)
-    dataset = EpisodeDataset(every, {}, sizes, args.episodes, 1, args.temperature, args.seed)
+    dataset = EpisodeDataset(all_corpora, {}, sizes, args.episodes, 1, args.temperature, args.seed)
     languages, tokens = draw(dataset, args.episodes)
     rows = [
         row(dataset, tokens, machine, workers, workers * tasks)

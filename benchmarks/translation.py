@@ -90,8 +90,8 @@ class Bench:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             fairseq_generate.main(convert_namespace_to_omegaconf(args))
-        found = {int(match[1]): match[2] for match in HYPOTHESIS.finditer(out.getvalue())}
-        return self.detokenised([found[i] for i in range(len(self.references))])
+        hypotheses = {int(match[1]): match[2] for match in HYPOTHESIS.finditer(out.getvalue())}
+        return self.detokenised([hypotheses[i] for i in range(len(self.references))])
 
     def ours(self, quantization: str, backend: str) -> list[str]:
         """meta-nmt-translate on the text."""

@@ -106,8 +106,8 @@ def read_archive(folder: Path, name: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"--data: must be a folder with Omniglot's {name} (brendenlake/omniglot), but is {folder}")
     content = path.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()) != ARCHIVES[name]:
-        raise InputError(f"{path}: sha256 must be {ARCHIVES[name]}, but is {found}")
+    if (digest := hashlib.sha256(content).hexdigest()) != ARCHIVES[name]:
+        raise InputError(f"{path}: sha256 must be {ARCHIVES[name]}, but is {digest}")
     drawings: dict[str, list[Tensor]] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for member in sorted(n for n in archive.namelist() if n.endswith(".png")):

@@ -89,11 +89,11 @@ class Peer:
         self.optimizer.step()
 
     def score(self, support: Batch, query: Batch, steps: int) -> list[float]:
-        found = []
+        accuracies = []
         for task in range(len(support.inputs)):
             logits = self.logits(support, query, task, steps)
-            found.append(100 * float((logits.argmax(-1) == query.targets[task]).float().mean()))
-        return found
+            accuracies.append(100 * float((logits.argmax(-1) == query.targets[task]).float().mean()))
+        return accuracies
 
 
 def compare(args: argparse.Namespace, cls: Any) -> list[dict[str, Any]]:
@@ -110,8 +110,8 @@ def compare(args: argparse.Namespace, cls: Any) -> list[dict[str, Any]]:
         optimizer.zero_grad()
         for support, query in episodes:
             copies = stack(theta, plan.stacked)
-            result = learner.episode(Episode(network.loss, copies, list(copies), [support] * plan.steps, [query]))
-            add_gradients(result.gradients, theta, learner, 1 / plan.tasks)
+            outcome = learner.episode(Episode(network.loss, copies, list(copies), [support] * plan.steps, [query]))
+            add_gradients(outcome.gradients, theta, learner, 1 / plan.tasks)
         optimizer.step()
 
     seconds: dict[str, list[float]] = {"ours": [], "peer": []}

@@ -108,8 +108,8 @@ def make_learner(name: str, rule: UpdateRule, theta: Parameters) -> MetaLearner:
     """The learner NAME of the package, over all parameters of theta; the head is the last linear layer."""
     kind = META_LEARNERS[name]
     (optimizer,) = [name for name, rules in INNER_OPTIMIZERS.items() if isinstance(rule, rules)]  # type: ignore[arg-type]
-    given = {"inner_optimizer": optimizer, "inner_lr": rule.alpha, "head_params": r"(head|layer2)\..*"}  # type: ignore[attr-defined]
-    return kind(kind.settings_type.fitting(given), theta, list(theta))
+    settings = {"inner_optimizer": optimizer, "inner_lr": rule.alpha, "head_params": r"(head|layer2)\..*"}  # type: ignore[attr-defined]
+    return kind(kind.settings_type.fitting(settings), theta, list(theta))
 
 
 def inner_batches(support: Batch, steps: int, size: int, generator: torch.Generator) -> list[Batch]:
@@ -142,8 +142,8 @@ def meta_train(
     for _ in tqdm(range(plan.updates), desc=label, disable=not sys.stderr.isatty()):
         for _ in range(plan.tasks // plan.stacked):
             copies = stack(theta, plan.stacked)
-            result = learner.episode(Episode(network.loss, copies, list(copies), *episode()))
-            add_gradients(result.gradients, theta, learner, 1 / plan.tasks)
+            outcome = learner.episode(Episode(network.loss, copies, list(copies), *episode()))
+            add_gradients(outcome.gradients, theta, learner, 1 / plan.tasks)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
@@ -264,13 +264,13 @@ def run(
         {
             "split": split,
             "statistics": kind,
-            setting.measure: round(float(found.scores.mean()), 3),
-            "ci95": round(1.96 * float(found.scores.std()) / math.sqrt(episodes), 3),
+            setting.measure: round(float(scored.scores.mean()), 3),
+            "ci95": round(1.96 * float(scored.scores.std()) / math.sqrt(episodes), 3),
             "seed": seed,
             "seconds": seconds,
-            "valid": round(found.valid, 3),
-            "inner_rule": str(found.rule),
-            "inner_steps": found.steps,
+            "valid": round(scored.valid, 3),
+            "inner_rule": str(scored.rule),
+            "inner_steps": scored.steps,
             "updates": plan.updates,
             "lr": plan.lr,
             "tasks": plan.tasks,
@@ -278,7 +278,7 @@ def run(
             "train_steps": None if plan.rules else plan.steps,
             "train_statistics": plan.statistics,
         }
-        for kind, found in tested.items()
+        for kind, scored in tested.items()
     ]
 
 
@@ -306,8 +306,8 @@ def systems(argv: Sequence[str]) -> list[str]:
     user_dir, known = early.parse_known_args(argv)[0].user_dir, set(META_LEARNERS)
     if user_dir is not None:
         extensions.load(user_dir)
-    own = [name for name in META_LEARNERS if name not in known]
-    return list(dict.fromkeys([*OMNIGLOT, *own, *META_LEARNERS]))
+    registered = [name for name in META_LEARNERS if name not in known]
+    return list(dict.fromkeys([*OMNIGLOT, *registered, *META_LEARNERS]))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -328,13 +328,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--filters", type=int, default=16, help="of each convolution; the paper has 64")
     parser.add_argument("--jitter", type=int, default=2, help="pixels that a training drawing is moved by at most")
     parser.add_argument("--start", choices=["random", "joint"], default="random", help="theta before meta-training")
-    own = parser.add_argument_group("instead of the system's own")
-    own.add_argument("--steps", type=int, dest="updates", help="updates of theta")
-    own.add_argument("--lr", type=float, help="outer rate")
-    own.add_argument("--tasks", type=int, help="tasks of a meta-step")
-    own.add_argument("--inner-lr", type=float, help="inner rate in meta-training")
-    own.add_argument("--inner-steps", type=int, dest="steps", help="inner steps in meta-training")
-    own.add_argument(
+    overrides = parser.add_argument_group("instead of the system's own")
+    overrides.add_argument("--steps", type=int, dest="updates", help="updates of theta")
+    overrides.add_argument("--lr", type=float, help="outer rate")
+    overrides.add_argument("--tasks", type=int, help="tasks of a meta-step")
+    overrides.add_argument("--inner-lr", type=float, help="inner rate in meta-training")
+    overrides.add_argument("--inner-steps", type=int, dest="steps", help="inner steps in meta-training")
+    overrides.add_argument(
         "--train-statistics",
         choices=["query", "support"],
         dest="statistics",
@@ -369,8 +369,8 @@ def plan_of(args: argparse.Namespace, name: str) -> Plan:
         plan = replace(plan, rule=SGD(0.1), steps=3, lr=1e-3)  # smaller steps: theta is trained already
     if not plan.updates:
         return plan
-    own = ("updates", "lr") if plan.rules else ("updates", "lr", "tasks", "steps", "statistics")
-    plan = replace(plan, **{key: getattr(args, key) for key in own if getattr(args, key) is not None})
+    overridable = ("updates", "lr") if plan.rules else ("updates", "lr", "tasks", "steps", "statistics")
+    plan = replace(plan, **{key: getattr(args, key) for key in overridable if getattr(args, key) is not None})
     if args.inner_lr is not None and not plan.rules:
         plan = replace(plan, rule=SGD(args.inner_lr))
     return replace(plan, stacked=min(plan.stacked, plan.tasks))

@@ -88,12 +88,12 @@ def run_stage(
         return ()
     before = {*_recorded(record), *(os.path.relpath(path, record.parent) for path in outputs)}
     write_json(record, {"unfinished": sorted(before)})  # an interrupted stage must not look finished
-    written = work()
-    made = outputs if written is None else written
-    missing = [path for path in made if not path.is_file()]
+    returned = work()
+    written = outputs if returned is None else returned
+    missing = [path for path in written if not path.is_file()]
     if missing:
         raise RuntimeError(f"stage {record.name} ended without writing {missing[0]}")
-    digests = {os.path.relpath(path, record.parent): sha256(path) for path in made}
+    digests = {os.path.relpath(path, record.parent): sha256(path) for path in written}
     folders = {os.path.dirname(name) for name in digests}  # a record that was tampered with must not reach further
     for name in before - digests.keys():
         if os.path.dirname(name) in folders:

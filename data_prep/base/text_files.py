@@ -22,10 +22,10 @@ LONGEST_LINE = 1 << 26  # bytes; what has longer lines is no text
 
 def plain_or_gz(path: Path) -> Path | None:
     """``path`` or ``path.gz``, whichever exists; InputError if both do."""
-    found = [candidate for candidate in (path, path.with_name(path.name + ".gz")) if candidate.is_file()]
-    if len(found) == 2:
-        raise InputError(f"{path}: must exist once, but {found[1].name} lies beside it")
-    return found[0] if found else None
+    existing = [candidate for candidate in (path, path.with_name(path.name + ".gz")) if candidate.is_file()]
+    if len(existing) == 2:
+        raise InputError(f"{path}: must exist once, but {existing[1].name} lies beside it")
+    return existing[0] if existing else None
 
 
 @contextmanager

@@ -13,20 +13,20 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "sentencepiece", "gensim", "fairse
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of the packages that shape the outputs ("absent" if one is not installed)."""
-    found = {"python": platform.python_version()}
+    version_of = {"python": platform.python_version()}
     for name in (OWN, *packages):
         try:
-            found[name] = version(name)
+            version_of[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "absent"
-    return found
+            version_of[name] = "absent"
+    return version_of
 
 
 def commit() -> str:
     """The commit of this code, with "-dirty" when files differ from it; "unknown" outside a git checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        process = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+    return process.stdout.strip()

@@ -83,7 +83,7 @@ def clean_batch(filters: Filters, *sides: str) -> Batch:
     texts, measures = zip(*map(clean_text, sides), strict=True)
     lines = [text.encode().split(b"\n")[:-1] for text in texts]
     exact = [hash_keys(side) for side in lines]
-    near = [key_hashes(text, own) for text, own in zip(texts, exact, strict=True)]
+    near = [key_hashes(text, hashes) for text, hashes in zip(texts, exact, strict=True)]
     reasons = _reasons(filters, measures, exact, near)
     kept = reasons == 0
     if filters.options.language_id and not filters.keep_all:
@@ -138,8 +138,8 @@ class Duplicates:
         self.exact.add(batch.exact[kept])
         if kept.all():
             return batch
-        same = int(self.exact.holds(batch.exact[~kept]).sum())
-        repeats = dict(zip(DUPLICATES, (same, int((~kept).sum()) - same), strict=True))
+        exact_repeats = int(self.exact.holds(batch.exact[~kept]).sum())
+        repeats = dict(zip(DUPLICATES, (exact_repeats, int((~kept).sum()) - exact_repeats), strict=True))
         sides = tuple(_take_lines(side, kept) for side in batch.sides)
         dropped = batch.dropped + Counter(repeats)
         return Batch(batch.read, dropped, sides, batch.words[kept], batch.exact[kept], batch.near[kept])
@@ -237,7 +237,7 @@ def clean_files(sources: Sequence[Path], outs: Sequence[Path], filters: Filters,
         batches: Iterable[Named] = (("", (lines,)) for lines in line_blocks(sources[0]))
     else:
         part = Part("lines", (sources[0], sources[1]), ("", ""))
-        batches = (("", (text.source, text.english)) for text in iter_lines(part, Tally()))
+        batches = (("", (pairs.source, pairs.english)) for pairs in iter_lines(part, Tally()))
     return write_clean(batches, {"": Stream(filters)}, {"": outs}, pool)[""]
 
 

@@ -85,8 +85,8 @@ def clean_text(text: str) -> tuple[str, Measures]:
     for row in changed:
         lines[row] = normalise(lines[row])
     codes, classes = code_points("".join([lines[row] + "\n" for row in changed]))
-    own = measure(codes == 32, classes, np.flatnonzero(codes == 10))
-    for name, values in vars(own).items():
+    changed_measures = measure(codes == 32, classes, np.flatnonzero(codes == 10))
+    for name, values in vars(changed_measures).items():
         getattr(measures, name)[changed] = values
     return "\n".join(lines), measures
 
@@ -133,16 +133,16 @@ def _classes() -> np.ndarray:
     table[[10, *(ord(char) for char in every if unicodedata.category(char)[0] == "M")]] |= IS_KEY
     table[_composing(every)] |= IS_COMPOSING
     for bit, pattern in ((IS_DIRTY, INVISIBLE), (IS_DIRTY, re.compile(r"[^\S \n]|&")), (IS_SPACELESS, SPACELESS)):
-        table[[ord(found[0]) for found in pattern.finditer(every)]] |= bit
+        table[[ord(match[0]) for match in pattern.finditer(every)]] |= bit
     return table
 
 
 def _composing(characters: str) -> list[int]:
     """Those without which a text is surely in NFC: what NFC changes or may join to the character before."""
-    found = [*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]  # vowels and finals of Hangul
-    found += [ord(char) for char in characters if not unicodedata.is_normalized("NFC", char)]
-    found += [ord(char) for char in characters if unicodedata.combining(char)]
+    codes = [*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]  # vowels and finals of Hangul
+    codes += [ord(char) for char in characters if not unicodedata.is_normalized("NFC", char)]
+    codes += [ord(char) for char in characters if unicodedata.combining(char)]
     for parts in map(str.split, filter(None, map(unicodedata.decomposition, characters))):
         if len(parts) == 2 and parts[0][0] != "<":
-            found.append(int(parts[1], 16))
-    return found
+            codes.append(int(parts[1], 16))
+    return codes

@@ -33,8 +33,8 @@ def knows(lang: str) -> bool:
 
 def other_language(line: str, lang: str) -> bool:
     """Whether a line is certainly not in ``lang``; never, if the model does not know ``lang``."""
-    found, probability = _identifier().classify(line)
-    return probability >= CERTAIN and found != _first_part(lang) and knows(lang)
+    language, probability = _identifier().classify(line)
+    return probability >= CERTAIN and language != _first_part(lang) and knows(lang)
 
 
 def _first_part(lang: str) -> str:

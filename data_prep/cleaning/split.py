@@ -49,7 +49,7 @@ def read_splits(files: CorpusFiles, role: str, options: SplitOptions, tally: Tal
         return
     for split in SPLITS_OF_ROLE[role]:
         if split in files.splits:
-            yield from ((split, text) for text in iter_corpus(files, split, tally))
+            yield from ((split, batch) for batch in iter_corpus(files, split, tally))
 
 
 def split_batches(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
@@ -57,7 +57,7 @@ def split_batches(batches: Iterable[Parallel], role: str, options: SplitOptions,
     if options.valid_ids or options.test_ids:
         yield from _split_by_id(batches, role, options, name)
     elif role == "source" or not options.hold_out_last:
-        yield from (("train", text) for text in batches)
+        yield from (("train", batch) for batch in batches)
     else:
         valid, test = options.hold_out_last
         yield from _split_last(batches, valid, test if role == "target" else 0, name)
@@ -67,9 +67,9 @@ def _split_last(batches: Iterable[Parallel], valid: int, test: int, name: str) -
     """Only the lines that may be the last ones are held in memory."""
     tail = Parallel([], [], [])
     lines = 0
-    for text in batches:
-        lines += len(text)
-        tail = concatenate([tail, text])
+    for batch in batches:
+        lines += len(batch)
+        tail = concatenate([tail, batch])
         train = range(len(tail) - valid - test)
         if train:
             yield "train", tail.take(train)
@@ -82,16 +82,16 @@ def _split_last(batches: Iterable[Parallel], valid: int, test: int, name: str) -
 
 
 def _split_by_id(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
-    for text in batches:
-        if not text.ids:
+    for batch in batches:
+        if not batch.ids:
             raise InputError(f"--valid-ids/--test-ids: {name} must have ids (id<TAB>text), but has none")
-        rows: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
-        for row, key in enumerate(text.ids):
+        rows_of_split: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
+        for row, key in enumerate(batch.ids):
             test, valid = in_groups(key, options.test_ids), in_groups(key, options.valid_ids)
-            rows["test" if test else "valid" if valid else "train"].append(row)
-        for split, found in rows.items():
-            if found:
-                yield split if split in SPLITS_OF_ROLE[role] else None, text.take(found)
+            rows_of_split["test" if test else "valid" if valid else "train"].append(row)
+        for split, rows in rows_of_split.items():
+            if rows:
+                yield split if split in SPLITS_OF_ROLE[role] else None, batch.take(rows)
 
 
 def check_splits(lines: Mapping[str | None, int], role: str, name: str) -> None:
@@ -144,11 +144,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = TextFolder(args.out, args.lang, args.target_lang)
     with atomic_files([folder.file(split, side) for split, side in sides]) as opened:
         handles = dict(zip(sides, opened, strict=True))
-        for split, text in read_splits(files, args.role, options):
-            lines[split] += len(text)
-            for side, own in zip((args.lang, args.target_lang), (text.source, text.english), strict=True):
+        for split, batch in read_splits(files, args.role, options):
+            lines[split] += len(batch)
+            for side, side_lines in zip((args.lang, args.target_lang), (batch.source, batch.english), strict=True):
                 if split:
-                    handles[split, side].write("".join(line + "\n" for line in own).encode())
+                    handles[split, side].write("".join(line + "\n" for line in side_lines).encode())
         check_splits(lines, args.role, str(files.all_paths()[0]))
     print({split: lines[split] for split in SPLITS_OF_ROLE[args.role]})
     return 0

@@ -126,16 +126,16 @@ def pick(path: Path, rows: set[int]) -> dict[int, str]:
 
 def write_samples(samples: Sequence[Sample], text: Sequence[Path], folder: TextFolder) -> list[Path]:
     """Write both sides of every sample of a training text (source and English file) to ``folder``; the files made."""
-    wanted = {row for sample in samples for row in sample.rows}
-    made = []
+    wanted_rows = {row for sample in samples for row in sample.rows}
+    written = []
     for path, side in zip(text, (folder.lang, folder.english), strict=True):
-        lines = pick(path, wanted)
+        lines = pick(path, wanted_rows)
         outs = [folder.file(sample.name, side) for sample in samples]
         with atomic_files(outs) as files:
             for sample, file in zip(samples, files, strict=True):
                 file.write("".join(lines[row] + "\n" for row in sample.rows).encode())
-        made += outs
-    return made
+        written += outs
+    return written
 
 
 def _side(path: Path) -> str:

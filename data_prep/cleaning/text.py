@@ -67,11 +67,11 @@ def write_splits(
     empty = [split for split, count in counts.items() if not count.kept]
     if empty:
         raise InputError(f"{name}: {empty[0]} must keep a pair after cleaning, but has none")
-    made = [path for split in files for path in files[split]]
+    written = [path for split in files for path in files[split]]
     report = cleaning_report(tally, counts)
     if text.role == "target":
         drawn = draw_from(files["train"], text.budgets, text.seeds, f"the training text of {folder.lang}")
-        made += [*write_samples(drawn.samples, files["train"], folder), folder.samples]
+        written += [*write_samples(drawn.samples, files["train"], folder), folder.samples]
         write_index(folder.samples, drawn, files["train"])
         report["splits"] |= {
             sample.name: {"lines": len(sample.rows), "english_tokens": sample.english_tokens}
@@ -80,7 +80,7 @@ def write_splits(
         report |= {"zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
     write_json(folder.cleaning, report)
     write_text(folder.cleaning_table, cleaning_table(f"{folder.lang}-{folder.english}", report))
-    return [*made, folder.cleaning, folder.cleaning_table]
+    return [*written, folder.cleaning, folder.cleaning_table]
 
 
 def cleaning_report(tally: Tally, counts: Mapping[str, Count]) -> dict[str, Any]:

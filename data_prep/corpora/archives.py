@@ -37,10 +37,10 @@ def _readable(path: Path) -> Iterator[None]:
 
 def member_ending(archive: zipfile.ZipFile, ending: str, name: str) -> zipfile.ZipInfo:
     """The one member whose name ends in ``ending``; InputError if there are more or none."""
-    found = [info for info in archive.infolist() if info.filename.endswith(ending)]
-    if len(found) != 1:
-        raise InputError(f"{name}: must hold one file *{ending}, but holds {len(found)}")
-    return found[0]
+    members = [info for info in archive.infolist() if info.filename.endswith(ending)]
+    if len(members) != 1:
+        raise InputError(f"{name}: must hold one file *{ending}, but holds {len(members)}")
+    return members[0]
 
 
 def is_archive(name: str) -> bool:

@@ -63,16 +63,16 @@ def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = No
     parts = files.parts[split]
     with_ids = any(part.kind == "id-tsv" for part in parts)
     for part in parts:
-        own = Tally()
-        for text in READERS[part.kind].read(part, own):
-            own.kept += len(text)
-            if with_ids and not text.ids:
-                text = Parallel(text.source, text.english, [""] * len(text))
-            if len(text):
-                yield text
-        total.read += own.read
-        total.kept += own.kept
-        total.dropped += own.dropped  # leaves out what is 0
+        part_tally = Tally()
+        for pairs in READERS[part.kind].read(part, part_tally):
+            part_tally.kept += len(pairs)
+            if with_ids and not pairs.ids:
+                pairs = Parallel(pairs.source, pairs.english, [""] * len(pairs))
+            if len(pairs):
+                yield pairs
+        total.read += part_tally.read
+        total.kept += part_tally.kept
+        total.dropped += part_tally.dropped  # leaves out what is 0
 
 
 def read_corpus(files: CorpusFiles) -> dict[str, Parallel]:
@@ -125,46 +125,48 @@ def _find_pair_file(corpus: Path, lang: str, english: str) -> Parts:
 
 
 def _find_id_files(corpus: Path, lang: str, english: str) -> Parts:
-    own, shared = (plain_or_gz(corpus / f"{side}.tsv") for side in (lang, english))
-    if not own:
+    source_file, english_file = (plain_or_gz(corpus / f"{side}.tsv") for side in (lang, english))
+    if not source_file:
         return {}
-    if not shared:
-        raise InputError(f"{corpus / f'{english}.tsv'}: file is missing; {own.name} needs it for its {english} side")
-    return {"all": (Part("id-tsv", (own, shared), (lang, english)),)}
+    if not english_file:
+        raise InputError(
+            f"{corpus / f'{english}.tsv'}: file is missing; {source_file.name} needs it for its {english} side"
+        )
+    return {"all": (Part("id-tsv", (source_file, english_file), (lang, english)),)}
 
 
 def _find_splits(corpus: Path, lang: str, english: str) -> Parts:
     for pattern in (f"{lang}-{english}/{{}}.", f"{{}}.{lang}-{english}.", "{}."):
-        found: Parts = {}
+        parts: Parts = {}
         for split, names in SPLITS.items():
             stems = [pattern.format(name) for name in names]
             if split == "test":
                 stems += _more_tests(corpus, pattern, lang, english)
             pairs = [_both_sides(corpus, stem, lang, english, alone=pattern == "{}.") for stem in stems]
             if any(pairs):
-                found[split] = tuple(Part("lines", pair, (lang, english)) for pair in pairs if pair)
-        if found and "train" not in found:
+                parts[split] = tuple(Part("lines", pair, (lang, english)) for pair in pairs if pair)
+        if parts and "train" not in parts:
             raise InputError(f"{corpus / (pattern.format('train') + lang)}: file is missing; other splits are there")
-        if found:
-            return found
+        if parts:
+            return parts
     return {}
 
 
 def _more_tests(corpus: Path, pattern: str, lang: str, english: str) -> list[str]:
     """Stems of the test sets that are not simply called test."""
-    own = corpus.glob(pattern.format("test_*") + lang + "*")
-    names = {path.relative_to(corpus).as_posix().removesuffix(".gz") for path in own}
+    paths = corpus.glob(pattern.format("test_*") + lang + "*")
+    names = {path.relative_to(corpus).as_posix().removesuffix(".gz") for path in paths}
     stems = {name.removesuffix(lang) for name in names if name.endswith(f".{lang}")}
     return [pattern.format(f"test.{lang}2{english}"), *sorted(stems)]
 
 
 def _both_sides(corpus: Path, stem: str, lang: str, english: str, *, alone: bool) -> tuple[Path, Path] | None:
     """The files of both sides; InputError if one is missing (``alone``: the English may be other languages')."""
-    own, other = (plain_or_gz(corpus / f"{stem}{side}") for side in (lang, english))
-    if own and other:
-        return own, other
-    if own or (other and not alone):
-        absent = english if own else lang
+    source_file, english_file = (plain_or_gz(corpus / f"{stem}{side}") for side in (lang, english))
+    if source_file and english_file:
+        return source_file, english_file
+    if source_file or (english_file and not alone):
+        absent = english if source_file else lang
         raise InputError(f"{corpus / (stem + absent)}: file is missing; its other side is there")
     return None
 
@@ -172,14 +174,14 @@ def _both_sides(corpus: Path, stem: str, lang: str, english: str, *, alone: bool
 def _find_pair_folder(corpus: Path, lang: str, english: str) -> Parts:
     folder = corpus / f"{lang}-{english}"
     paths = sorted([*folder.glob("*.tsv"), *folder.glob("*.tsv.gz")])
-    found: dict[str, list[Part]] = {}
+    parts: dict[str, list[Part]] = {}
     for path in paths:
         stem = path.name.removesuffix(".gz").removesuffix(".tsv")
         split = next((split for split, names in SPLITS.items() if stem in names), "all")
-        found.setdefault(split, []).append(Part("tsv", (path,), (lang, english)))
-    if len(found) > 1 and "all" in found:
-        raise InputError(f"{found['all'][0].paths[0]}: must be named train, valid or test, as others in its folder are")
-    return {split: tuple(found[split]) for split in ("all", *SPLITS) if split in found}
+        parts.setdefault(split, []).append(Part("tsv", (path,), (lang, english)))
+    if len(parts) > 1 and "all" in parts:
+        raise InputError(f"{parts['all'][0].paths[0]}: must be named train, valid or test, as others in its folder are")
+    return {split: tuple(parts[split]) for split in ("all", *SPLITS) if split in parts}
 
 
 def languages(corpus: Path, english: str = "en") -> list[str]:
@@ -196,31 +198,31 @@ def languages(corpus: Path, english: str = "en") -> list[str]:
         rf"train\.([^.]+)-{english}\..*",
         r"train\.([^.]+)(\.gz)?",
     )
-    found = set()
+    codes = set()
     for path in corpus.iterdir():
         for pattern in patterns:
             match = re.fullmatch(pattern, path.name)
             if match and LANGUAGE.fullmatch(match[1]):
-                found.add(match[1])
-    return sorted(found - {english})
+                codes.add(match[1])
+    return sorted(codes - {english})
 
 
 def find_mono(folders: Sequence[Path], lang: str, english: str = "en") -> list[Path]:
     """Monolingual files of ``lang`` in the ``--mono`` folders; for English the second columns of pairs count too."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for folder in folders:
         listed = manifest_in(folder)
         if listed:
             manifest = read_manifest(listed)
-            found += [path for entry in manifest.of(lang) for path in manifest.paths(entry)]
+            paths += [path for entry in manifest.of(lang) for path in manifest.paths(entry)]
             continue
         if not folder.is_dir():
             raise InputError(f"--mono {folder}: must be a folder or a manifest")
-        own = [plain_or_gz(folder / name) for name in (f"{lang}.txt", f"{lang}.tsv", f"{lang}-{english}.tsv")]
-        found += [path for path in own if path]
-        if lang == english and not any(own):
-            found += sorted([*folder.glob(f"*-{english}.tsv"), *folder.glob(f"*-{english}.tsv.gz")])
-    return found
+        usual_files = [plain_or_gz(folder / name) for name in (f"{lang}.txt", f"{lang}.tsv", f"{lang}-{english}.tsv")]
+        paths += [path for path in usual_files if path]
+        if lang == english and not any(usual_files):
+            paths += sorted([*folder.glob(f"*-{english}.tsv"), *folder.glob(f"*-{english}.tsv.gz")])
+    return paths
 
 
 def iter_mono(

@@ -66,17 +66,17 @@ def fetch(manifest: Manifest, out: Path, langs: Sequence[str] = (), limit: int =
 def _fetch_corpus(manifest: Manifest, corpus: Corpus, out: Path, limit: int) -> Corpus:
     """The entry of a corpus that is here and as it should be."""
     folder = out / corpus.name
-    found = _fetched_before(folder, corpus)
-    if not found:
+    entry = _fetched_before(folder, corpus)
+    if not entry:
         try:
-            found = _fetch_anew(manifest, corpus, folder, limit)
+            entry = _fetch_anew(manifest, corpus, folder, limit)
         except InputError:
             if not corpus.sha256:  # nothing says that what came is right
                 _forget(folder)
             raise
-    name = f"{corpus.name}\t{'-'.join(corpus.languages)} {corpus.split}\t{found.lines} lines\tlicence: {corpus.licence}"
+    name = f"{corpus.name}\t{'-'.join(corpus.languages)} {corpus.split}\t{entry.lines} lines\tlicence: {corpus.licence}"
     print(name + ("" if corpus.sha256 else "\t(the manifest has no sha256)"))
-    return found
+    return entry
 
 
 def _forget(folder: Path) -> None:
@@ -90,11 +90,11 @@ def _forget(folder: Path) -> None:
 def _fetched_before(folder: Path, corpus: Corpus) -> Corpus | None:
     """What an earlier run fetched, if it was asked for the same and its files are unchanged."""
     try:
-        past = json.loads((folder / "fetched.json").read_text("utf-8"))
-        files = [folder / name for name in past["files"]]
+        record = json.loads((folder / "fetched.json").read_text("utf-8"))
+        files = [folder / name for name in record["files"]]
         digests = tuple(map(sha256, files))
-        same = past["wanted"] == corpus.plain() and list(digests) == past["sha256"]
-        return _entry(corpus, files, folder.parent, past["lines"], digests) if same else None
+        same = record["wanted"] == corpus.plain() and list(digests) == record["sha256"]
+        return _entry(corpus, files, folder.parent, record["lines"], digests) if same else None
     except (OSError, ValueError, KeyError, TypeError):  # absent, or damaged: fetch it again
         return None
 
@@ -143,15 +143,15 @@ def _check_digests(corpus: Corpus, files: Sequence[Path]) -> None:
         _check_digest(str(file), sha256(file), digest)
 
 
-def _check_digest(name: str, found: str, wanted: str) -> None:
-    if wanted and found != wanted:
-        raise InputError(f"{name}: must have sha256 {wanted}, but has {found}")
+def _check_digest(name: str, digest: str, wanted: str) -> None:
+    if wanted and digest != wanted:
+        raise InputError(f"{name}: must have sha256 {wanted}, but has {digest}")
 
 
-def _check_lines(corpus: Corpus, found: int) -> int:
-    if corpus.lines and found != corpus.lines:
-        raise InputError(f"must have {corpus.lines} lines, but has {found}")
-    return found
+def _check_lines(corpus: Corpus, lines: int) -> int:
+    if corpus.lines and lines != corpus.lines:
+        raise InputError(f"must have {corpus.lines} lines, but has {lines}")
+    return lines
 
 
 def _count_lines(corpus: Corpus, files: Sequence[Path]) -> int:
@@ -170,10 +170,10 @@ def _write_rows(corpus: Corpus, target: Path) -> int:
     tally, lines = Tally(), 0
     with atomic(target) as temporary, tqdm(desc=corpus.name, unit="row", file=sys.stderr) as bar:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            for text in pairs_of(hub.hub_rows(corpus), corpus.hub, corpus.languages, tally):
-                file.writelines(map("{}\t{}\n".format, text.source, text.english))
-                lines += len(text)
-                bar.update(len(text))
+            for pairs in pairs_of(hub.hub_rows(corpus), corpus.hub, corpus.languages, tally):
+                file.writelines(map("{}\t{}\n".format, pairs.source, pairs.english))
+                lines += len(pairs)
+                bar.update(len(pairs))
         _check_lines(corpus, tally.read)
         if corpus.sha256:
             _check_digest(corpus.hub, sha256(temporary), corpus.sha256[0])
@@ -211,11 +211,11 @@ def download(url: str, target: Path, digest: str = "", limit: int = archives.LIM
     if resumed and digest and sha256(part) != digest:  # the file was changed since it was begun
         part.unlink()
         _download_part(url, part, tag, limit)
-    found = sha256(part)
+    part_digest = sha256(part)
     tag.unlink(missing_ok=True)
-    if digest and found != digest:
+    if digest and part_digest != digest:
         part.unlink()
-        _check_digest(url, found, digest)
+        _check_digest(url, part_digest, digest)
     part.replace(target)
 
 

@@ -41,12 +41,12 @@ def hub_rows(corpus: Corpus) -> Iterator[list[Row]]:
     if len(streams) == 1:
         yield from _pairs(streams[0], " ".join(names[0]), corpus.languages, corpus.columns)
         return
-    own, other = (
+    source_texts, english_texts = (
         _texts_by_id(stream, " ".join(name), column)
         for stream, name, column in zip(streams, names, corpus.columns or ("sentence", "sentence"), strict=True)
     )
-    english = dict(other)
-    rows = ((text, english.get(key)) for key, text in own)
+    english_by_id = dict(english_texts)
+    rows = ((text, english_by_id.get(key)) for key, text in source_texts)
     while batch := list(islice(rows, BATCH)):
         yield batch
 

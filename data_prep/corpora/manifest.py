@@ -91,7 +91,7 @@ def _parse(file: Path, text: str) -> Manifest:
     if not isinstance(root, dict) or not isinstance(root.get("corpora"), list):
         raise InputError(f"{file}: must have a list corpora")
     problems = [f"{_short(key)} is no field of a manifest" for key in sorted(set(root) - {"about", "corpora"})]
-    entries = [_Entry(item, number) for number, item in enumerate(root["corpora"], start=1)]
+    entries = [_Entry(content, number) for number, content in enumerate(root["corpora"], start=1)]
     corpora = [entry.corpus() for entry in entries]
     problems += [problem for entry in entries for problem in entry.problems] + _contradictions(corpora)
     if not corpora:
@@ -140,20 +140,20 @@ def _load(file: Path, text: str) -> Any:
 class _Entry:
     """Takes the fields of one entry and notes what is wrong with them."""
 
-    def __init__(self, item: Any, number: int) -> None:
+    def __init__(self, content: Any, number: int) -> None:
         self.problems: list[str] = []
-        self.item: Mapping[str, Any] = item if isinstance(item, dict) else {}
-        name = self.item.get("name")
+        self.content: Mapping[str, Any] = content if isinstance(content, dict) else {}
+        name = self.content.get("name")
         self.where = f"corpora {number}" + (f" ({_short(name)})" if isinstance(name, str) and name else "")
-        if not isinstance(item, dict):
-            self.wrong("", "must be fields and values", item)
+        if not isinstance(content, dict):
+            self.wrong("", "must be fields and values", content)
 
     def wrong(self, field: str, must: str, value: Any = None) -> None:
-        given = "" if value is None else f", but is {_short(value)}"
-        self.problems.append(f"{self.where}: {field} {must}{given}".replace(":  ", ": "))
+        but_is = "" if value is None else f", but is {_short(value)}"
+        self.problems.append(f"{self.where}: {field} {must}{but_is}".replace(":  ", ": "))
 
     def text(self, field: str, default: str = "", *, needed: bool = False) -> str:
-        value = self.item.get(field, default)
+        value = self.content.get(field, default)
         if not isinstance(value, str):
             self.wrong(field, "must be text", value)
             return default
@@ -162,16 +162,16 @@ class _Entry:
         return value
 
     def texts(self, field: str) -> tuple[str, ...]:
-        value = self.item.get(field, [])
+        value = self.content.get(field, [])
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(item, str) and item for item in values):
+        if not isinstance(values, list) or not all(isinstance(text, str) and text for text in values):
             self.wrong(field, "must be a text or a list of texts", value)
             return ()
         return tuple(values)
 
     def count(self, field: str) -> int:
-        value = self.item.get(field, "")
-        if field not in self.item:
+        value = self.content.get(field, "")
+        if field not in self.content:
             return 0
         if not (isinstance(value, str) and value.isascii() and value.isdigit() and 0 < int(value[:18])):
             self.wrong(field, "must be a whole number of at least 1", value)
@@ -182,13 +182,13 @@ class _Entry:
         takers: dict[str, Callable[[str], Any]] = {"first": self.count, "lines": self.count}
         takers |= dict.fromkeys(("languages", "path", "url", "config", "columns", "members", "sha256"), self.texts)
         known = {field.name: field.default for field in fields(Corpus)}
-        for field in sorted(set(self.item) - set(known)):
+        for field in sorted(set(self.content) - set(known)):
             self.wrong(_short(field), "is no field of a corpus")
-        given = {field: takers.get(field, self.text)(field) for field in known if field in self.item}
+        values = {field: takers.get(field, self.text)(field) for field in known if field in self.content}
         for field in ("name", "kind", "licence"):
-            given.setdefault(field, self.text(field, needed=True))
-        given.setdefault("languages", ())
-        corpus = Corpus(**given)
+            values.setdefault(field, self.text(field, needed=True))
+        values.setdefault("languages", ())
+        corpus = Corpus(**values)
         for check in (self._check_words, self._check_place, self._check_hub):
             check(corpus)
         return corpus
@@ -240,7 +240,7 @@ class _Entry:
         if (corpus.kind == "hub") != bool(corpus.hub):
             self.wrong("hub", "must be given for kind hub, and only there")
         for field in ("config", "hub_split", "revision", "first"):
-            if field in self.item and corpus.kind != "hub":
+            if field in self.content and corpus.kind != "hub":
                 self.wrong(field, "must be given for kind hub only")
         if corpus.hub and corpus.members:
             self.wrong("members", "must be given for path and url only")
@@ -276,10 +276,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def here(corpus: Corpus, paths: Sequence[Path], base: Path, **found: Any) -> Corpus:
+def here(corpus: Corpus, paths: Sequence[Path], base: Path, **fetched: Any) -> Corpus:
     """The entry of a fetched corpus: its files, as seen from the folder ``base``, instead of where they came from."""
     gone = ("url", "hub", "config", "hub_split", "revision", "first", "members")
     kept = {name: value for name, value in asdict(corpus).items() if name not in gone}
     origin = corpus.origin or " ".join((*corpus.url, corpus.hub, *corpus.config, corpus.revision)).strip()
     inside = tuple(os.path.relpath(path, base) if path.is_relative_to(base) else str(path) for path in paths)
-    return Corpus(**kept | {"path": inside, "origin": origin} | found)
+    return Corpus(**kept | {"path": inside, "origin": origin} | fetched)

@@ -119,8 +119,8 @@ def iter_by_id(part: Part, tally: Tally) -> Iterator[Parallel]:
 
     Lines whose id the second has not are dropped; InputError names the line of a repeated id.
     """
-    path, other = part.paths
-    english, seen = read_by_id(other), set()
+    path, english_path = part.paths
+    english, seen = read_by_id(english_path), set()
     for rows in column_blocks(path):
         for row, (key, _) in enumerate(rows, start=tally.read + 1):
             if key in seen:
@@ -131,7 +131,7 @@ def iter_by_id(part: Part, tally: Tally) -> Iterator[Parallel]:
         tally.dropped["no-partner"] += len(rows) - len(joined)
         yield Parallel(*([row[column] for row in joined] for column in range(3)))
     if not seen & english.keys():
-        raise InputError(f"{path}: must share ids with {other.name}, but has none")
+        raise InputError(f"{path}: must share ids with {english_path.name}, but has none")
 
 
 def read_by_id(path: Path) -> dict[str, str]:
@@ -155,20 +155,20 @@ def align(
     sources: Iterator[list[str]], english: Iterator[list[str]], names: tuple[str, str], tally: Tally
 ) -> Iterator[Parallel]:
     """Line-aligned blocks as pairs; InputError, with both ``names``, if the line counts differ."""
-    others = chain.from_iterable(english)
+    english_lines = chain.from_iterable(english)
     for block in sources:
         tally.read += len(block)
-        side = list(islice(others, len(block)))
-        if len(side) < len(block):
-            raise _unequal(names, tally.read + sum(map(len, sources)), tally.read - len(block) + len(side))
-        yield Parallel(block, side, [])
-    more = sum(1 for _ in others)
-    if more:
-        raise _unequal(names, tally.read, tally.read + more)
+        english_block = list(islice(english_lines, len(block)))
+        if len(english_block) < len(block):
+            raise _unequal(names, tally.read + sum(map(len, sources)), tally.read - len(block) + len(english_block))
+        yield Parallel(block, english_block, [])
+    surplus = sum(1 for _ in english_lines)
+    if surplus:
+        raise _unequal(names, tally.read, tally.read + surplus)
 
 
-def _unequal(names: tuple[str, str], lines: int, others: int) -> InputError:
-    return InputError(f"{names[0]} and {names[1]}: must have equally many lines, but have {lines} and {others}")
+def _unequal(names: tuple[str, str], lines: int, english_lines: int) -> InputError:
+    return InputError(f"{names[0]} and {names[1]}: must have equally many lines, but have {lines} and {english_lines}")
 
 
 def read_pair(source: Path, english: Path) -> Parallel:
@@ -203,11 +203,13 @@ def pairs_of(batches: Iterator[list[hub.Row]], name: str, langs: Sequence[str], 
     """Rows that have both texts, each made one line; InputError, with ``name``, if there is none."""
     kept = 0
     for rows in batches:
-        sides = [(own, other) for own, other in rows if own is not None and other is not None]
+        pairs = [(source, english) for source, english in rows if source is not None and english is not None]
         tally.read += len(rows)
-        tally.dropped["no-text"] += len(rows) - len(sides)
-        kept += len(sides)
-        yield Parallel([own.translate(FLAT) for own, _ in sides], [other.translate(FLAT) for _, other in sides], [])
+        tally.dropped["no-text"] += len(rows) - len(pairs)
+        kept += len(pairs)
+        yield Parallel(
+            [source.translate(FLAT) for source, _ in pairs], [english.translate(FLAT) for _, english in pairs], []
+        )
     if not kept:
         raise InputError(f"{name}: must hold text in {langs[0]} and {langs[1]}, but none of {tally.read} rows has both")
 
@@ -217,19 +219,19 @@ def iter_zip(part: Part, tally: Tally) -> Iterator[Parallel]:
     """A zip file with two line-aligned members, *.xx and *.en, as OPUS gives them out."""
     (path,) = part.paths
     with open_zip(path) as archive:
-        own, other = (member_ending(archive, f".{lang}", str(path)) for lang in part.langs)
-        names = (f"{path}: {own.filename}", other.filename)
-        with archive.open(own) as source, archive.open(other) as english:
+        source_member, english_member = (member_ending(archive, f".{lang}", str(path)) for lang in part.langs)
+        names = (f"{path}: {source_member.filename}", english_member.filename)
+        with archive.open(source_member) as source, archive.open(english_member) as english:
             yield from align(
-                iter_blocks(source, names[0]), iter_blocks(english, f"{path}: {other.filename}"), names, tally
+                iter_blocks(source, names[0]), iter_blocks(english, f"{path}: {english_member.filename}"), names, tally
             )
 
 
 def concatenate(batches: Iterable[Parallel]) -> Parallel:
     """All batches as one."""
     whole = Parallel([], [], [])
-    for text in batches:
-        whole.source.extend(text.source)
-        whole.english.extend(text.english)
-        whole.ids.extend(text.ids)
+    for batch in batches:
+        whole.source.extend(batch.source)
+        whole.english.extend(batch.english)
+        whole.ids.extend(batch.ids)
     return whole

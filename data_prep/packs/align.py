@@ -90,10 +90,10 @@ def nearest(
     candidates, filled = np.flatnonzero(english.any(axis=1)), np.flatnonzero(rows.any(axis=1))
     x, y = rows[filled].astype(np.float32), english[candidates].astype(np.float32)
     crowded = np.concatenate([_mean_of_best(y[i : i + BLOCK] @ x.T, neighbours) for i in range(0, len(y), BLOCK)])
-    asked = rows[list(pieces)].astype(np.float32)
-    scores = 2 * asked @ y.T - crowded  # r(x) is the same for all candidates of x
-    found: np.ndarray = candidates[np.argsort(-scores, axis=1, kind="stable")[:, :best]]
-    return found
+    query_rows = rows[list(pieces)].astype(np.float32)
+    scores = 2 * query_rows @ y.T - crowded  # r(x) is the same for all candidates of x
+    nearest_rows: np.ndarray = candidates[np.argsort(-scores, axis=1, kind="stable")[:, :best]]
+    return nearest_rows
 
 
 def fit_map(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarray:
@@ -102,16 +102,16 @@ def fit_map(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarra
         return np.eye(source.vectors.shape[1])
     x, y, weights = anchor_rows(anchors, source, english)
     w = procrustes(x, y, weights)
-    own, other = _frequent(source), _frequent(english)
-    if len(anchors) >= ENOUGH_ANCHORS or not len(own) or not len(other):
+    source_rows, english_rows = _frequent(source), _frequent(english)
+    if len(anchors) >= ENOUGH_ANCHORS or not len(source_rows) or not len(english_rows):
         return w
     for _ in range(REFINEMENTS):
-        scores = csls(source.vectors[own] @ w.T, english.vectors[other])
+        scores = csls(source.vectors[source_rows] @ w.T, english.vectors[english_rows])
         best = scores.argmax(axis=1)
-        mutual = np.flatnonzero(scores.argmax(axis=0)[best] == np.arange(len(own)))
-        more = source.vectors[own[mutual]], english.vectors[other[best[mutual]]]
-        everything = np.concatenate([weights, np.full(len(mutual), MUTUAL_WEIGHT)])
-        w = procrustes(np.concatenate([x, more[0]]), np.concatenate([y, more[1]]), everything)
+        mutual = np.flatnonzero(scores.argmax(axis=0)[best] == np.arange(len(source_rows)))
+        mutual_pairs = source.vectors[source_rows[mutual]], english.vectors[english_rows[best[mutual]]]
+        all_weights = np.concatenate([weights, np.full(len(mutual), MUTUAL_WEIGHT)])
+        w = procrustes(np.concatenate([x, mutual_pairs[0]]), np.concatenate([y, mutual_pairs[1]]), all_weights)
     return w
 
 
@@ -128,17 +128,20 @@ def sentence_queries(text: tuple[Rows, Rows], source: Pack, english: Pack) -> np
     takes that back to the space E, and is used for both. A row is n / (n + TRUSTED_COUNT) long for a piece of n lines.
     """
     lines = [incidence(rows, len(pack.counts)) for rows, pack in zip(text, (source, english), strict=True)]
-    own, other = (_per_sentence(part) for part in lines)
-    sentences = other.T @ english.vectors.astype(np.float32)
-    seen, about_own, about = lines[1].sum(axis=0), unit(own @ sentences), unit(other @ sentences)
-    trust = seen / (seen + TRUSTED_COUNT)
-    mean = np.average(about, axis=0, weights=trust) if trust.any() else 0
-    about_own, about = (unit(np.where(rows.any(axis=1, keepdims=True), rows - mean, 0)) for rows in (about_own, about))
-    weighted = about * trust[:, None]
-    gram = weighted.T @ about + SENTENCE_RIDGE * np.eye(about.shape[1])
-    queries = unit(about_own @ np.linalg.solve(gram, weighted.T @ english.vectors))
-    seen = lines[0].sum(axis=0)
-    return queries * (seen / (seen + TRUSTED_COUNT))[:, None]
+    source_pmi, english_pmi = (_per_sentence(part) for part in lines)
+    sentences = english_pmi.T @ english.vectors.astype(np.float32)
+    about_source, about_english = unit(source_pmi @ sentences), unit(english_pmi @ sentences)
+    line_counts = lines[1].sum(axis=0)
+    trust = line_counts / (line_counts + TRUSTED_COUNT)
+    mean = np.average(about_english, axis=0, weights=trust) if trust.any() else 0
+    about_source, about_english = (
+        unit(np.where(rows.any(axis=1, keepdims=True), rows - mean, 0)) for rows in (about_source, about_english)
+    )
+    weighted = about_english * trust[:, None]
+    gram = weighted.T @ about_english + SENTENCE_RIDGE * np.eye(about_english.shape[1])
+    queries = unit(about_source @ np.linalg.solve(gram, weighted.T @ english.vectors))
+    line_counts = lines[0].sum(axis=0)
+    return queries * (line_counts / (line_counts + TRUSTED_COUNT))[:, None]
 
 
 def _per_sentence(lines: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
@@ -157,15 +160,15 @@ def add_lexicon(
     """
     total, weight = np.zeros_like(aligned), np.zeros(len(aligned))
     translated = [anchor for anchor in anchors if anchor.kind != "identical"]
-    alike = [
+    identical = [
         anchor
         for anchor in anchors
         if anchor.kind == "identical"
         and (not any(map(str.isalpha, anchor.word)) or _cosine(aligned, anchor, english) >= FRIENDS_COSINE)
     ]
-    one = [anchor for anchor in translated if len(anchor.source) == 1]
-    many = [anchor for anchor in translated if len(anchor.source) > 1]
-    for group in (one, alike, many):  # each speaks for pieces that those before it left out
+    one_piece = [anchor for anchor in translated if len(anchor.source) == 1]
+    several_pieces = [anchor for anchor in translated if len(anchor.source) > 1]
+    for group in (one_piece, identical, several_pieces):  # each speaks for pieces that those before it left out
         free = weight == 0
         for anchor in group:
             vector, share = english.compose(anchor.english), 1 / len(anchor.source)
@@ -205,7 +208,7 @@ def precision(rows: np.ndarray, held: Sequence[Anchor], english: Pack) -> dict[s
     if not gold:
         return {"precision_at_1": None, "precision_at_5": None, "words": 0}
     best = nearest(unit(rows), list(gold), english.vectors)
-    hits = np.array([[row in gold[piece] for row in found] for piece, found in zip(gold, best, strict=True)])
+    hits = np.array([[row in gold[piece] for row in neighbours] for piece, neighbours in zip(gold, best, strict=True)])
     shares = {"precision_at_1": hits[:, 0].mean(), "precision_at_5": hits.any(axis=1).mean()}
     return {name: round(float(share), 4) for name, share in shares.items()} | {"words": len(gold)}
 
@@ -219,8 +222,8 @@ def neighbours_of_samples(rows: np.ndarray, source: Pack, english: Pack) -> dict
     shown = words[:: max(1, len(words) // SHOWN)][:SHOWN]
     if not shown or not english.vectors.any():
         return {}
-    found = nearest(rows, shown, english.vectors)
-    return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, found, strict=True)}
+    neighbours = nearest(rows, shown, english.vectors)
+    return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, neighbours, strict=True)}
 
 
 def align_pack(pack: PackFolder, raw: Path, english_pack: PackFolder, sources: Sources) -> dict[str, Any]:

@@ -104,26 +104,26 @@ def read_word_list(path: Path) -> list[tuple[str, str]]:
 
 def dictionary_anchors(pairs: Iterable[tuple[str, str]], source: Pack, english: Pack) -> list[Anchor]:
     """Dictionary pairs that both packs can write in few pieces, and the same capitalised, as at a sentence's start."""
-    found: dict[Anchor, None] = {}
+    anchors: dict[Anchor, None] = {}
 
     def add(word: str, form: str, translation: str) -> None:
         anchor = Anchor(source.cut(form), english.cut(translation), word, "dictionary")
         if source.usable(anchor.source) and english.usable(anchor.english):
-            found[anchor] = None
+            anchors[anchor] = None
 
     for word, translation in pairs:
-        form, other = source.best_form(word), english.best_form(translation)
-        add(word, form, other)
+        form, english_form = source.best_form(word), english.best_form(translation)
+        add(word, form, english_form)
         capital = word.capitalize()
         if form != capital and len(source.cut(capital)) == 1:
-            start = translation.capitalize()
-            add(word, capital, start if len(english.cut(start)) == 1 else other)
-    return list(found)
+            english_capital = translation.capitalize()
+            add(word, capital, english_capital if len(english.cut(english_capital)) == 1 else english_form)
+    return list(anchors)
 
 
 def identical_anchors(source: Pack, english: Pack) -> list[Anchor]:
     """Pieces that both languages write alike: numbers, signs, and strings of at least 4 letters (names, loans)."""
-    found = []
+    anchors = []
     for piece, row in source.index.items():
         letters = sum(map(str.isalpha, piece))
         is_byte = source.model.is_byte(source.model.piece_to_id(piece))
@@ -131,22 +131,22 @@ def identical_anchors(source: Pack, english: Pack) -> list[Anchor]:
             continue
         anchor = Anchor((row,), (english.index[piece],), piece, "identical")
         if source.usable(anchor.source) and english.usable(anchor.english):
-            found.append(anchor)
-    return found
+            anchors.append(anchor)
+    return anchors
 
 
 def cut_parallel(sources: Sources, source: Pack, english: Pack) -> tuple[Rows, Rows] | None:
     """Parallel text as fairseq indices, a list a line, evenly spaced lines of it; None where there is none."""
     if not sources.parallel:
         return None
-    own, other = map(read_lines, sources.parallel)
-    if len(own) != len(other):
+    own_lines, english_lines = map(read_lines, sources.parallel)
+    if len(own_lines) != len(english_lines):
         raise InputError(
             f"{sources.parallel[0]} and {sources.parallel[1].name}: must have equally many lines, but have "
-            f"{len(own)} and {len(other)}"
+            f"{len(own_lines)} and {len(english_lines)}"
         )
-    rows = evenly(len(own), sources.most_lines)
-    return [list(source.cut(own[row])) for row in rows], [list(english.cut(other[row])) for row in rows]
+    rows = evenly(len(own_lines), sources.most_lines)
+    return [list(source.cut(own_lines[row])) for row in rows], [list(english.cut(english_lines[row])) for row in rows]
 
 
 def parallel_anchors(text: tuple[Rows, Rows], source: Pack, english: Pack) -> list[Anchor]:

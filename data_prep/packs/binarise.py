@@ -32,12 +32,12 @@ def binarise(text: Path, pack: PackFolder, prefix: Path) -> int:
     )
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{prefix.name}.", prefix.parent) as folder:
-        made = Path(folder) / prefix.name
+        temporary_prefix = Path(folder) / prefix.name
         summary = FileBinarizer.multiprocess_dataset(
-            str(text), "mmap", binariser, str(made), vocab_size=len(dictionary), num_workers=1
+            str(text), "mmap", binariser, str(temporary_prefix), vocab_size=len(dictionary), num_workers=1
         )
         for suffix in (".bin", ".idx"):
-            Path(f"{made}{suffix}").replace(f"{prefix}{suffix}")
+            Path(f"{temporary_prefix}{suffix}").replace(f"{prefix}{suffix}")
     return summary.num_seq
 
 

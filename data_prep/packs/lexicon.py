@@ -28,10 +28,10 @@ def incidence(lines: Sequence[Sequence[int]], size: int) -> scipy.sparse.csr_arr
     """(lines, size) float32: 1 where a line holds a token."""
     row = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
     column = np.fromiter((token for line in lines for token in line), dtype=np.int64, count=len(row))
-    found = scipy.sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=(len(lines), size))
-    found.sum_duplicates()
-    found.data[:] = 1
-    return found
+    matrix = scipy.sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=(len(lines), size))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
 
 
 def mine_pairs(

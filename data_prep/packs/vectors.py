@@ -188,7 +188,7 @@ def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarra
     The format: a word and ``dim`` numbers a line, spaces between; the first line may be ``words dim``. The file is
     streamed, and only wanted words are kept. InputError names the line of another length or of no numbers.
     """
-    found: dict[str, np.ndarray] = {}
+    vectors: dict[str, np.ndarray] = {}
     words = set(wanted)
     for number, line in _text_lines(path):
         fields = line.split(" ")
@@ -197,7 +197,7 @@ def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarra
                 raise InputError(f"{path}: --vector-dim must be that of the file ({fields[1]}), but is {dim}")
             continue
         word = fields[0]
-        if word not in words or word in found:
+        if word not in words or word in vectors:
             continue
         try:
             vector = np.array(fields[1:], dtype=np.float32)
@@ -208,10 +208,10 @@ def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarra
                 f"{path}, line {number}: must be a word and --vector-dim ({dim}) numbers, but has {len(fields) - 1} "
                 f"fields after {word!r}"
             )
-        found[word] = vector
-    if not found:
+        vectors[word] = vector
+    if not vectors:
         raise InputError(f"{path}: must hold words of the text, but has none of its {len(words)}")
-    return found
+    return vectors
 
 
 def compose(

@@ -98,29 +98,29 @@ def add(new: NewLanguage) -> dict[str, Any]:
     split = split_options(files, new.split)
     name = f".add-{new.lang}."
     with sole_writer(new.data), worker_pool(1), tempfile.TemporaryDirectory(PARTIAL, name, new.data) as work:
-        made = DataFolder(work, english)
-        card = _make(new, files, mono, split, made)
-        _move(new.lang, made, new.folder)
+        work_folder = DataFolder(work, english)
+        card = _make(new, files, mono, split, work_folder)
+        _move(new.lang, work_folder, new.folder)
     return card
 
 
-def _move(lang: str, made: DataFolder, folder: DataFolder) -> None:
+def _move(lang: str, work_folder: DataFolder, folder: DataFolder) -> None:
     """Move a language's binarised data, its text and, last, its pack from one data folder to another."""
     folder.binaries.mkdir(exist_ok=True)
     folder.text(lang).path.parent.mkdir(exist_ok=True)
     # what a run that was killed between these moves has left
     for path in [*folder.binaries_of(lang), *folder.text(lang).path.glob("*")]:
         path.unlink()
-    for path in made.binaries_of(lang):
+    for path in work_folder.binaries_of(lang):
         path.replace(folder.binaries / path.name)
-    made.text(lang).path.replace(folder.text(lang).path)
-    made.pack(lang).path.replace(folder.pack(lang).path)
+    work_folder.text(lang).path.replace(folder.text(lang).path)
+    work_folder.pack(lang).path.replace(folder.pack(lang).path)
 
 
-def split_options(files: CorpusFiles, asked: SplitOptions) -> SplitOptions:
+def split_options(files: CorpusFiles, wanted: SplitOptions) -> SplitOptions:
     """How the corpus is split: as it is, as asked, or else its last tenth is test and the tenth before it valid."""
-    if files.splits != ("all",) or asked.hold_out_last or asked.valid_ids or asked.test_ids:
-        return asked
+    if files.splits != ("all",) or wanted.hold_out_last or wanted.valid_ids or wanted.test_ids:
+        return wanted
     share = sum(map(len, iter_corpus(files))) // HELD_OUT_SHARE
     if not share:
         raise InputError(f"{files.all_paths()[0]}: must have at least {HELD_OUT_SHARE} pairs to hold some out")
@@ -128,17 +128,17 @@ def split_options(files: CorpusFiles, asked: SplitOptions) -> SplitOptions:
 
 
 def _make(
-    new: NewLanguage, files: CorpusFiles, mono: Sequence[Path], split: SplitOptions, made: DataFolder
+    new: NewLanguage, files: CorpusFiles, mono: Sequence[Path], split: SplitOptions, work_folder: DataFolder
 ) -> dict[str, Any]:
     """Make the text, the binarised data and the pack in the folder ``made``; returns the card."""
-    lang, english, pack = new.lang, new.folder.english, made.pack(new.lang)
+    lang, english, pack = new.lang, new.folder.english, work_folder.pack(new.lang)
     english_pack = new.folder.pack(english)
-    text = LanguageText(files, new.role, split, new.clean, new.english_tokens, new.sample_seeds, made.text(lang))
+    text = LanguageText(files, new.role, split, new.clean, new.english_tokens, new.sample_seeds, work_folder.text(lang))
     held_out = held_out_keys(new, files, split)
     write_splits(text, (hash_sorted(held_out[0]), hash_sorted(held_out[1])))
-    aligned = _make_pack(new, mono, made)
+    aligned = _make_pack(new, mono, work_folder)
     for name in (*new.splits, *new.samples):
-        sides = zip(text.folder.sides(name), (pack, english_pack), made.binary_sides(lang, name), strict=True)
+        sides = zip(text.folder.sides(name), (pack, english_pack), work_folder.binary_sides(lang, name), strict=True)
         for path, side_pack, prefix in sides:
             binarise.binarise(path, side_pack, prefix)
     vec = vectors.find_vec(new.vec_files, lang)
@@ -152,24 +152,24 @@ def _make(
         "sources": [{"name": path.name, "sha256": sha256(path)} for path in [*files.all_paths(), *mono]],
         "text": read_json(text.folder.cleaning),
         "held_out_in_meta_training": leaked(new, text.folder),
-        "monolingual": read_json(made.mono(lang).counts),
+        "monolingual": read_json(work_folder.mono(lang).counts),
         "versions": versions(),
     }
     write_json(pack.card, card | aligned)
     return card | aligned
 
 
-def _make_pack(new: NewLanguage, mono: Sequence[Path], made: DataFolder) -> dict[str, Any]:
+def _make_pack(new: NewLanguage, mono: Sequence[Path], work_folder: DataFolder) -> dict[str, Any]:
     """Make all of the pack but its card, from the training text and monolingual text; what align_pack returns."""
-    lang, english, text, files = new.lang, new.folder.english, made.text(new.lang), made.mono(new.lang)
-    pack, english_pack, raw = made.pack(lang), new.folder.pack(english), made.raw_vectors(lang)
+    lang, english, text, files = new.lang, new.folder.english, work_folder.text(new.lang), work_folder.mono(new.lang)
+    pack, english_pack, raw = work_folder.pack(lang), new.folder.pack(english), work_folder.raw_vectors(lang)
     test, domain = keys_of([text.sides(name)[0] for name in new.splits[1:]]), text.sides("train")
     held_ids = [*new.split.valid_ids, *new.split.test_ids]
     write_mono(MonoText(files, english, domain[:1], mono, new.clean, test, held_ids))
-    own, extra = (read_lines(path) if path.stat().st_size else [] for path in files.texts)
-    subwords.write_pack(pack, own, extra, new.vocab_size)
+    domain_lines, extra_lines = (read_lines(path) if path.stat().st_size else [] for path in files.texts)
+    subwords.write_pack(pack, domain_lines, extra_lines, new.vocab_size)
     vec = vectors.find_vec(new.vec_files, lang)
-    vectors.write_vectors(pack, own, extra, vector_dim(english_pack), raw, new.vector_method, vec=vec)
+    vectors.write_vectors(pack, domain_lines, extra_lines, vector_dim(english_pack), raw, new.vector_method, vec=vec)
     lists = anchors.find_dictionaries(new.dictionaries, lang, english)
     return align.align_pack(pack, raw, english_pack, anchors.Sources(lists, domain))
 
@@ -181,14 +181,14 @@ def vector_dim(pack: PackFolder) -> int:
 
 def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> tuple[set[str], set[str]]:
     """Match keys that must not be in the training text: source side and English of dev and test, here and in DATA."""
-    known = new.folder.held_out
-    keys: tuple[set[str], set[str]] = set(), set(known.read_text("utf-8").split("\n")[:-1] if known.is_file() else ())
+    path = new.folder.held_out
+    keys: tuple[set[str], set[str]] = set(), set(path.read_text("utf-8").split("\n")[:-1] if path.is_file() else ())
     lines: dict[str | None, int] = {}
-    for name, text in read_splits(files, new.role, split):
-        lines[name] = lines.get(name, 0) + len(text)
+    for name, batch in read_splits(files, new.role, split):
+        lines[name] = lines.get(name, 0) + len(batch)
         if name in new.splits[1:]:
-            for side, found in zip((text.source, text.english), keys, strict=True):
-                found.update(match_key(normalise(line)) for line in side)
+            for side, keys_of_side in zip((batch.source, batch.english), keys, strict=True):
+                keys_of_side.update(match_key(normalise(line)) for line in side)
     check_splits(lines, new.role, str(files.all_paths()[0]))
     return keys
 
@@ -199,5 +199,5 @@ def leaked(new: NewLanguage, text: TextFolder) -> int | None:
     held = keys_of([text.sides(name)[1] for name in new.splits[1:]])
     trained_in = DataFolder(new.trained_in or new.data, new.folder.english)
     trained = [trained_in.text(lang).sides("train")[1] for lang in new.trained_languages]
-    there = [path for path in trained if path.is_file()]
-    return len(held & keys_of(there)) if there else None
+    texts_there = [path for path in trained if path.is_file()]
+    return len(held & keys_of(texts_there)) if texts_there else None

@@ -59,22 +59,22 @@ class Audited:
 
     def files(self) -> list[Path]:
         """All that is read."""
-        found = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
-        return found if self.lang == self.english else [*found, self.folder.binary_record(self.lang)]
+        texts = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
+        return texts if self.lang == self.english else [*texts, self.folder.binary_record(self.lang)]
 
 
-def audit(of: Audited) -> dict[str, Any]:
+def audit(audited: Audited) -> dict[str, Any]:
     """Training lines read, different dev and test lines, and training lines that are one of them.
 
     ``first`` says where the first of these stands. InputError if the text is not what was binarised.
     """
-    if of.lang != of.english:
-        check_binarised(of)
+    if audited.lang != audited.english:
+        check_binarised(audited)
     report: dict[str, Any] = {"lines": 0, "held_out": 0, "overlaps": 0}
-    for side in of.sides():
-        keys = {match_key(line) for path in of.held_out(side) for _, line in numbered_lines(path)}
+    for side in audited.sides():
+        keys = {match_key(line) for path in audited.held_out(side) for _, line in numbered_lines(path)}
         report["held_out"] += len(keys)
-        for path in of.trained_on(side):
+        for path in audited.trained_on(side):
             for number, line in numbered_lines(path):
                 report["lines"] += 1
                 if match_key(line) in keys:
@@ -83,9 +83,9 @@ def audit(of: Audited) -> dict[str, Any]:
     return report
 
 
-def must_be_clean(found: Sequence[dict[str, Any]]) -> None:
+def must_be_clean(reports: Sequence[dict[str, Any]]) -> None:
     """InputError if an audit found an overlap."""
-    for report in found:
+    for report in reports:
         if report["overlaps"]:
             raise InputError(f"{report['first']}: training text must not say what a dev or test line says, but does")
 
@@ -95,12 +95,12 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     return enumerate(chain.from_iterable(line_blocks(path)) if path.stat().st_size else (), start=1)
 
 
-def check_binarised(of: Audited) -> None:
+def check_binarised(audited: Audited) -> None:
     """InputError unless the training text is what the record of the binarised data names, with its hashes."""
-    record = of.folder.binary_record(of.lang)
+    record = audited.folder.binary_record(audited.lang)
     named = dict(read_json(record)["inputs"])
-    for side in of.sides():
-        for path in of.binarised(side):
+    for side in audited.sides():
+        for path in audited.binarised(side):
             if named.pop(path.name, None) != sha256(path):
                 raise InputError(f"{path}: must be the text that was binarised ({record.name}), but differs")
     left = [name for name in named if name.startswith("train")]

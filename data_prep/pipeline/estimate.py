@@ -33,22 +33,22 @@ WORD2VEC = 7.0  # times as long as "svd", with its subwords
 MARGIN = 1.7  # machines and texts differ: the estimate is said with what it may be off by, up and down
 
 
-def seconds(plan: Plan, found: Survey) -> float:
+def seconds(plan: Plan, surveyed: Survey) -> float:
     """All stages from the start, on the processes that the plan has."""
     workers = min(plan.options.workers, cores())
-    own = [found.languages[lang] for lang in plan.options.roles]
-    texts = [text.source.characters + text.english.characters for text in own]
-    mono = [text.source.characters + text.mono.characters for text in own]
-    mono.append(found.languages[plan.english].mono.characters + found.distinct_english)
+    surveys = [surveyed.languages[lang] for lang in plan.options.roles]
+    text_sizes = [language.source.characters + language.english.characters for language in surveys]
+    mono_sizes = [language.source.characters + language.mono.characters for language in surveys]
+    mono_sizes.append(surveyed.languages[plan.english].mono.characters + surveyed.distinct_english)
     slower = WORD2VEC if plan.options.vector_method == "word2vec" else 1.0
     beside = [
-        [SUBWORDS_AND_VECTORS.of(size) * slower for size in mono],
-        [ALIGN.of(size) for size in mono[:-1]],
-        [BINARISE.of(size) for size in texts],
-        [AUDIT.of(size) for size in texts],
+        [SUBWORDS_AND_VECTORS.of(size) * slower for size in mono_sizes],
+        [ALIGN.of(size) for size in mono_sizes[:-1]],
+        [BINARISE.of(size) for size in text_sizes],
+        [AUDIT.of(size) for size in text_sizes],
     ]
     # no stage is faster than its largest language
-    return START + sum(map(CLEAN.of, texts)) / workers + sum(max(sum(stage) / workers, *stage) for stage in beside)
+    return START + sum(map(CLEAN.of, text_sizes)) / workers + sum(max(sum(stage) / workers, *stage) for stage in beside)
 
 
 def spell(time: float) -> str:
@@ -60,29 +60,29 @@ def spell(time: float) -> str:
 UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
-def describe(plan: Plan, found: Survey) -> str:
+def describe(plan: Plan, surveyed: Survey) -> str:
     """Some lines for a person who is about to wait."""
     options, roles = plan.options, plan.options.roles
     counts = [f"{list(roles.values()).count(role)} {role}" for role in ("source", "valid", "target")]
-    own = [found.languages[lang] for lang in roles]
-    mono = sum(text.mono.lines for text in found.languages.values())
+    surveys = [surveyed.languages[lang] for lang in roles]
+    mono = sum(language.mono.lines for language in surveyed.languages.values())
     lines = [
-        f"{options.out}: {', '.join(counts)} languages into {plan.english}; {sum(map(_pairs, own)):,} pairs and "
-        f"{mono:,} monolingual lines; {len(found.held_out):,} dev and test lines held out",
+        f"{options.out}: {', '.join(counts)} languages into {plan.english}; {sum(map(_pairs, surveys)):,} pairs and "
+        f"{mono:,} monolingual lines; {len(surveyed.held_out):,} dev and test lines held out",
         "clean text, splits and samples -> subwords and vectors -> alignment -> binarised data -> leakage audit",
     ]
     targets: dict[tuple[int, ...] | None, list[str]] = {}
     for lang in options.target_langs:
         targets.setdefault(options.budgets(lang), []).append(lang)
-    for asked, langs in targets.items():
-        sizes = ", ".join(f"{size:,}" for size in (BUDGETS if asked is None else asked)) or "none"
-        note = " (those that its text can fill)" if asked is None else ""
+    for budgets, langs in targets.items():
+        sizes = ", ".join(f"{size:,}" for size in (BUDGETS if budgets is None else budgets)) or "none"
+        note = " (those that its text can fill)" if budgets is None else ""
         seeds = ", ".join(map(str, options.sample_seeds))
         lines.append(f"samples of {', '.join(langs)}: {sizes} English tokens{note}, seeds {seeds}")
     unknown = [lang for lang in [*roles, plan.english] if options.clean.language_id and not knows(lang)]
     if unknown:
         lines.append(f"{PACKAGE} does not know {', '.join(unknown)}: the language of these lines is not checked")
-    time = seconds(plan, found)
+    time = seconds(plan, surveyed)
     processes = "1 process" if options.workers == 1 else f"{options.workers} processes"
     lines.append(
         f"about {spell(time)} with {processes} (between {spell(time / MARGIN)} and {spell(time * MARGIN)}); "
@@ -91,5 +91,5 @@ def describe(plan: Plan, found: Survey) -> str:
     return "\n".join(lines)
 
 
-def _pairs(text: LanguageSurvey) -> int:
-    return text.source.lines
+def _pairs(language: LanguageSurvey) -> int:
+    return language.source.lines

@@ -91,8 +91,8 @@ class Options:
 
     def splits_of(self, lang: str) -> list[str]:
         """All splits that a language may have, samples included."""
-        asked = self.budgets(lang)
-        sizes = [size for size in (BUDGETS if asked is None else asked) if size]
+        budgets = self.budgets(lang)
+        sizes = [size for size in (BUDGETS if budgets is None else budgets) if size]
         return [
             *SPLITS_OF_ROLE[self.roles[lang]],
             *(sample_name(size, seed) for size in sizes for seed in self.sample_seeds),

@@ -41,8 +41,8 @@ def code_of(module: ModuleType) -> str:
 def made_by_other_code(plan: Plan) -> tuple[int, int]:
     """How many finished stages of the data folder another version of this code made, and how many there are."""
     codes = [code for record in plan.folder.stage_records if (code := code_in(record)) is not None]
-    own = {code_of(module) for module in WORKING}
-    return sum(code not in own for code in codes), len(codes)
+    current_codes = {code_of(module) for module in WORKING}
+    return sum(code not in current_codes for code in codes), len(codes)
 
 
 def run(plan: Plan, record: Path, work: Callable[[], Any], *, code: ModuleType, **stage: Any) -> Reasons:
@@ -59,7 +59,7 @@ def run(plan: Plan, record: Path, work: Callable[[], Any], *, code: ModuleType, 
 
 
 def text_stage(
-    plan: Plan, lang: str, found: LanguageSurvey, pool: Executor | None, progress: Callable[[int], object]
+    plan: Plan, lang: str, surveyed: LanguageSurvey, pool: Executor | None, progress: Callable[[int], object]
 ) -> Reasons:
     """Clean text of every split, samples of a target language, and what became of every line."""
     options, folder, role = plan.options, plan.folder.text(lang), plan.options.roles[lang]
@@ -67,7 +67,7 @@ def text_stage(
     of_language = LanguageText(plan.corpora[lang], role, options.split, options.clean, budgets, seeds, folder)
 
     def work() -> list[Path]:
-        held_out = found.held_out, hash_sorted(read_keys(plan.folder.held_out))
+        held_out = surveyed.held_out, hash_sorted(read_keys(plan.folder.held_out))
         return write_splits(of_language, held_out, pool, progress)
 
     return run(
@@ -127,8 +127,8 @@ def _domain_files(plan: Plan, lang: str) -> list[Path]:
     roles = plan.options.roles
     if lang != plan.english:
         return [plan.folder.text(lang).sides("train")[0]]
-    trained = [plan.folder.text(other).sides("train")[1] for other, role in roles.items() if role != "target"]
-    return trained or [path[1] for other in roles for path in [_first_sample(plan, other)] if path]
+    trained = [plan.folder.text(code).sides("train")[1] for code, role in roles.items() if role != "target"]
+    return trained or [path[1] for code in roles for path in [_first_sample(plan, code)] if path]
 
 
 def _first_sample(plan: Plan, lang: str) -> tuple[Path, ...]:
@@ -199,8 +199,8 @@ def vectors_stage(plan: Plan, lang: str) -> Reasons:
 
 def pack_stage(plan: Plan, lang: str) -> Reasons:
     """Vocabulary, then vectors: one job, so that no language waits for the others in between."""
-    made = [stage(plan, lang) for stage in (mono_stage, subwords_stage, vectors_stage)]
-    return tuple(dict.fromkeys(chain.from_iterable(made)))
+    reasons = [stage(plan, lang) for stage in (mono_stage, subwords_stage, vectors_stage)]
+    return tuple(dict.fromkeys(chain.from_iterable(reasons)))
 
 
 def universal_stage(plan: Plan, lang: str) -> Reasons:
@@ -305,19 +305,19 @@ def binarise_stage(plan: Plan, lang: str) -> Reasons:
 def audit_stage(plan: Plan, lang: str) -> Reasons:
     """That nothing of dev and test is in the text that a language (English too) was trained on: ``audit.audit``."""
     checked = audit.Audited(plan.folder, lang, plan.options.roles)
-    made = plan.folder.audit(lang)
+    report_file = plan.folder.audit(lang)
 
     def work() -> None:
         report = audit.audit(checked)
         audit.must_be_clean([report])
-        write_json(made, report)
+        write_json(report_file, report)
 
     return run(
         plan,
         plan.folder.audit_record(lang),
         work,
         inputs=checked.files(),
-        outputs=[made],
+        outputs=[report_file],
         options={"roles": plan.options.roles},
         code=audit,
     )

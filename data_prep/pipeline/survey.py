@@ -61,26 +61,26 @@ class Survey:
 def survey(plan: Plan) -> Survey:
     """Read and check every input; InputError reports all bad files at once."""
     langs = [*plan.options.roles, plan.english]
-    found: dict[str, LanguageSurvey] = {lang: LanguageSurvey() for lang in langs}
+    surveys: dict[str, LanguageSurvey] = {lang: LanguageSurvey() for lang in langs}
     english: set[str] = set()
     sample: dict[int, int] = {}
     with tqdm(total=len(langs), desc="reading", unit="language", file=sys.stderr, leave=False, disable=None) as bar:
 
         def read(lang: str) -> None:
             if lang != plan.english:
-                english.update(_read_pairs(plan, lang, found[lang], sample))
+                english.update(_read_pairs(plan, lang, surveys[lang], sample))
             for path in plan.mono[lang]:
                 for lines in iter_mono(path, lang, plan.english):
-                    found[lang].mono.add(lines)
+                    surveys[lang].mono.add(lines)
             for path in anchors.find_dictionaries(plan.options.dictionaries, lang, plan.english):
                 anchors.read_word_list(path)
             bar.update()
 
         raise_all([lambda lang=lang: read(lang) for lang in langs])  # type: ignore[misc]
-    return Survey(found, sorted(english), SAMPLING * sum(sample.values()))
+    return Survey(surveys, sorted(english), SAMPLING * sum(sample.values()))
 
 
-def _read_pairs(plan: Plan, lang: str, found: LanguageSurvey, sample: dict[int, int]) -> set[str]:
+def _read_pairs(plan: Plan, lang: str, surveyed: LanguageSurvey, sample: dict[int, int]) -> set[str]:
     """Fill in what is found in the parallel text of a language; returns the match keys of its dev and test English.
 
     ``sample`` gets the characters of some English lines by hash: 1 of SAMPLING different lines.
@@ -91,19 +91,19 @@ def _read_pairs(plan: Plan, lang: str, found: LanguageSurvey, sample: dict[int, 
     english: set[str] = set()
     tokens = 0
     budgets = options.budgets(lang)
-    for split, text in read_splits(plan.corpora[lang], role, options.split):
-        lines[split] += len(text)
-        found.source.add(text.source)
-        found.english.add(text.english)
-        hashes = hash_keys([line.encode() for line in text.english])
+    for split, batch in read_splits(plan.corpora[lang], role, options.split):
+        lines[split] += len(batch)
+        surveyed.source.add(batch.source)
+        surveyed.english.add(batch.english)
+        hashes = hash_keys([line.encode() for line in batch.english])
         for row in np.flatnonzero(hashes % SAMPLING == 0).tolist():
-            sample[int(hashes[row])] = len(text.english[row])
+            sample[int(hashes[row])] = len(batch.english[row])
         if split in HELD_OUT:
-            source.update(match_key(normalise(line)) for line in text.source)
-            english.update(match_key(normalise(line)) for line in text.english)
+            source.update(match_key(normalise(line)) for line in batch.source)
+            english.update(match_key(normalise(line)) for line in batch.english)
         elif split and budgets:
-            tokens += sum(len(line.split()) for line in text.english)
+            tokens += sum(len(line.split()) for line in batch.english)
     check_splits(lines, role, str(plan.corpora[lang].all_paths()[0]))
     affordable(budgets or (), tokens, f"the training text of {lang}")
-    found.held_out = hash_sorted(source)
+    surveyed.held_out = hash_sorted(source)
     return english

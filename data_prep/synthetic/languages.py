@@ -155,8 +155,8 @@ class Realiser:
     def _form(self, name: str, syllables: tuple[int, ...], taken: set[str]) -> str:
         """A form not in ``taken``: the family's after the sound changes, or the language's own."""
         language = self.language
-        own = Random(f"{language.code}/{name}")
-        rng = Random(f"family {language.family}/{name}") if own.random() < language.cognates else own
+        own_rng = Random(f"{language.code}/{name}")
+        rng = Random(f"family {language.family}/{name}") if own_rng.random() < language.cognates else own_rng
         length = rng.choice(syllables)
         while True:
             form = _build(rng, self.family, length)
