@@ -47,7 +47,7 @@ from data_prep.packs.anchors import Anchor, Pack
 
 DISJOINT_SHARE = 10  # every 10th line is for the disjoint pairs
 
-Text = tuple[anchors.Rows, anchors.Rows]
+ParallelRows = tuple[anchors.Rows, anchors.Rows]
 
 
 def training_text(corpus: Path, lang: str, english: str, split: SplitOptions) -> Parallel:
@@ -72,9 +72,9 @@ def cut(lines: Sequence[str], pack: Pack) -> anchors.Rows:
     return [list(pack.cut(line)) for line in lines]
 
 
-def some(text: Text, rows: Sequence[int]) -> Text:
+def some(parallel: ParallelRows, rows: Sequence[int]) -> ParallelRows:
     """Some lines of a text."""
-    return [text[0][row] for row in rows], [text[1][row] for row in rows]
+    return [parallel[0][row] for row in rows], [parallel[1][row] for row in rows]
 
 
 def without(candidates: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
@@ -96,11 +96,11 @@ def list_anchors(folder: Path | None, lang: str, source: Pack, english: Pack) ->
     return anchors.dictionary_anchors(pairs, source, english)
 
 
-def source_row(text: Text, words: Sequence[Anchor], source: Pack, english: Pack) -> dict[str, Any]:
+def source_row(parallel: ParallelRows, words: Sequence[Anchor], source: Pack, english: Pack) -> dict[str, Any]:
     """The row of a language with all of its parallel text, and the processor seconds that its alignment took."""
     start = time.process_time()
-    mined = anchors.parallel_anchors(text, source, english)
-    sentences = align.sentence_queries(text, source, english)
+    mined = anchors.parallel_anchors(parallel, source, english)
+    sentences = align.sentence_queries(parallel, source, english)
     alike = anchors.identical_anchors(source, english)
     all_queries = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
@@ -108,11 +108,11 @@ def source_row(text: Text, words: Sequence[Anchor], source: Pack, english: Pack)
     alone, final = align.queries(fit, sentences, source, english)
     row = {"pairs": len(mined), "held_out": len(held)}
     row |= scores("alone", alone, held, english) | scores("final", final, held, english)
-    rest = [line for line in range(len(text[0])) if line % DISJOINT_SHARE]
-    tenth = some(text, range(0, len(text[0]), DISJOINT_SHARE))
+    rest = [line for line in range(len(parallel[0])) if line % DISJOINT_SHARE]
+    tenth = some(parallel, range(0, len(parallel[0]), DISJOINT_SHARE))
     held = anchors.hold_out(anchors.parallel_anchors(tenth, source, english))[1]
-    fit = without([*anchors.parallel_anchors(some(text, rest), source, english), *alike], held)
-    disjoint = align.queries(fit, align.sentence_queries(some(text, rest), source, english), source, english)[1]
+    fit = without([*anchors.parallel_anchors(some(parallel, rest), source, english), *alike], held)
+    disjoint = align.queries(fit, align.sentence_queries(some(parallel, rest), source, english), source, english)[1]
     row |= {"disjoint_held_out": len(held)} | scores("disjoint", disjoint, held, english)
     row |= {"list_words": one_piece(words)} | scores("list", all_queries, words, english)
     return row | {"align_seconds": round(seconds, 1)}
@@ -124,18 +124,18 @@ def one_piece(words: Sequence[Anchor]) -> int:
 
 
 def target_rows(
-    text: Text, pairs: int, seed: int, words: Sequence[Anchor], source: Pack, english: Pack
+    parallel: ParallelRows, pairs: int, seed: int, words: Sequence[Anchor], source: Pack, english: Pack
 ) -> list[dict[str, Any]]:
     """The rows of a language with few pairs: without the word list, and with it."""
-    rows = sorted(random.Random(seed).sample(range(len(text[0])), min(pairs, len(text[0]))))
+    rows = sorted(random.Random(seed).sample(range(len(parallel[0])), min(pairs, len(parallel[0]))))
     start = time.process_time()
-    sample = some(text, rows)
+    sample = some(parallel, rows)
     mined = anchors.parallel_anchors(sample, source, english)
     sentences = align.sentence_queries(sample, source, english)
     alike = anchors.identical_anchors(source, english)
     all_queries = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
-    held = anchors.hold_out(anchors.parallel_anchors(text, source, english))[1]
+    held = anchors.hold_out(anchors.parallel_anchors(parallel, source, english))[1]
     own_held = anchors.hold_out(mined)[1]
     table_rows = []
     for name, candidates in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
@@ -165,19 +165,19 @@ def measure(args: Any, work: Path) -> list[dict[str, Any]]:
     ulr_tables.write_english(english_pack, raw)
     rows: list[dict[str, Any]] = []
     for lang in tqdm(langs, unit="language", file=sys.stderr):
-        text = training_text(args.corpus, lang, "en", split)
+        parallel = training_text(args.corpus, lang, "en", split)
         start = time.process_time()
         pack = PackFolder(work / lang)
-        raw = make_pack(pack, text.source, options)
+        raw = make_pack(pack, parallel.source, options)
         source, english = align.read_both(pack, raw, english_pack)
-        cuts = cut(text.source, source), cut(text.english, english)
+        cuts = cut(parallel.source, source), cut(parallel.english, english)
         seconds = time.process_time() - start
         words = list_anchors(args.dictionaries, lang, source, english)
         if lang in args.source_langs:
             new_rows = [{"setting": "all"} | source_row(cuts, words, source, english)]
         else:
             new_rows = target_rows(cuts, args.pairs, args.seed, words, source, english)
-        head = {"lang": lang, "lines": len(text), "pieces": int(source.vectors.any(axis=1).sum())}
+        head = {"lang": lang, "lines": len(parallel), "pieces": int(source.vectors.any(axis=1).sum())}
         rows += [head | row | {"pack_seconds": round(seconds, 1)} for row in new_rows]
         print_row(rows[-len(new_rows)], sys.stderr)
         if args.json:

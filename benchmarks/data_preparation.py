@@ -37,24 +37,24 @@ def stage(name: str, folder: str, threads: int) -> dict[str, float]:
 
     torch.set_num_threads(threads)
     work = Path(folder)
-    raw, text = ([work / f"{stem}.{side}" for side in ("source", "english")] for stem in ("raw", "clean"))
+    raw_files, text_files = ([work / f"{stem}.{side}" for side in ("source", "english")] for stem in ("raw", "clean"))
     packs = [PackFolder(work / "xx"), PackFolder(work / "en")]
     tables = [work / "xx.npy", work / "en.npy"]
 
     def run() -> None:
         if name == "clean":
-            clean.clean_files(raw, text, clean.Filters(langs=("xx", "en")))
+            clean.clean_files(raw_files, text_files, clean.Filters(langs=("xx", "en")))
         elif name == "subwords":
-            for side, pack in zip(text, packs, strict=True):
+            for side, pack in zip(text_files, packs, strict=True):
                 subwords.write_pack(pack, read(side), [], None)
         elif name == "vectors":
-            for side, pack, table in zip(text, packs, tables, strict=True):
+            for side, pack, table in zip(text_files, packs, tables, strict=True):
                 vectors.write_vectors(pack, read(side), [], DIM, table)
         elif name == "align":
             ulr_tables.write_english(packs[1], tables[1])
-            align.align_pack(packs[0], tables[0], packs[1], anchors.Sources(parallel=(text[0], text[1])))
+            align.align_pack(packs[0], tables[0], packs[1], anchors.Sources(parallel=(text_files[0], text_files[1])))
         else:
-            for side, pack in zip(text, packs, strict=True):
+            for side, pack in zip(text_files, packs, strict=True):
                 binarise.binarise(side, pack, work / "bin" / pack.lang)
 
     start = time.perf_counter()

@@ -74,9 +74,9 @@ class Bench:
             )  # fmt: skip
         self.model = work / "float32"
         sides = {args.source_lang: self.source, args.target_lang: references}
-        for lang, text in sides.items():  # a data folder for plain fairseq
+        for lang, path in sides.items():  # a data folder for plain fairseq
             (work / f"dict.{lang}.txt").write_bytes((self.model / f"dict.{lang}.txt").read_bytes())
-            binarise.binarise(text, data.pack(lang), work / f"test.{self.pair}.{lang}")
+            binarise.binarise(path, data.pack(lang), work / f"test.{self.pair}.{lang}")
         self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(self.model / "target.spm"))
 
     def detokenised(self, pieces: Sequence[str]) -> list[str]:
@@ -118,7 +118,7 @@ class Bench:
             "ctranslate2_float32": lambda: self.ours("float32", "ctranslate2"),
             "ctranslate2_int8": lambda: self.ours("int8", "ctranslate2"),
         }
-        texts = {name: system() for name, system in systems.items()}  # the first run of each warms up
+        outputs = {name: system() for name, system in systems.items()}  # the first run of each warms up
         seconds = in_turns(systems, self.args.repeats)
         lines = len(self.references)
         what = f"{lines} sentences, beam 5, model loaded each time, {self.args.threads} threads"
@@ -127,10 +127,10 @@ class Bench:
             yield speeds(title, "sentences/s", lines, seconds[name], seconds["fairseq"], what)
         unfolded = self.unfolded()
         for name in ("fairseq", "ctranslate2_float32", "ctranslate2_int8"):
-            same = sum(a == b for a, b in zip(texts[name], unfolded, strict=True))
+            same = sum(a == b for a, b in zip(outputs[name], unfolded, strict=True))
             yield row(f"{name}_same_lines_as_unfolded", same, lines, "lines")
         for name in ("ctranslate2_float32", "ctranslate2_int8"):
-            bleu = [BLEU().corpus_score(text, [self.references]).score for text in (texts[name], unfolded)]
+            bleu = [BLEU().corpus_score(output, [self.references]).score for output in (outputs[name], unfolded)]
             yield row(f"{name}_bleu_vs_unfolded", *bleu, "BLEU")
 
 

@@ -257,8 +257,8 @@ def run(
     where = (setting, theta, split, episodes, seed)
     tested = test(learners, plan, setting.network, setting.statistics, *where)
     if jointly and plan.rules and isinstance(setting.network, ConvNet):
-        seen = torch.cat([setting.joint_batch(generator).inputs for _ in range(POPULATION // JOINT_BATCH)], 1)
-        tested |= test(learners, plan, setting.network.remember(theta, seen), ["running"], *where)
+        population = torch.cat([setting.joint_batch(generator).inputs for _ in range(POPULATION // JOINT_BATCH)], 1)
+        tested |= test(learners, plan, setting.network.remember(theta, population), ["running"], *where)
     seconds = round(time.perf_counter() - start, 1)
     return [
         {

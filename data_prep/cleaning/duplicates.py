@@ -20,8 +20,8 @@ def hash_sorted(keys: Iterable[str]) -> np.ndarray:
 def combine(hashes: Sequence[np.ndarray]) -> np.ndarray:
     """One hash of all sides, in their order."""
     total = hashes[0]
-    for more in hashes[1:]:
-        total = total * np.uint64(0x9E3779B97F4A7C15) + more  # the odd number of Fibonacci hashing; modulo 2^64
+    for side_hashes in hashes[1:]:
+        total = total * np.uint64(0x9E3779B97F4A7C15) + side_hashes  # the odd number of Fibonacci hashing; modulo 2^64
     return total
 
 

@@ -106,14 +106,14 @@ class Drawn:
     left_out: list[int]
 
 
-def draw_from(text: Sequence[Path], budgets: Sequence[int] | None, seeds: Sequence[int], name: str) -> Drawn:
+def draw_from(text_files: Sequence[Path], budgets: Sequence[int] | None, seeds: Sequence[int], name: str) -> Drawn:
     """The samples of a training text (source and English file).
 
     ``budgets`` None stands for BUDGETS; InputError, calling the text ``name``, if one that was asked for is too large.
     """
     wanted = BUDGETS if budgets is None else budgets
     check_budgets(wanted, seeds)
-    tokens = count_tokens(text[1])
+    tokens = count_tokens(text_files[1])
     filled = affordable(wanted, int(tokens.sum()), name, explicit=budgets is not None)
     return Drawn(draw_all(tokens, filled, seeds), 0 in wanted, [budget for budget in wanted if budget not in filled])
 
@@ -124,11 +124,11 @@ def pick(path: Path, rows: set[int]) -> dict[int, str]:
     return {row: line for row, line in lines if row in rows}
 
 
-def write_samples(samples: Sequence[Sample], text: Sequence[Path], folder: TextFolder) -> list[Path]:
+def write_samples(samples: Sequence[Sample], text_files: Sequence[Path], folder: TextFolder) -> list[Path]:
     """Write both sides of every sample of a training text (source and English file) to ``folder``; the files made."""
     wanted_rows = {row for sample in samples for row in sample.rows}
     written = []
-    for path, side in zip(text, (folder.lang, folder.english), strict=True):
+    for path, side in zip(text_files, (folder.lang, folder.english), strict=True):
         lines = pick(path, wanted_rows)
         outs = [folder.file(sample.name, side) for sample in samples]
         with atomic_files(outs) as files:
@@ -143,20 +143,20 @@ def _side(path: Path) -> str:
     return path.name.removesuffix(".gz").rpartition(".")[2]
 
 
-def write_index(path: Path, drawn: Drawn, text: Sequence[Path]) -> None:
+def write_index(path: Path, drawn: Drawn, text_files: Sequence[Path]) -> None:
     """Write a samples.json: a line for every sample."""
     rows = [json.dumps({"name": sample.name} | vars(sample)) for sample in drawn.samples]
-    hashes = {file.name: sha256(file) for file in text}
+    hashes = {file.name: sha256(file) for file in text_files}
     head = {"text": hashes, "zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
     body = ",\n".join(f"  {row}" for row in rows)
     write_text(path, json.dumps(head, indent=1)[:-2] + f',\n "samples": [\n{body}\n ]\n}}\n')
 
 
-def read_index(path: Path, text: Sequence[Path]) -> Drawn:
+def read_index(path: Path, text_files: Sequence[Path]) -> Drawn:
     """What samples.json says; InputError unless ``text`` is what the samples were drawn from."""
     index = read_json(path)
     try:
-        for file, digest in zip(text, index["text"].values(), strict=True):
+        for file, digest in zip(text_files, index["text"].values(), strict=True):
             if sha256(file) != digest:
                 raise InputError(f"{file}: must be the text that the samples of {path} are rows of, but differs")
         rows = [[row[key] for key in ("budget", "seed", "english_tokens", "rows")] for row in index["samples"]]
@@ -211,14 +211,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--like", type=Path, metavar="JSON", help="a samples.json: the same rows of the same text")
     add_sample_arguments(parser)
     args = parser.parse_args(argv)
-    text = [args.source, args.target]
+    text_files = [args.source, args.target]
     if args.like:
-        drawn = read_index(args.like, text)
+        drawn = read_index(args.like, text_files)
     else:
-        drawn = draw_from(text, args.english_tokens, args.sample_seeds, str(args.target))
-    folder = TextFolder(args.out, *map(_side, text))
-    write_samples(drawn.samples, text, folder)
-    write_index(folder.samples, drawn, text)
+        drawn = draw_from(text_files, args.english_tokens, args.sample_seeds, str(args.target))
+    folder = TextFolder(args.out, *map(_side, text_files))
+    write_samples(drawn.samples, text_files, folder)
+    write_index(folder.samples, drawn, text_files)
     for sample in drawn.samples:
         print(f"{sample.name}\t{len(sample.rows)} lines\t{sample.english_tokens} English tokens")
     if drawn.left_out:

@@ -83,9 +83,9 @@ def read_corpus(files: CorpusFiles) -> dict[str, Parallel]:
 def find_corpus(corpus: Path, lang: str, english: str = "en") -> CorpusFiles:
     """Where the text of ``lang`` lies in the folder or manifest ``corpus``; InputError says what was looked for."""
     check_language(lang)
-    listed = manifest_in(corpus)
-    if listed:
-        return _find_listed(listed, lang, english)
+    manifest_file = manifest_in(corpus)
+    if manifest_file:
+        return _find_listed(manifest_file, lang, english)
     if not corpus.is_dir():
         raise InputError(f"--corpus {corpus}: must be a folder or a manifest")
     for look in (_find_pair_file, _find_id_files, _find_splits, _find_pair_folder):
@@ -186,14 +186,14 @@ def _find_pair_folder(corpus: Path, lang: str, english: str) -> Parts:
 
 def languages(corpus: Path, english: str = "en") -> list[str]:
     """The languages that the folder's file names, or the manifest's entries, show, sorted."""
-    listed = manifest_in(corpus)
-    if listed:
-        entries = read_manifest(listed).corpora
+    manifest_file = manifest_in(corpus)
+    if manifest_file:
+        entries = read_manifest(manifest_file).corpora
         return sorted({entry.languages[0] for entry in entries if entry.languages[1:] == (english,)})
-    other = "|".join(re.escape(ending) for ending in kinds_by_ending() if ending != ".tsv")
+    other_endings = "|".join(re.escape(ending) for ending in kinds_by_ending() if ending != ".tsv")
     patterns = (
-        rf"([^.]+)-{english}((\.tsv|{other})(\.gz)?)?",
-        rf"{english}-([^.]+)({other})(\.gz)?",
+        rf"([^.]+)-{english}((\.tsv|{other_endings})(\.gz)?)?",
+        rf"{english}-([^.]+)({other_endings})(\.gz)?",
         r"([^.-]+)\.tsv(\.gz)?",
         rf"train\.([^.]+)-{english}\..*",
         r"train\.([^.]+)(\.gz)?",
@@ -211,9 +211,9 @@ def find_mono(folders: Sequence[Path], lang: str, english: str = "en") -> list[P
     """Monolingual files of ``lang`` in the ``--mono`` folders; for English the second columns of pairs count too."""
     paths: list[Path] = []
     for folder in folders:
-        listed = manifest_in(folder)
-        if listed:
-            manifest = read_manifest(listed)
+        manifest_file = manifest_in(folder)
+        if manifest_file:
+            manifest = read_manifest(manifest_file)
             paths += [path for entry in manifest.of(lang) for path in manifest.paths(entry)]
             continue
         if not folder.is_dir():

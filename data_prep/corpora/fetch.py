@@ -230,9 +230,9 @@ def _download_part(url: str, part: Path, tag: Path, limit: int) -> None:
         except BROKEN as error:
             failures = 0 if _size(part) > before else failures + 1
             if failures == TRIES or urlsplit(url).scheme == "file":
-                kept = f"; {_size(part)} bytes are here, run again to go on" if _size(part) else ""
+                to_resume = f"; {_size(part)} bytes are here, run again to go on" if _size(part) else ""
                 reason = getattr(error, "reason", "") or error or type(error).__name__
-                raise InputError(f"{url}: cannot be had: {reason}{kept}") from error
+                raise InputError(f"{url}: cannot be had: {reason}{to_resume}") from error
             time.sleep(PAUSE * 2**failures)
 
 

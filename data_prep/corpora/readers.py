@@ -120,17 +120,17 @@ def iter_by_id(part: Part, tally: Tally) -> Iterator[Parallel]:
     Lines whose id the second has not are dropped; InputError names the line of a repeated id.
     """
     path, english_path = part.paths
-    english, seen = read_by_id(english_path), set()
+    english, seen_ids = read_by_id(english_path), set()
     for rows in column_blocks(path):
         for row, (key, _) in enumerate(rows, start=tally.read + 1):
-            if key in seen:
+            if key in seen_ids:
                 raise InputError(f"{path}, line {row}: ids must differ, but {key!r} stands twice")
-            seen.add(key)
+            seen_ids.add(key)
         tally.read += len(rows)
         joined = [(text, english[key], key) for key, text in rows if key in english]
         tally.dropped["no-partner"] += len(rows) - len(joined)
         yield Parallel(*([row[column] for row in joined] for column in range(3)))
-    if not seen & english.keys():
+    if not seen_ids & english.keys():
         raise InputError(f"{path}: must share ids with {english_path.name}, but has none")
 
 

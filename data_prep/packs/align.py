@@ -120,14 +120,14 @@ def _frequent(pack: Pack) -> np.ndarray:
     return np.flatnonzero(usable)[:FREQUENT]  # dictionaries are in order of frequency
 
 
-def sentence_queries(text: tuple[Rows, Rows], source: Pack, english: Pack) -> np.ndarray:
+def sentence_queries(parallel: tuple[Rows, Rows], source: Pack, english: Pack) -> np.ndarray:
     """(V, Q) queries of the pieces of parallel text by the sentence pairs that they stand in; zero rows for others.
 
     With the positive mutual information P of pieces and sentences, S = P_en' E is what each sentence is about, and
     P_xx S, P_en S are what the pieces of both languages are about. The ridge regression of E on P_en S, English alone,
     takes that back to the space E, and is used for both. A row is n / (n + TRUSTED_COUNT) long for a piece of n lines.
     """
-    lines = [incidence(rows, len(pack.counts)) for rows, pack in zip(text, (source, english), strict=True)]
+    lines = [incidence(rows, len(pack.counts)) for rows, pack in zip(parallel, (source, english), strict=True)]
     source_pmi, english_pmi = (_per_sentence(part) for part in lines)
     sentences = english_pmi.T @ english.vectors.astype(np.float32)
     about_source, about_english = unit(source_pmi @ sentences), unit(english_pmi @ sentences)
@@ -233,9 +233,9 @@ def align_pack(pack: PackFolder, raw: Path, english_pack: PackFolder, sources: S
     seen all. ``procrustes_alone`` knows nothing of these words; the rest has read the sentences they stand in.
     """
     source, english = read_both(pack, raw, english_pack)
-    text = cut_parallel(sources, source, english)
-    anchors = collect_anchors(sources, text, source, english)
-    sentences = sentence_queries(text, source, english) if text else None
+    parallel = cut_parallel(sources, source, english)
+    anchors = collect_anchors(sources, parallel, source, english)
+    sentences = sentence_queries(parallel, source, english) if parallel else None
     fit, held = hold_out(anchors)
     alone, final = (precision(rows, held, english) for rows in queries(fit, sentences, source, english))
     rows = queries(anchors, sentences, source, english)[1]

@@ -149,18 +149,18 @@ def cut_parallel(sources: Sources, source: Pack, english: Pack) -> tuple[Rows, R
     return [list(source.cut(own_lines[row])) for row in rows], [list(english.cut(english_lines[row])) for row in rows]
 
 
-def parallel_anchors(text: tuple[Rows, Rows], source: Pack, english: Pack) -> list[Anchor]:
+def parallel_anchors(parallel: tuple[Rows, Rows], source: Pack, english: Pack) -> list[Anchor]:
     """Pairs of pieces mined from line-aligned text, the best first."""
-    anchors = [Anchor((x,), (y,), str(x), "parallel") for x, y, _ in mine_pairs(*text)]
+    anchors = [Anchor((x,), (y,), str(x), "parallel") for x, y, _ in mine_pairs(*parallel)]
     return [anchor for anchor in anchors if source.usable(anchor.source) and english.usable(anchor.english)]
 
 
-def collect_anchors(sources: Sources, text: tuple[Rows, Rows] | None, source: Pack, english: Pack) -> list[Anchor]:
+def collect_anchors(sources: Sources, parallel: tuple[Rows, Rows] | None, source: Pack, english: Pack) -> list[Anchor]:
     """All anchors of the files, and the identical strings; ``text``: what cut_parallel gives."""
     pairs = [pair for path in sources.dictionaries for pair in read_word_list(path)]
     anchors = dictionary_anchors(pairs, source, english)
-    if text:
-        anchors += parallel_anchors(text, source, english)
+    if parallel:
+        anchors += parallel_anchors(parallel, source, english)
     return anchors + identical_anchors(source, english)
 
 

@@ -15,7 +15,7 @@ from data_prep.base.files import PARTIAL
 from data_prep.packs.subwords import load
 
 
-def binarise(text: Path, pack: PackFolder, prefix: Path) -> int:
+def binarise(text_file: Path, pack: PackFolder, prefix: Path) -> int:
     """Write ``prefix``.bin and .idx from a text file, cut by the pack's SentencePiece model; returns the sentences.
 
     Atomic: made in a temporary folder beside the target, then moved.
@@ -34,7 +34,7 @@ def binarise(text: Path, pack: PackFolder, prefix: Path) -> int:
     with tempfile.TemporaryDirectory(PARTIAL, f".{prefix.name}.", prefix.parent) as folder:
         temporary_prefix = Path(folder) / prefix.name
         summary = FileBinarizer.multiprocess_dataset(
-            str(text), "mmap", binariser, str(temporary_prefix), vocab_size=len(dictionary), num_workers=1
+            str(text_file), "mmap", binariser, str(temporary_prefix), vocab_size=len(dictionary), num_workers=1
         )
         for suffix in (".bin", ".idx"):
             Path(f"{temporary_prefix}{suffix}").replace(f"{prefix}{suffix}")

@@ -193,10 +193,10 @@ def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> 
     return keys
 
 
-def leaked(new: NewLanguage, text: TextFolder) -> int | None:
+def leaked(new: NewLanguage, folder: TextFolder) -> int | None:
     """Dev and test lines whose English stands in the training text of another language of the data folder; None where
     that text is not there."""
-    held = keys_of([text.sides(name)[1] for name in new.splits[1:]])
+    held = keys_of([folder.sides(name)[1] for name in new.splits[1:]])
     trained_in = DataFolder(new.trained_in or new.data, new.folder.english)
     trained = [trained_in.text(lang).sides("train")[1] for lang in new.trained_languages]
     texts_there = [path for path in trained if path.is_file()]

@@ -59,8 +59,8 @@ class Audited:
 
     def files(self) -> list[Path]:
         """All that is read."""
-        texts = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
-        return texts if self.lang == self.english else [*texts, self.folder.binary_record(self.lang)]
+        text_files = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
+        return text_files if self.lang == self.english else [*text_files, self.folder.binary_record(self.lang)]
 
 
 def audit(audited: Audited) -> dict[str, Any]:

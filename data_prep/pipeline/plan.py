@@ -57,16 +57,16 @@ class Options:
         raise_all(checks)
 
     def _check_languages(self) -> None:
-        listed = [*self.source_langs, *self.valid_langs, *self.target_langs]
-        for lang in [*listed, self.target_lang]:
+        langs = [*self.source_langs, *self.valid_langs, *self.target_langs]
+        for lang in [*langs, self.target_lang]:
             check_language(lang)
-        repeated = [lang for lang, count in Counter([*listed, self.target_lang]).items() if count > 1]
+        repeated = [lang for lang, count in Counter([*langs, self.target_lang]).items() if count > 1]
         if repeated:
             raise InputError(
                 f"--source-langs, --valid-langs, --target-langs and --target-lang must not share a language, "
                 f"but {repeated[0]!r} stands twice"
             )
-        if not listed:
+        if not langs:
             raise InputError("--source-langs, --valid-langs or --target-langs must name at least one language")
 
     def _check_rest(self) -> None:

@@ -283,10 +283,10 @@ def binarise_stage(plan: Plan, lang: str) -> Reasons:
     """The binarised data of all splits."""
     folder, splits = plan.folder, made_splits(plan, lang)
     packs = folder.pack(lang), folder.pack(plan.english)
-    texts = {split: folder.text(lang).sides(split) for split in splits}
+    sides_of_split = {split: folder.text(lang).sides(split) for split in splits}
 
     def work() -> None:
-        for split, sides in texts.items():
+        for split, sides in sides_of_split.items():
             for path, pack, prefix in zip(sides, packs, folder.binary_sides(lang, split), strict=True):
                 binarise.binarise(path, pack, prefix)
 
@@ -294,7 +294,7 @@ def binarise_stage(plan: Plan, lang: str) -> Reasons:
         plan,
         folder.binary_record(lang),
         work,
-        inputs=[*chain.from_iterable(texts.values()), *(path for pack in packs for path in pack.segmentation)],
+        inputs=[*chain.from_iterable(sides_of_split.values()), *(path for pack in packs for path in pack.segmentation)],
         outputs=[path for split in splits for path in folder.binary_files(lang, split)],
         options={"splits": splits},
         packages=("sentencepiece", "fairseq-fixed"),
