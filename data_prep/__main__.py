@@ -25,7 +25,7 @@ STAGES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one stage, which is loaded only now; returns its exit status."""
+    """Load and run the one stage that the arguments name; returns its exit status."""
     stage_lines = "\n".join(f"  {name:<14}{what}" for name, (_, what) in STAGES.items())
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] in (["-h"], ["--help"]):

@@ -36,13 +36,13 @@ class SplitOptions:
             raise InputError(f"--valid-ids and --test-ids must not share {sorted(both)[0]}")
 
 
-Labelled = tuple[str | None, Parallel]  # a split, and some of its pairs; None for pairs that the role does not use
+Labelled = tuple[str | None, Parallel]  # a split and some of its pairs; None with pairs that the role does not use
 
 
 def read_splits(files: CorpusFiles, role: str, options: SplitOptions, tally: Tally | None = None) -> Iterator[Labelled]:
-    """The splits that a language of this role has, batch by batch, each in the order of the corpus.
+    """The pairs of the splits that a language of this role has, batch by batch, each in the order of the corpus.
 
-    Ids held out are held out in every role; last lines are held out where the role uses them.
+    Held-out ids are held out in every role. Last lines are held out only where the role uses them.
     """
     if files.splits == ("all",):
         yield from split_batches(iter_corpus(files, "all", tally), role, options, str(files.all_paths()[0]))
@@ -53,7 +53,7 @@ def read_splits(files: CorpusFiles, role: str, options: SplitOptions, tally: Tal
 
 
 def split_batches(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
-    """The same of an unsplit corpus; ``name`` is the file, for errors."""
+    """The pairs of an unsplit corpus, batch by batch, each with its split; ``name`` is the file, for errors."""
     if options.valid_ids or options.test_ids:
         yield from _split_by_id(batches, role, options, name)
     elif role == "source" or not options.hold_out_last:
@@ -64,7 +64,10 @@ def split_batches(batches: Iterable[Parallel], role: str, options: SplitOptions,
 
 
 def _split_last(batches: Iterable[Parallel], valid: int, test: int, name: str) -> Iterator[Labelled]:
-    """Only the lines that may be the last ones are held in memory."""
+    """Batches with their split, where the last lines are held out: ``valid``, then ``test`` lines.
+
+    Only the lines that may be the last ones are held in memory.
+    """
     tail = Parallel([], [], [])
     lines = 0
     for batch in batches:
@@ -95,7 +98,7 @@ def _split_by_id(batches: Iterable[Parallel], role: str, options: SplitOptions, 
 
 
 def check_splits(lines: Mapping[str | None, int], role: str, name: str) -> None:
-    """InputError unless every split that the role needs has lines; ``name`` is the file."""
+    """InputError unless every split that the role needs has lines; ``name`` is the file, for errors."""
     wanted = SPLITS_OF_ROLE[role]
     absent = [split for split in wanted if not lines.get(split)]
     if absent:
@@ -115,7 +118,7 @@ def two_counts(text: str) -> tuple[int, int]:
 
 
 def add_split_arguments(parser: OneLineParser) -> None:
-    """The flags of SplitOptions."""
+    """Add the flags of SplitOptions."""
     parser.add_argument(
         "--hold-out-last", type=two_counts, metavar="VALID,TEST",
         help="lines: test is the last TEST of a target language, valid the VALID before them "

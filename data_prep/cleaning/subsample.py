@@ -1,8 +1,8 @@
 """Low-resource samples: training pairs, shuffled by a seed, until the English side has a given number of tokens.
 
-All budgets of one seed read the same shuffled order, so a smaller sample is the beginning of a larger one. A budget of
-0 is zero-shot: no pairs, and no files. ``samples.json`` names the rows of every sample and the sha256 of the text that
-they are rows of, so that others can draw the same.
+All budgets of one seed use the same shuffled order, so a smaller sample is the beginning of a larger one. A budget of 0
+is zero-shot: no pairs, and no files. ``samples.json`` has the rows of every sample and the sha256 of the text, so that
+other people can draw the same samples.
 """
 
 import argparse
@@ -23,17 +23,17 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files, read_json, sha256, write_text
 from data_prep.base.text_files import line_blocks
 
-BUDGETS = (0, 4000, 16_000, 40_000, 160_000)  # English tokens; left out where the text has fewer, unless asked for
+BUDGETS = (0, 4000, 16_000, 40_000, 160_000)  # default sizes in English tokens; a text with fewer leaves some out
 SEEDS = (1, 2, 3, 4, 5)
 
 
 def sample_name(budget: int, seed: int) -> str:
-    """The split's name: train-16000-s1."""
+    """The name of a sample as a split: train-16000-s1."""
     return f"train-{budget}-s{seed}"
 
 
 def check_budgets(budgets: Sequence[int], seeds: Sequence[int]) -> None:
-    """InputError if a budget is negative, anything stands twice, or there are budgets and no seeds."""
+    """InputError if a budget is negative, a budget or seed stands twice, or there are budgets and no seeds."""
     for budget in budgets:
         if budget < 0:
             raise InputError(f"--english-tokens must be at least 0 (tokens; 0 is zero-shot), but is {budget}")
@@ -45,14 +45,14 @@ def check_budgets(budgets: Sequence[int], seeds: Sequence[int]) -> None:
 
 
 def count_tokens(path: Path) -> np.ndarray:
-    """(lines,) white-space tokens of every line of a file."""
+    """(lines,) numbers of white-space tokens of a file's lines."""
     return np.fromiter((len(line.split()) for line in chain.from_iterable(line_blocks(path))), np.int32)
 
 
 def affordable(budgets: Sequence[int], tokens: int, name: str, *, explicit: bool = True) -> tuple[int, ...]:
-    """The budgets that a text of so many English tokens can fill.
+    """The budgets that a text of ``tokens`` English tokens can fill.
 
-    InputError, calling the text ``name``, if one cannot be filled and all were asked for explicitly.
+    InputError if one cannot be filled and ``explicit`` is true: the user has asked for it. ``name`` is the text.
     """
     for budget in budgets:
         if explicit and budget > tokens:
@@ -61,9 +61,9 @@ def affordable(budgets: Sequence[int], tokens: int, name: str, *, explicit: bool
 
 
 def draw(tokens: np.ndarray, budgets: Sequence[int], seed: int) -> dict[int, np.ndarray]:
-    """budget -> rows whose English has at least so many tokens (the last pair completes them).
+    """Rows of the sample of each budget: their English has at least so many tokens, and without the last row fewer.
 
-    ``tokens`` holds those of every pair, and their sum is at least every budget.
+    ``tokens`` (pairs,): English tokens of every pair. No budget may be larger than their sum.
     """
     order = array("l", range(len(tokens)))
     random.Random(seed).shuffle(order)
@@ -74,7 +74,7 @@ def draw(tokens: np.ndarray, budgets: Sequence[int], seed: int) -> dict[int, np.
 
 @dataclass(frozen=True)
 class Sample:
-    """A low-resource sample: rows (0-based) of the training text, in the order drawn."""
+    """A low-resource sample: rows (0-based) of the training text, in the order in which they were drawn."""
 
     budget: int
     seed: int
@@ -83,11 +83,12 @@ class Sample:
 
     @property
     def name(self) -> str:
+        """The name of the sample as a split."""
         return sample_name(self.budget, self.seed)
 
 
 def draw_all(tokens: np.ndarray, budgets: Sequence[int], seeds: Sequence[int]) -> list[Sample]:
-    """Every sample, in the order of budgets, then seeds; none of budget 0."""
+    """All samples, in the order of budgets, then seeds; budget 0 has none."""
     budgets = [budget for budget in budgets if budget]
     drawn = {seed: draw(tokens, budgets, seed) for seed in seeds} if budgets else {}
     return [
@@ -99,7 +100,7 @@ def draw_all(tokens: np.ndarray, budgets: Sequence[int], seeds: Sequence[int]) -
 
 @dataclass(frozen=True)
 class Drawn:
-    """Samples, whether zero-shot is among the budgets, and the default budgets that the text cannot fill."""
+    """The samples of a text, whether zero-shot is among the budgets, and the default budgets that are too large."""
 
     samples: list[Sample]
     zero_shot: bool
@@ -109,7 +110,8 @@ class Drawn:
 def draw_from(text_files: Sequence[Path], budgets: Sequence[int] | None, seeds: Sequence[int], name: str) -> Drawn:
     """The samples of a training text (source and English file).
 
-    ``budgets`` None stands for BUDGETS; InputError, calling the text ``name``, if one that was asked for is too large.
+    ``budgets``: None stands for those of BUDGETS that the text can fill. InputError if a given budget is too large;
+    ``name`` is the text.
     """
     wanted = BUDGETS if budgets is None else budgets
     check_budgets(wanted, seeds)
@@ -119,13 +121,16 @@ def draw_from(text_files: Sequence[Path], budgets: Sequence[int] | None, seeds: 
 
 
 def pick(path: Path, rows: set[int]) -> dict[int, str]:
-    """Some lines of a file, by row."""
+    """The lines of a file at the given rows (0-based), by row."""
     lines = enumerate(chain.from_iterable(line_blocks(path)))
     return {row: line for row, line in lines if row in rows}
 
 
 def write_samples(samples: Sequence[Sample], text_files: Sequence[Path], folder: TextFolder) -> list[Path]:
-    """Write both sides of every sample of a training text (source and English file) to ``folder``; the files made."""
+    """Write both sides of every sample to ``folder``; returns the files written.
+
+    ``text_files``: the source and the English file of the training text.
+    """
     wanted_rows = {row for sample in samples for row in sample.rows}
     written = []
     for path, side in zip(text_files, (folder.lang, folder.english), strict=True):
@@ -139,12 +144,12 @@ def write_samples(samples: Sequence[Sample], text_files: Sequence[Path], folder:
 
 
 def _side(path: Path) -> str:
-    """train.ro.gz -> ro."""
+    """The language code that a file's name ends in: ro for train.ro.gz."""
     return path.name.removesuffix(".gz").rpartition(".")[2]
 
 
 def write_index(path: Path, drawn: Drawn, text_files: Sequence[Path]) -> None:
-    """Write a samples.json: a line for every sample."""
+    """Write the samples.json of a training text: a line for every sample."""
     rows = [json.dumps({"name": sample.name} | vars(sample)) for sample in drawn.samples]
     hashes = {file.name: sha256(file) for file in text_files}
     head = {"text": hashes, "zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
@@ -153,7 +158,7 @@ def write_index(path: Path, drawn: Drawn, text_files: Sequence[Path]) -> None:
 
 
 def read_index(path: Path, text_files: Sequence[Path]) -> Drawn:
-    """What samples.json says; InputError unless ``text`` is what the samples were drawn from."""
+    """Read a samples.json; InputError unless ``text_files`` are those that the samples were drawn from."""
     index = read_json(path)
     try:
         for file, digest in zip(text_files, index["text"].values(), strict=True):
@@ -190,7 +195,10 @@ class LanguageBudgets(argparse.Action):
 
 
 def add_sample_arguments(parser: OneLineParser, default: tuple[int, ...] | None = None) -> None:
-    """The flags of the samples; ``default``: their sizes if none are given (None: those of BUDGETS that fit)."""
+    """Add the flags of the samples.
+
+    ``default``: the sizes if none are given; None stands for those of BUDGETS that the text can fill.
+    """
     otherwise = "none" if default == () else f"those of {','.join(map(str, BUDGETS))} that its text can fill"
     parser.add_argument(
         "--english-tokens", type=comma_ints, default=default, metavar="N,N",

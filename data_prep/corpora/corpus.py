@@ -1,6 +1,6 @@
 """Corpora: where the text of a language lies in a folder or manifest, and its pairs in batches.
 
-Layouts of a parallel corpus, found by looking; each text file may end in .gz:
+Layouts of a parallel corpus, recognised by the names of files; each text file may end in .gz:
 
 - ``<xx>-en.tsv``: X, tab, English
 - ``<xx>.tsv`` and ``en.tsv``: id, tab, text; joined on the id
@@ -9,7 +9,7 @@ Layouts of a parallel corpus, found by looking; each text file may end in .gz:
 - ``<xx>-en/*.tsv``: X, tab, English; files named train, valid and test are splits
 - ``<xx>-en.tmx`` (translation memory), ``<xx>-en.txt.zip`` (OPUS), ``<xx>-en.{parquet,json,jsonl,csv}`` (``datasets``),
   also ``en-<xx>``
-- ``manifest.yaml``, which then says what is there (data_prep/corpora/manifest.py)
+- ``manifest.yaml``, which then alone says what the folder holds (data_prep/corpora/manifest.py)
 """
 
 import re
@@ -25,27 +25,30 @@ from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
 from data_prep.corpora.manifest import manifest_in, read_manifest
 from data_prep.corpora.readers import READERS, Parallel, Part, Tally, code_of, concatenate, kinds_by_ending
 
-SPLITS = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}  # and how their files are called
+SPLITS = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}  # split -> names of its files
 
 
 @dataclass(frozen=True)
 class CorpusFiles:
-    """Where the parallel text of one language lies: "all", or the splits that the corpus has -> parts in order."""
+    """Where the parallel text of one language lies.
+
+    ``parts``: split -> its parts in order. The only split is "all" where the corpus is not split.
+    """
 
     lang: str
     parts: Mapping[str, tuple[Part, ...]]
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """("all",), or those of train, valid and test that are there."""
+        """The names of the splits: ("all",), or those of train, valid and test that the corpus has."""
         return tuple(self.parts)
 
     def all_paths(self) -> list[Path]:
-        """Every file, in a fixed order."""
+        """Every file of the corpus, in a fixed order."""
         return [path for name in sorted(self.parts) for part in self.parts[name] for path in part.paths]
 
     def layout(self) -> dict[str, list[list[str]]]:
-        """How the files are read: what makes another corpus of the same files."""
+        """How the files are read, by split. The same files read in another way are another corpus."""
 
         def how(part: Part) -> list[str]:
             return [part.kind, *part.langs, *part.columns, *filter(None, [code_of(part.kind)])]
@@ -54,10 +57,10 @@ class CorpusFiles:
 
 
 def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = None) -> Iterator[Parallel]:
-    """One split of a language (``files.splits``), in batches of at most BATCH pairs, none of them empty.
+    """The pairs of one split (of ``files.splits``), in batches of at most BATCH pairs, none of them empty.
 
-    ``tally`` counts what was read, kept and dropped. No text has a line feed. Where any part has ids, pairs of the
-    others have the empty id.
+    ``tally`` counts the lines read, kept and dropped. No text holds a line feed. If any part of the split has ids, the
+    pairs of parts without ids get the empty id.
     """
     total = tally if tally is not None else Tally()
     parts = files.parts[split]
@@ -72,16 +75,19 @@ def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = No
                 yield pairs
         total.read += part_tally.read
         total.kept += part_tally.kept
-        total.dropped += part_tally.dropped  # leaves out what is 0
+        total.dropped += part_tally.dropped  # leaves out reasons with a count of 0
 
 
 def read_corpus(files: CorpusFiles) -> dict[str, Parallel]:
-    """The text of one language: {"all": ...} where the corpus is not split yet, else by split."""
+    """The text of one language by split: {"all": ...} where the corpus is not split yet."""
     return {split: concatenate(iter_corpus(files, split)) for split in files.splits}
 
 
 def find_corpus(corpus: Path, lang: str, english: str = "en") -> CorpusFiles:
-    """Where the text of ``lang`` lies in the folder or manifest ``corpus``; InputError says what was looked for."""
+    """Where the text of ``lang`` lies in the folder or manifest ``corpus``.
+
+    InputError if it has no such text; the message names the files that were looked for.
+    """
     check_language(lang)
     manifest_file = manifest_in(corpus)
     if manifest_file:
@@ -153,7 +159,7 @@ def _find_splits(corpus: Path, lang: str, english: str) -> Parts:
 
 
 def _more_tests(corpus: Path, pattern: str, lang: str, english: str) -> list[str]:
-    """Stems of the test sets that are not simply called test."""
+    """Stems of the files of further test sets: those not named test, but test.<xx>2en and test_*."""
     paths = corpus.glob(pattern.format("test_*") + lang + "*")
     names = {path.relative_to(corpus).as_posix().removesuffix(".gz") for path in paths}
     stems = {name.removesuffix(lang) for name in names if name.endswith(f".{lang}")}
@@ -161,7 +167,10 @@ def _more_tests(corpus: Path, pattern: str, lang: str, english: str) -> list[str
 
 
 def _both_sides(corpus: Path, stem: str, lang: str, english: str, *, alone: bool) -> tuple[Path, Path] | None:
-    """The files of both sides; InputError if one is missing (``alone``: the English may be other languages')."""
+    """The files of both sides; None if neither exists, InputError if one is missing.
+
+    ``alone``: an English file without the other side is no error, since it may belong to other languages.
+    """
     source_file, english_file = (plain_or_gz(corpus / f"{stem}{side}") for side in (lang, english))
     if source_file and english_file:
         return source_file, english_file
@@ -185,7 +194,7 @@ def _find_pair_folder(corpus: Path, lang: str, english: str) -> Parts:
 
 
 def languages(corpus: Path, english: str = "en") -> list[str]:
-    """The languages that the folder's file names, or the manifest's entries, show, sorted."""
+    """The languages of a folder (by the names of its files) or of a manifest (by its entries), sorted; no English."""
     manifest_file = manifest_in(corpus)
     if manifest_file:
         entries = read_manifest(manifest_file).corpora
@@ -208,7 +217,10 @@ def languages(corpus: Path, english: str = "en") -> list[str]:
 
 
 def find_mono(folders: Sequence[Path], lang: str, english: str = "en") -> list[Path]:
-    """Monolingual files of ``lang`` in the ``--mono`` folders; for English the second columns of pairs count too."""
+    """Monolingual files of ``lang`` in the ``--mono`` folders.
+
+    A folder without a file of English alone gives, for English, the files of pairs, whose second column is English.
+    """
     paths: list[Path] = []
     for folder in folders:
         manifest_file = manifest_in(folder)
@@ -230,7 +242,7 @@ def iter_mono(
 ) -> Iterator[list[str]]:
     """The sentences of one monolingual file, in batches of at most BATCH lines, none of them empty.
 
-    Lines of held-out ids (``in_groups``) are dropped.
+    Lines whose id is held out (``in_groups``) are dropped and counted in ``tally``.
     """
     total = tally if tally is not None else Tally()
     name = path.name.removesuffix(".gz")
@@ -248,7 +260,7 @@ def iter_mono(
 def _mono_columns(
     path: Path, name: str, lang: str, english: str, held_out_ids: Sequence[str]
 ) -> Iterator[list[str | None]]:
-    """The wanted column; None for a line that is held out."""
+    """The column of ``lang`` in a TSV file, in lists; None in place of a line whose id is held out."""
     for rows in column_blocks(path):
         if name == f"{lang}.tsv":
             yield [None if in_groups(key, held_out_ids) else text for key, text in rows]
@@ -257,7 +269,7 @@ def _mono_columns(
 
 
 def read_mono(path: Path, lang: str, english: str = "en", held_out_ids: Sequence[str] = ()) -> list[str]:
-    """The sentences of one monolingual file; lines of held-out ids (``in_groups``) are left out."""
+    """The sentences of one monolingual file, without lines whose id is held out (``in_groups``)."""
     return list(chain.from_iterable(iter_mono(path, lang, english, held_out_ids)))
 
 

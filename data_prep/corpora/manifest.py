@@ -17,7 +17,7 @@
         columns: [ro, en]         # of hub, parquet, json and csv, where the columns are not called as usual; optional
         members: [a.ro, a.en]     # of a zip or tar file behind path or url: the files in it
 
-Relative paths count from the manifest's folder. ``python -m data_prep fetch`` downloads what is not here yet.
+Relative paths start from the manifest's folder. ``python -m data_prep fetch`` downloads what is not on disk yet.
 """
 
 import os
@@ -38,11 +38,11 @@ from data_prep.corpora.entry import Corpus
 from data_prep.corpora.readers import READERS
 
 SPLITS = ("all", "train", "valid", "test")
-NAME = "manifest.yaml"  # in a folder: says what the folder holds
+NAME = "manifest.yaml"  # the manifest of the folder that it lies in
 
 
 def files_of_kind() -> dict[str, int]:
-    """Kind of corpus -> the files that it consists of."""
+    """Kind of corpus -> the number of files that a corpus of this kind consists of."""
     return {**{kind: reader.files for kind, reader in READERS.items()}, "hub": 1, "text": 1}
 
 
@@ -54,7 +54,7 @@ class Manifest:
     corpora: tuple[Corpus, ...]
 
     def paths(self, corpus: Corpus) -> tuple[Path, ...]:
-        """The files of a corpus that is here; InputError if it must be fetched first."""
+        """The files of a corpus; InputError if the corpus must be fetched first."""
         if not corpus.is_here:
             raise InputError(
                 f"{self.file}: {corpus.name} must be fetched first: python -m data_prep fetch {self.file} --out DIR; "
@@ -63,12 +63,12 @@ class Manifest:
         return tuple(self.file.parent / path for path in corpus.path)
 
     def of(self, *languages: str) -> list[Corpus]:
-        """The corpora of exactly these languages, in order."""
+        """The corpora whose languages are exactly these, in this order."""
         return [corpus for corpus in self.corpora if corpus.languages == languages]
 
 
 def manifest_in(place: Path) -> Path | None:
-    """The manifest that ``place`` is, if it is a file, or holds, if it is a folder."""
+    """The manifest at ``place``: a file itself, or the manifest of a folder; None if there is none."""
     if place.is_file():
         return place
     inside = place / NAME
@@ -85,7 +85,7 @@ def read_manifest(file: Path) -> Manifest:
         raise InputError(f"{file}: must be UTF-8, but has byte 0x{error.object[error.start]:02x}") from error
 
 
-@lru_cache(maxsize=4)  # it is read for every language
+@lru_cache(maxsize=4)  # a manifest is read for every language
 def _parse(file: Path, text: str) -> Manifest:
     root = _load(file, text)
     if not isinstance(root, dict) or not isinstance(root.get("corpora"), list):
@@ -102,13 +102,16 @@ def _parse(file: Path, text: str) -> Manifest:
 
 
 def manifest_text(corpora: Sequence[Corpus]) -> str:
-    """YAML that ``read_manifest`` reads back."""
+    """The YAML text of a manifest of these corpora, as ``read_manifest`` reads it."""
     entries = [corpus.plain() for corpus in corpora]
     return yaml.safe_dump({"corpora": entries}, allow_unicode=True, sort_keys=False, width=110)
 
 
 class _Loader(yaml.BaseLoader):
-    """Everything is text, ``no`` (Norwegian) too; keys that stand twice, and aliases (bombs), are refused."""
+    """A YAML loader that reads every value as text, ``no`` (Norwegian) too.
+
+    Refused are keys that stand twice, and aliases, since a few of these can expand to gigabytes.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -138,7 +141,7 @@ def _load(file: Path, text: str) -> Any:
 
 
 class _Entry:
-    """Takes the fields of one entry and notes what is wrong with them."""
+    """Reads the fields of one entry of a manifest and notes in ``problems`` what is wrong with them."""
 
     def __init__(self, content: Any, number: int) -> None:
         self.problems: list[str] = []
@@ -260,7 +263,7 @@ def _is_url(url: str) -> bool:
 
 
 def _contradictions(corpora: Sequence[Corpus]) -> list[str]:
-    """What only shows between entries."""
+    """The problems that only several entries together have."""
     names = [corpus.name for corpus in corpora if corpus.name]
     problems = [f"name {_short(name)} must stand once" for name in sorted(set(names)) if names.count(name) > 1]
     for pair in sorted({corpus.languages for corpus in corpora if len(corpus.languages) == 2}):
@@ -277,7 +280,10 @@ def _short(value: Any) -> str:
 
 
 def here(corpus: Corpus, paths: Sequence[Path], base: Path, **fetched: Any) -> Corpus:
-    """The entry of a fetched corpus: its files, as seen from the folder ``base``, instead of where they came from."""
+    """The entry of a fetched corpus: the paths of its files, relative to the folder ``base``, in place of their source.
+
+    ``fetched`` are fields that are known only now, such as ``lines``.
+    """
     gone = ("url", "hub", "config", "hub_split", "revision", "first", "members")
     kept = {name: value for name, value in asdict(corpus).items() if name not in gone}
     origin = corpus.origin or " ".join((*corpus.url, corpus.hub, *corpus.config, corpus.revision)).strip()

@@ -16,9 +16,9 @@ from data_prep.packs.subwords import load
 
 
 def binarise(text_file: Path, pack: PackFolder, prefix: Path) -> int:
-    """Write ``prefix``.bin and .idx from a text file, cut by the pack's SentencePiece model; returns the sentences.
+    """Write ``prefix``.bin and .idx from a text file, cut by the pack's SentencePiece model.
 
-    Atomic: made in a temporary folder beside the target, then moved.
+    Returns the number of sentences. Atomic: the files are made in a temporary folder beside the target, then moved.
     """
     with _logging_left_alone():
         from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
@@ -43,7 +43,10 @@ def binarise(text_file: Path, pack: PackFolder, prefix: Path) -> int:
 
 @contextmanager
 def _logging_left_alone() -> Iterator[None]:
-    """Loading fairseq sets the root logger to DEBUG, and recommends packages that have nothing to do with text."""
+    """Keep the settings of logging as they are, and be silent up to INFO, while fairseq is loaded.
+
+    Loading fairseq sets the root logger to DEBUG, and recommends packages that have nothing to do with text.
+    """
     root = logging.getLogger()
     handlers, level, disabled = root.handlers[:], root.level, root.manager.disable
     logging.disable(logging.INFO)

@@ -1,4 +1,4 @@
-"""What meta-nmt-preprocess is about to do, and about how long it will take: a line of arithmetic on the text's size."""
+"""What meta-nmt-preprocess is about to do, and about how long it will take: simple arithmetic on the text's size."""
 
 from dataclasses import dataclass
 
@@ -11,30 +11,31 @@ from data_prep.pipeline.survey import LanguageSurvey, Survey
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on one core: of a language however small, and of a million characters of its text."""
+    """The seconds that a stage takes for a language on one core: a fixed part, and a part per million characters."""
 
     fixed: float
     per_million: float
 
     def of(self, characters: int) -> float:
+        """The seconds for a language with so many characters of text."""
         return self.fixed + self.per_million * characters / 1e6
 
 
-# Processor time on one core of 2.6 GHz: fitted to German, Bulgarian, Slovenian and Romanian of the Bible (1.0 to 4.2
-# million characters a side, as svd with pieces of the default number), and for cleaning to generated pairs too. Largest
-# difference of a stage of a language from this: a quarter.
-CLEAN = Cost(0.1, 0.07)  # of both sides
-SUBWORDS_AND_VECTORS = Cost(2, 4.5)  # of monolingual text
-ALIGN = Cost(3, 2.7)  # of monolingual text
-BINARISE = Cost(0.3, 0.7)  # of both sides
-AUDIT = Cost(0.1, 0.1)  # of both sides
-START = 10.0  # processes start, and load what they need
-WORD2VEC = 7.0  # times as long as "svd", with its subwords
-MARGIN = 1.7  # machines and texts differ: the estimate is said with what it may be off by, up and down
+# Processor time on one core of 2.6 GHz, fitted to German, Bulgarian, Slovenian and Romanian of the Bible: 1.0 to 4.2
+# million characters a side, vectors by svd, the default number of pieces. For cleaning generated pairs were used too. A
+# stage of a language differs from these costs by a quarter at most.
+CLEAN = Cost(0.1, 0.07)  # characters of both sides
+SUBWORDS_AND_VECTORS = Cost(2, 4.5)  # characters of monolingual text
+ALIGN = Cost(3, 2.7)  # characters of monolingual text
+BINARISE = Cost(0.3, 0.7)  # characters of both sides
+AUDIT = Cost(0.1, 0.1)  # characters of both sides
+START = 10.0  # seconds in which processes start and load what they need
+WORD2VEC = 7.0  # subwords and vectors by "word2vec" take so many times as long as by "svd"
+MARGIN = 1.7  # machines and texts differ: the real time is between the estimate divided and multiplied by this
 
 
 def seconds(plan: Plan, surveyed: Survey) -> float:
-    """All stages from the start, on the processes that the plan has."""
+    """The seconds of all stages from the start, on the number of processes that the plan has."""
     workers = min(plan.options.workers, cores())
     surveys = [surveyed.languages[lang] for lang in plan.options.roles]
     text_sizes = [language.source.characters + language.english.characters for language in surveys]
@@ -61,7 +62,7 @@ UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
 def describe(plan: Plan, surveyed: Survey) -> str:
-    """Some lines for a person who is about to wait."""
+    """The plan in some lines for people: languages, text, stages, samples, and how long it will take."""
     options, roles = plan.options, plan.options.roles
     counts = [f"{list(roles.values()).count(role)} {role}" for role in ("source", "valid", "target")]
     surveys = [surveyed.languages[lang] for lang in roles]

@@ -18,7 +18,10 @@ from data_prep.packs import subwords, ulr_tables, vectors
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that meta-nmt-preprocess takes. Contradictions are refused here, all at once, before any work."""
+    """All that meta-nmt-preprocess is asked for.
+
+    One InputError reports all contradictions at once, before any work.
+    """
 
     out: Path
     corpus: Path
@@ -31,7 +34,7 @@ class Options:
     sample_seeds: tuple[int, ...] = SEEDS
     mono: tuple[Path, ...] = ()
     dictionaries: Path | None = None
-    vocab_size: int | None = None  # None: from the size of the text
+    vocab_size: int | None = None  # None: it follows from the size of the text
     universal_tokens: int = 20_000
     vector_dim: int = 300
     vector_method: str = "svd"
@@ -79,12 +82,15 @@ class Options:
 
     @property
     def roles(self) -> dict[str, str]:
-        """Language -> role, in the order given."""
+        """The role of each language, in the order in which they are given."""
         named = (("source", self.source_langs), ("valid", self.valid_langs), ("target", self.target_langs))
         return {lang: role for role, langs in named for lang in langs}
 
     def budgets(self, lang: str) -> tuple[int, ...] | None:
-        """English tokens of the low-resource samples that were asked for: none but for targets; None: the default."""
+        """The sizes in English tokens of a language's low-resource samples; () for a language that is no target.
+
+        None stands for the default: those of BUDGETS that the text can fill.
+        """
         if self.roles[lang] != "target":
             return ()
         return self.english_tokens_of.get(lang, self.english_tokens)
@@ -101,7 +107,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """The options and where every language's raw text lies: what a worker process needs."""
+    """The options, and where every language's raw text lies: all that a worker process needs to know."""
 
     options: Options
     corpora: Mapping[str, CorpusFiles]
@@ -114,12 +120,12 @@ class Plan:
 
     @property
     def folder(self) -> DataFolder:
-        """What is made."""
+        """The layout of the data folder that is made."""
         return DataFolder(self.options.out, self.english)
 
 
 def make_plan(options: Options) -> Plan:
-    """Find all files; InputError reports everything that is missing at once. Writes nothing."""
+    """Find the raw text of all languages; one InputError reports all that is missing. Writes nothing."""
     corpora: dict[str, CorpusFiles] = {}
     mono: dict[str, list[Path]] = {}
 

@@ -1,8 +1,8 @@
 """All stages in order, from a corpus folder to a data folder. A stage that is current is skipped.
 
 raw text -> clean and split -> samples -> SentencePiece -> monolingual vectors -> ULR tables -> alignment -> binarised
-data -> leakage audit. The text of one language after the other is cleaned by all processes together; in the other
-stages languages are independent of each other and run in processes beside each other.
+data -> leakage audit. Cleaning handles one language after the other, each by all processes together. In the other
+stages languages are independent of each other and run in processes side by side.
 """
 
 import sys
@@ -41,7 +41,7 @@ Stage = Callable[[Plan, str], Reasons]
 
 
 def prepare(options: Options) -> dict[str, Any]:
-    """Make or bring up to date the data folder ``options.out``; returns the content of its data.json."""
+    """Make the data folder ``options.out``, or bring it up to date; returns the content of its data.json."""
     plan = make_plan(options)
     surveyed = survey(plan)
     writable_directory(options.out, "--out")
@@ -53,7 +53,7 @@ def prepare(options: Options) -> dict[str, Any]:
 
 
 def say_other_code(plan: Plan) -> None:
-    """One line on stderr where the data folder holds what another version of the code made."""
+    """Print a line to stderr if some stages of the data folder were made by another version of the code."""
     others, finished = made_by_other_code(plan)
     if others:
         print(
@@ -82,7 +82,7 @@ def _run_stages(plan: Plan, surveyed: Survey, pool: Executor | None) -> dict[str
 
 
 def clean_texts(pool: Executor | None, plan: Plan, surveyed: Survey) -> None:
-    """Clean text, splits and samples of all languages, with progress in lines on stderr."""
+    """Make the clean text, splits and samples of all languages, with progress in pairs on stderr."""
     sizes = {lang: surveyed.languages[lang].source.lines for lang in plan.options.roles}
     runs: list[Reasons] = []
     pairs = 0
@@ -91,12 +91,12 @@ def clean_texts(pool: Executor | None, plan: Plan, surveyed: Survey) -> None:
         for lang, lines in sizes.items():
             runs.append(text_stage(plan, lang, surveyed.languages[lang], pool, bar.update))
             pairs += lines
-            bar.update(pairs - bar.n)  # those that are up to date
+            bar.update(pairs - bar.n)  # the pairs of a language that is up to date
         bar.set_postfix_str(summary(runs))
 
 
 def summary(runs: Sequence[Reasons]) -> str:
-    """What became of the runs of a stage: "3 made (code changed: 3), 20 up to date"."""
+    """What the runs of a stage did, in words: "3 made (code changed: 3), 20 up to date"."""
     counts = sorted(Counter(chain.from_iterable(runs)).items())
     why = ", ".join(f"{reason}: {count}" for reason, count in counts)
     had_work = sum(map(bool, runs))
@@ -127,7 +127,7 @@ def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[st
 
 
 def warn_of_poor_alignment(plan: Plan) -> None:
-    """One line on stderr for every language whose alignment is poor."""
+    """Print a line to stderr for every language whose alignment is poor."""
     for lang in plan.options.roles:
         quality = read_json(plan.folder.pack(lang).card)["alignment"]
         warning = poor_warning(lang, plan.english, quality)
@@ -136,7 +136,7 @@ def warn_of_poor_alignment(plan: Plan) -> None:
 
 
 def data_record(plan: Plan) -> dict[str, Any]:
-    """What data.json holds."""
+    """The content of data.json, the record of a finished data folder."""
     options, folder = plan.options, plan.folder
     languages = {}
     for lang, role in options.roles.items():

@@ -1,4 +1,4 @@
-"""The first reading of all raw text, before anything is written: bad files, dev and test lines, how much there is."""
+"""The first reading of all raw text, before anything is written: bad files, dev and test lines, amounts of text."""
 
 import sys
 from collections import Counter
@@ -17,17 +17,18 @@ from data_prep.corpora.corpus import iter_mono
 from data_prep.packs import anchors
 from data_prep.pipeline.plan import Plan
 
-SAMPLING = 16  # one of so many different English lines is remembered, to tell how many there are
+SAMPLING = 16  # one of so many different English lines is remembered, to estimate the characters of all
 
 
 @dataclass
 class Size:
-    """How much text there is."""
+    """An amount of text."""
 
     lines: int = 0
     characters: int = 0
 
     def add(self, lines: Iterable[str]) -> None:
+        """Count some more lines."""
         lengths = [*map(len, lines)]
         self.lines += len(lengths)
         self.characters += sum(lengths)
@@ -35,9 +36,9 @@ class Size:
 
 @dataclass
 class LanguageSurvey:
-    """Of one language: its side of the parallel text, the English side, and monolingual text.
+    """The amounts of raw text of one language: its side of the parallel text, the English side, monolingual text.
 
-    ``held_out`` has the sorted hashes of the match keys of its dev and test lines (its side).
+    ``held_out``: the sorted hashes of the match keys of its dev and test lines, on its own side.
     """
 
     source: Size = field(default_factory=Size)
@@ -48,9 +49,11 @@ class LanguageSurvey:
 
 @dataclass(frozen=True)
 class Survey:
-    """Languages (English too) by code, and the match keys of all dev and test English, sorted.
+    """What the first reading has found.
 
-    ``distinct_english``: about how many characters the English lines have, each line counted once.
+    languages: the amounts of text of each language, English included, by code.
+    held_out: the match keys of all dev and test English, sorted.
+    distinct_english: about how many characters the English lines have, each different line counted once.
     """
 
     languages: dict[str, LanguageSurvey]
@@ -59,7 +62,7 @@ class Survey:
 
 
 def survey(plan: Plan) -> Survey:
-    """Read and check every input; InputError reports all bad files at once."""
+    """Read and check all raw text; one InputError reports all bad files."""
     langs = [*plan.options.roles, plan.english]
     surveys: dict[str, LanguageSurvey] = {lang: LanguageSurvey() for lang in langs}
     english: set[str] = set()
@@ -81,9 +84,9 @@ def survey(plan: Plan) -> Survey:
 
 
 def _read_pairs(plan: Plan, lang: str, surveyed: LanguageSurvey, sample: dict[int, int]) -> set[str]:
-    """Fill in what is found in the parallel text of a language; returns the match keys of its dev and test English.
+    """Read the parallel text of a language into ``surveyed``; returns the match keys of its dev and test English.
 
-    ``sample`` gets the characters of some English lines by hash: 1 of SAMPLING different lines.
+    ``sample`` gets the number of characters of 1 in SAMPLING different English lines, by the hash of the line.
     """
     options, role = plan.options, plan.options.roles[lang]
     lines: Counter[str | None] = Counter()
