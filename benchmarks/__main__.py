@@ -2,8 +2,8 @@
 
     python -m benchmarks [--quick] [--only NAME,...] [--json FILE] [--list] [--threads N]
 
-A subject is a module of this package with ``rows(settings)``. What cannot be measured on this machine is a row too,
-`unmeasured`, with the reason. --quick is for a look: small sizes, 3 rounds instead of 5.
+A subject is a module of this package with ``rows(settings)``. A benchmark that cannot be run on this machine is a row
+too, `unmeasured`, with the reason. --quick is for a first look: small sizes, 3 rounds instead of 5.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def measure(subject: str, settings: Settings) -> Iterator[Row]:
     before = logging.root.manager.disable
     try:
         module = importlib.import_module(f"benchmarks.{subject}")
-        logging.disable(logging.INFO)  # fairseq and others tell much; importing them undoes it
+        logging.disable(logging.INFO)  # fairseq and others log much; after the import, which would undo this
         yield from module.rows(settings)
     except Exception as error:
         yield unmeasured(f"{subject}_rest", "", error)
@@ -87,7 +87,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; returns its exit status."""
     return run_command(run, argv, prog="python -m benchmarks")
 
 

@@ -3,24 +3,24 @@
     python -m benchmarks.alignment --corpus bible --dictionaries muse-dict --source-langs bg,cs,da \\
         --target-langs ro,fi --valid-ids HEB,JAS --test-ids JHN --vocab-size 8000 [--json FILE]
 
-What is measured: pairs of pieces mined from the parallel training text (``lexicon.mine_pairs``: IBM model 1 in both
-directions, mutual best, in at least 2 sentence pairs, score at least 0.1) are put in the order of their scores; every
-10th source piece is held out, and none of its pairs is an anchor. A held-out piece counts as right if its English piece
-is the nearest by CSLS of all English pieces that have a vector; r(y) is taken over all pieces of the language. No
-word list is an anchor but where the row says so.
+Measured are pairs of pieces that are mined from the parallel training text (``lexicon.mine_pairs``: IBM model 1 in both
+directions, mutual best, in at least 2 sentence pairs, score at least 0.1). In the order of their scores every 10th
+source piece is held out, and none of its pairs is an anchor. A held-out piece counts as right if its English piece is
+the nearest by CSLS of all English pieces that have a vector; r(y) is taken over all pieces of the language. Word lists
+give anchors only where the row says so.
 
-- alone: monolingual vectors and Procrustes on the other anchors. Nothing of this has seen the held-out pairs.
-- final: with sentences in common and the lexicon. The held-out pairs are in no lexicon, but they were mined from
+- alone: monolingual vectors and Procrustes on the anchors. Neither has seen the held-out pairs.
+- final: with sentences in common and the lexicon too. The held-out pairs are in no lexicon, but they were mined from
   the sentences that the sentence queries are made of.
-- disjoint: final, with pairs that were mined from every 10th line (held out as above) while the other lines alone gave
-  anchors and sentence queries. The monolingual vectors have read both sides, but not side by side.
-- list: final, with all mined anchors, on the words of the word lists that are one piece on both sides. Nothing
-  of the language pack has seen the lists.
+- disjoint: as final, but held out from pairs that are mined from every 10th line, while anchors and sentence queries
+  come from the other lines alone. The monolingual vectors have read both sides, but not side by side.
+- list: as final, with all mined anchors, on the words of the word lists that are one piece on both sides. Nothing of
+  the language pack has seen the lists.
 
-A target language has 600 of the pairs (--pairs) and its whole training text as monolingual text. Its held-out pairs
-are those mined from all of its parallel text (that is what ``alone`` and ``final`` are about), and ``own`` those that
-the 600 pairs give themselves. The row ``+ list`` has the word list for anchors, too. Seconds are processor seconds of
-what meta-nmt-preprocess does as well: SentencePiece and vectors (pack), anchors, sentences and queries (align).
+A target language has 600 of the pairs (--pairs), and its whole training text as monolingual text. ``alone`` and
+``final`` are on held-out pairs that are mined from all of its parallel text, ``own`` on held-out pairs that are mined
+from the 600. In the row ``+ list`` the word list gives anchors too. Seconds are processor seconds of work that
+meta-nmt-preprocess does as well: SentencePiece and vectors (pack); anchors, sentences and queries (align).
 """
 
 import json
@@ -45,7 +45,7 @@ from data_prep.corpora.readers import Parallel, concatenate
 from data_prep.packs import align, anchors, subwords, ulr_tables, vectors
 from data_prep.packs.anchors import Anchor, Pack
 
-DISJOINT_SHARE = 10  # every 10th line is for the disjoint pairs
+DISJOINT_SHARE = 10  # the disjoint pairs are mined from every 10th line
 
 ParallelRows = tuple[anchors.Rows, anchors.Rows]
 
@@ -60,7 +60,7 @@ def training_text(corpus: Path, lang: str, english: str, split: SplitOptions) ->
 
 
 def make_pack(folder: PackFolder, lines: Sequence[str], options: Mapping[str, Any]) -> Path:
-    """A pack with its raw vectors beside it; returns their file."""
+    """Make a language pack, and its monolingual vectors beside it; returns the file of the vectors."""
     raw = folder.path.with_suffix(".npy")
     subwords.write_pack(folder, lines, [], options["vocab_size"])
     vectors.write_vectors(folder, lines, [], options["vector_dim"], raw, options["vector_method"])
@@ -68,29 +68,29 @@ def make_pack(folder: PackFolder, lines: Sequence[str], options: Mapping[str, An
 
 
 def cut(lines: Sequence[str], pack: Pack) -> anchors.Rows:
-    """Lines as fairseq indices."""
+    """The lines as fairseq indices of their pieces."""
     return [list(pack.cut(line)) for line in lines]
 
 
 def some(parallel: ParallelRows, rows: Sequence[int]) -> ParallelRows:
-    """Some lines of a text."""
+    """The lines of parallel text at the given rows."""
     return [parallel[0][row] for row in rows], [parallel[1][row] for row in rows]
 
 
 def without(candidates: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
-    """Anchors of other source pieces than those held out."""
+    """The candidates whose source pieces are not those of a held-out anchor."""
     pieces = {anchor.source for anchor in held}
     return [anchor for anchor in candidates if anchor.source not in pieces]
 
 
 def scores(prefix: str, rows: Any, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
-    """Precision at 1 and 5 under a prefix."""
+    """Precision at 1 and 5 of query vectors on held-out anchors, as fields whose names begin with ``prefix``."""
     precisions = align.precision(rows, held, english)
     return {f"{prefix}_p1": precisions["precision_at_1"], f"{prefix}_p5": precisions["precision_at_5"]}
 
 
 def list_anchors(folder: Path | None, lang: str, source: Pack, english: Pack) -> list[Anchor]:
-    """The pairs of a language's word lists; none without a folder."""
+    """Anchors of the pairs of a language's word lists; none without a folder."""
     lists = anchors.find_dictionaries(folder, lang, "en")
     pairs = [pair for path in lists for pair in anchors.read_word_list(path)]
     return anchors.dictionary_anchors(pairs, source, english)
@@ -119,7 +119,7 @@ def source_row(parallel: ParallelRows, words: Sequence[Anchor], source: Pack, en
 
 
 def one_piece(words: Sequence[Anchor]) -> int:
-    """Source words of a list that are one piece on both sides."""
+    """The number of source words of a list that are one piece on both sides."""
     return len({anchor.source for anchor in words if len(anchor.source) == len(anchor.english) == 1})
 
 
@@ -153,7 +153,7 @@ def target_rows(
 
 
 def measure(args: Any, work: Path) -> list[dict[str, Any]]:
-    """All rows; written to --json after every language."""
+    """Measure all languages; returns the rows, which go to --json after every language."""
     split = SplitOptions(None, args.valid_ids, args.test_ids)
     options = vars(args)
     langs = [*args.source_langs, *args.target_langs]
@@ -186,7 +186,7 @@ def measure(args: Any, work: Path) -> list[dict[str, Any]]:
 
 
 def print_row(row: Mapping[str, Any], file: Any = None) -> None:
-    """One line of JSON."""
+    """Print a row as one line of JSON."""
     print(json.dumps(row), file=file or sys.stdout, flush=True)
 
 

@@ -1,9 +1,9 @@
 """Preparing data: lines a second by stage, and how memory grows with the text.
 
-The stages are the pipeline's own functions, one language and English, each in a process of its own: cleaning,
-SentencePiece, vectors (svd), alignment, binarising. There is no peer: "ours" is the larger text, "peer" the smaller,
-and the ratio of memory is its growth over that of the lines (1: grows as the text does; 0: flat). The stages run once.
-Cleaning alone has a peer besides: the plain loop of benchmarks/clean_speed.py.
+The stages are the pipeline's own functions, for one language and English, each in a process of its own: cleaning,
+SentencePiece, vectors (svd), alignment, binarising. Each runs once. There is no peer: "ours" is the larger text, "peer"
+the smaller. The ratio of memory is its growth over the growth of lines (1: grows as the text does; 0: does not grow).
+Cleaning is also measured against a peer: the plain loop of benchmarks/clean_speed.py.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ DIM = 300
 
 
 def read(path: Path) -> list[str]:
-    """Lines."""
+    """The lines of a text file."""
     return path.read_text("utf-8").split("\n")[:-1]
 
 
 def stage(name: str, folder: str, threads: int) -> dict[str, float]:
-    """Seconds and MiB of a stage on the text in ``folder``; in a process of its own."""
+    """The seconds and MiB of a stage on the text in ``folder``; to be called in a process of its own."""
     from data_prep.cleaning import clean
     from data_prep.packs import align, anchors, binarise, subwords, ulr_tables, vectors
 
@@ -63,7 +63,7 @@ def stage(name: str, folder: str, threads: int) -> dict[str, float]:
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Cleaning against a plain loop; then two rows a stage for every growth of the text."""
+    """The rows of cleaning against a plain loop; then two rows a stage for each pair of text sizes."""
     pairs = (20_000, 10_000) if settings.quick else (1_000_000, 200_000)
     yield from clean_speed.measure(*pairs, settings.threads, settings.rounds)
     sizes = [3_000, 30_000] if settings.quick else [10_000, 100_000, 1_000_000]
@@ -83,7 +83,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def growth(name: str, lines: int, cost: dict[str, float], fewer: int, before: dict[str, float]) -> Iterator[Row]:
-    """Speed at two sizes, and memory's growth over the lines'."""
+    """The rows of a stage at two sizes of text: its speed, and the growth of memory over the growth of lines."""
     speed, slower = lines / cost["seconds"], fewer / before["seconds"]
     what = f"{lines} lines against {fewer}, no peer; one run each"
     yield Row(f"prepare_{name}_{lines}_lines_per_s", rounded(speed), rounded(slower), rounded(speed / slower),

@@ -1,7 +1,7 @@
 """What more languages cost: a meta-step, its start, and memory, with 4 to 256 made-up languages.
 
-Every language has a pack and a corpus of its own files. A step is the whole of it: drawing the episode, collating, the
-meta-step of a small model. Ratios are against 4 languages, so lower is better, and 1 is flat.
+Every language has a pack and a corpus in files of its own. A step is timed as a whole: drawing the episode, collating,
+the meta-step of a small model. Ratios are against 4 languages. Lower is better, and 1 means no growth.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ PIECES, WIDTH, LINES = 2000, 128, 1000
 
 
 def code(number: int) -> str:
-    """A made-up language's code: qaa, qab, ..."""
+    """The code of a made-up language: qaa, qab, ..."""
     return "q" + chr(97 + number // 26) + chr(97 + number % 26)
 
 
 def write_side(prefix: Path, symbols: Dictionary, rng: np.random.Generator) -> None:
-    """A binarised side: LINES sentences of 5 to 39 pieces."""
+    """Write one side of a binarised split: LINES sentences of 5 to 39 pieces."""
     builder = indexed_dataset.make_builder(f"{prefix}.bin", impl="mmap", vocab_size=len(symbols))
     for length in np.random.default_rng(1).integers(5, 40, LINES):
         ids = rng.integers(symbols.nspecial, len(symbols), length)
@@ -44,7 +44,7 @@ def write_side(prefix: Path, symbols: Dictionary, rng: np.random.Generator) -> N
 
 
 def write_folder(data: Path, languages: int) -> None:
-    """A data folder of so many source languages, as meta-nmt-preprocess leaves it."""
+    """Write a data folder of so many source languages, as meta-nmt-preprocess makes it."""
     rng, symbols = np.random.default_rng(0), Dictionary()
     for number in range(PIECES):
         symbols.add_symbol(f"p{number}", PIECES - number)
@@ -82,7 +82,10 @@ def draw(task: Any, number: int) -> Any:
 
 
 def start_up(data: str, languages: int) -> dict[str, float]:
-    """Seconds from the configuration to the first sample, and MiB that the process alone has; in one of its own."""
+    """The seconds from the configuration to the first sample, and the MiB of this process alone.
+
+    To be called in a process of its own.
+    """
     start = time.perf_counter()
     task, _ = set_up(Path(data), languages)
     draw(task, 0)
@@ -90,7 +93,7 @@ def start_up(data: str, languages: int) -> dict[str, float]:
 
 
 def step_of(data: Path, languages: int) -> Callable[[], None]:
-    """A meta-step that draws its own episodes, the next ones each time."""
+    """A function that makes 5 meta-steps, and draws the next episodes at each call."""
     task, cfg = set_up(data, languages)
     torch.manual_seed(1)
     model = task.build_model(cfg.model)
@@ -106,7 +109,7 @@ def step_of(data: Path, languages: int) -> Callable[[], None]:
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Step, start-up and memory for every number of languages."""
+    """The rows of a step, of start-up and of memory, for every number of languages."""
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "data"
         write_folder(data, max(COUNTS))

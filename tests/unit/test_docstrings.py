@@ -68,14 +68,6 @@ WITHOUT: Mapping[str, str] = {
 }
 # file: its names, with a docstring that does not name its subject
 WITHOUT_SUBJECT: Mapping[str, str] = {
-    "benchmarks/adaptation.py": "fine_tune plain_folder",
-    "benchmarks/few_shot/run.py": "test",
-    "benchmarks/fraction.py": "best_seconds rows",
-    "benchmarks/gpu.py": "rows",
-    "benchmarks/measure.py": "Row.record resident_mib speeds",
-    "benchmarks/peers.py": "our_step",
-    "benchmarks/scheduling.py": "step_seconds",
-    "benchmarks/transformer.py": "Bench.episodes Bench.peer Bench.renumbered token_count",
     "meta_nmt/cli/adapt_estimate.py": "characters seconds",
     "meta_nmt/cli/adapt_raw.py": "split",
     "meta_nmt/data/episodes.py": "EpisodeDataset.language",
