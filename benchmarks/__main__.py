@@ -24,7 +24,7 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import write_json
 from data_prep.base.workers import cores
 
-SUBJECTS = {  # in the order that they are run
+SUBJECTS = {  # name -> what it measures, in the order in which they are run
     "meta_step": "tokens a second and peak memory of a meta-step against stock fairseq",
     "peers": "our fomaml against learn2learn, higher and TorchOpt around the same Transformer",
     "lexical": "ULR against the naive formula and a plain embedding",

@@ -56,9 +56,9 @@ class Products(TorchDispatchMode):
             self.shapes[mixed] += 1
             return
         self.shapes[batch, length, v.shape[3], source] += 1  # gradient of the weights
-        self.shapes[batch, source, length, v.shape[3]] += 1  # of v
-        self.shapes[batch, length, source, q.shape[3]] += 1  # of q
-        self.shapes[batch, source, length, q.shape[3]] += 1  # of k
+        self.shapes[batch, source, length, v.shape[3]] += 1  # gradient of v
+        self.shapes[batch, length, source, q.shape[3]] += 1  # gradient of q
+        self.shapes[batch, source, length, q.shape[3]] += 1  # gradient of k
 
     @property
     def flops(self) -> int:

@@ -181,6 +181,6 @@ def line_of(row: Row) -> str:
     return f"{row.name:46} {row.ours:>10g} {row.peer:>10g} {row.ratio:>7.3g} {row.unit:14} {spread}"
 
 
-if __name__ == "__main__":  # this is the new process of `apart`
+if __name__ == "__main__":  # the new process that `apart` starts
     module, _, called = sys.argv[1].partition(":")
     print(json.dumps(getattr(importlib.import_module(module), called)(*json.loads(sys.argv[2]))))

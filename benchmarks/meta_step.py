@@ -66,7 +66,7 @@ def speed_rows(
     models = {"ours": bench.ours(), "peer": bench.peer()}
     steps: dict[str, Callable[[], object]] = {}
     for name, (learner, inner_steps) in systems.items():
-        model = bench.ours() if learner == "lstm" else models["ours"]  # it adds its own parameters to the model
+        model = bench.ours() if learner == "lstm" else models["ours"]  # the LSTM adds parameters to the model
         steps[name] = bench.meta_step(model, learner, inner_steps)
         steps.setdefault(f"peer {inner_steps}", bench.plain_step(models["peer"], inner_steps))
     if ulr:

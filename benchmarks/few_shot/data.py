@@ -27,7 +27,7 @@ ARCHIVES = {
     "images_background_small2.zip": "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
 }
 VALIDATION_ALPHABET = "Early_Aramaic"  # 22 characters of small1
-DRAWINGS = 20  # of each character
+DRAWINGS = 20  # drawings of each character
 SIZE = 28  # pixels a side, as in the MAML paper
 
 

@@ -7,9 +7,9 @@
                                   [--user-dir FILE|DIR]
 
 Every learner is the project's own class, run over stacks of tasks (models.py). The system joint and the two scratch
-systems are fine-tuned on the support set, with the rate and the number of steps that are best on validation tasks.
-Compare settings with --split valid, which uses no test task. Each row has the mean over the episodes with its 95 %
-confidence interval: accuracy in percent, or the mean squared error. Seconds are of training and testing.
+systems are fine-tuned on the support set, with a rate and a number of steps chosen on validation tasks. Compare settings
+with --split valid, which uses no test task. Each row has the mean over the episodes with its 95 % confidence interval:
+accuracy in percent, or the mean squared error. Seconds are of training and testing.
 
 Each Omniglot run gives a row for each set whose statistics normalise the query set at test:
 query    the query set itself, which so helps to classify itself (the MAML paper's code)
@@ -57,7 +57,7 @@ TEST_STACK = 24  # tasks of a stack at test
 TEST_SEED = 10_000  # the tasks of a test are drawn with this number plus the seed of the run
 TRAIN_QUERIES, TEST_QUERIES = 5, 10  # drawings a class
 MOST_SHOTS = 20 - TEST_QUERIES
-JOINT_BATCH = 128  # drawings
+JOINT_BATCH = 128  # drawings of a batch in joint training
 LEAST = {"ways": 2, "shots": 1, "episodes": 2, "filters": 1, "jitter": 0, "steps": 0, "tasks": 1, "inner-steps": 1}
 POPULATION = 2048  # training drawings from which the running statistics are taken
 RESULTS = {"accuracy", "mse", "ci95", "seconds", "valid", "inner_rule", "inner_steps"}  # other fields name the run

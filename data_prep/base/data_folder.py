@@ -55,7 +55,7 @@ class PackFolder:
 
     @property
     def dictionary(self) -> Path:
-        """``piece count`` lines, as fairseq reads them."""
+        """The fairseq dictionary of the pieces: lines ``piece count``."""
         return self.path / "dict.txt"
 
     @property
@@ -89,17 +89,17 @@ class UniversalFolder:
 
     @property
     def keys(self) -> Path:
-        """(M, Q) float32 vectors."""
+        """(M, Q) float32 vectors of the universal tokens."""
         return self.path / "keys.npy"
 
     @property
     def tokens(self) -> Path:
-        """M names, a line each, in the order of the keys."""
+        """Names of the M universal tokens, a line each, in the order of the keys."""
         return self.path / "tokens.txt"
 
     @property
     def files(self) -> tuple[Path, Path]:
-        """Keys and names."""
+        """The files ``keys`` and ``tokens``."""
         return self.keys, self.tokens
 
 
@@ -161,7 +161,7 @@ class MonoFiles:
 
     @property
     def extra(self) -> Path:
-        """All other text; it may be empty."""
+        """All other monolingual text; the file may be empty."""
         return self.folder / f"{self.lang}.extra.txt"
 
     @property

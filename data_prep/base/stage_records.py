@@ -94,7 +94,7 @@ def run_stage(
     if missing:
         raise RuntimeError(f"stage {record.name} ended without writing {missing[0]}")
     digests = {os.path.relpath(path, record.parent): sha256(path) for path in written}
-    folders = {os.path.dirname(name) for name in digests}  # a record that was tampered with must not reach further
+    folders = {os.path.dirname(name) for name in digests}  # a record that was tampered with must not reach elsewhere
     for name in before - digests.keys():
         if os.path.dirname(name) in folders:
             (record.parent / name).unlink(missing_ok=True)

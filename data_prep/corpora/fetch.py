@@ -72,7 +72,7 @@ def _fetch_corpus(manifest: Manifest, corpus: Corpus, out: Path, limit: int) -> 
         try:
             entry = _fetch_anew(manifest, corpus, folder, limit)
         except InputError:
-            if not corpus.sha256:  # nothing says that what came is right
+            if not corpus.sha256:  # nothing shows whether the files that came are right
                 _forget(folder)
             raise
     name = f"{corpus.name}\t{'-'.join(corpus.languages)} {corpus.split}\t{entry.lines} lines\tlicence: {corpus.licence}"
@@ -138,7 +138,7 @@ def _local(manifest: Manifest, corpus: Corpus) -> list[Path]:
 
 
 def _check_digests(corpus: Corpus, files: Sequence[Path]) -> None:
-    for file, digest in zip(files, corpus.sha256, strict=False):  # none, or one for each file
+    for file, digest in zip(files, corpus.sha256, strict=False):  # there is no sha256, or one for each file
         if not file.is_file():
             raise InputError(f"{file}: file is missing")
         _check_digest(str(file), sha256(file), digest)

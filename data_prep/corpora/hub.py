@@ -15,7 +15,7 @@ from typing import Any
 from data_prep.base.errors import InputError
 from data_prep.corpora.entry import Corpus
 
-BATCH = 10_000  # rows
+BATCH = 10_000  # rows of a batch
 Row = tuple[str | None, str | None]  # source text, English text; None where the row has none
 
 

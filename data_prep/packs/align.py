@@ -31,7 +31,7 @@ from data_prep.packs.lexicon import incidence
 from data_prep.packs.ulr_tables import unit
 from data_prep.packs.vectors import positive_pmi
 
-REFINEMENTS = 3  # rounds
+REFINEMENTS = 3  # rounds of refinement
 ENOUGH_ANCHORS = 2000  # with so many, refinement only adds noise (measured on ro and hu)
 NEIGHBOURS = 10  # nearest rows that CSLS takes the mean of
 FREQUENT = 5000  # most frequent pieces, which alone may become anchors in a refinement round

@@ -23,7 +23,7 @@ SPECIALS = 3  # SentencePiece's <unk>, <s>, </s>; not in the dictionary, since f
 TOKENS_PER_PIECE = 10  # a smaller corpus gets a smaller vocabulary
 PIECES_PER_ROOT = 8  # pieces = 8 x the square root of the tokens, as vocabularies grow (Heaps' law)
 MOST_PIECES = 32_000
-CHARACTERS_PER_TOKEN = 6  # of text that puts no spaces between words
+CHARACTERS_PER_TOKEN = 6  # of text without spaces between words
 ALPHABET = 500  # most characters of an alphabet; a text with more has Hangul, Han or kana, or strays of many scripts
 LARGE_SCRIPT_COVERAGE = 0.9995
 MOST_LINES = 1_000_000  # SentencePiece needs 20 bytes a character

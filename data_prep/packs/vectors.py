@@ -5,9 +5,10 @@ Row i of every table here belongs to index i of the language's fairseq dictionar
 Three methods make vectors from text. All are deterministic: one thread a language.
 
 - "svd", the default: a matrix of positive pointwise mutual information, cut by singular value decomposition to Q
-  dimensions (eigenvalue exponent 1). Its two halves stand side by side, scaled to the same norm: pieces with the pieces
-  around them (Levy, Goldberg and Dagan, TACL 2015, with their context smoothing 0.75), and pieces with the sentences
-  that they stand in (Levy, Soegaard and Goldberg, EACL 2017). Either half alone aligns less well.
+  dimensions (eigenvalue exponent 1). The matrix has two halves side by side, scaled to the same norm. The first is of
+  pieces and the pieces around them (Levy, Goldberg and Dagan, TACL 2015, with their context smoothing 0.75). The second
+  is of pieces and the sentences that they stand in (Levy, Soegaard and Goldberg, EACL 2017). Either half alone aligns
+  less well.
 - "word2vec" and "fasttext": gensim's skip-gram with negative sampling, without and with character n-grams of pieces.
 
 On low-resource text, a million tokens or fewer, "svd" is better aligned afterwards and takes a tenth of the time. The
@@ -52,7 +53,7 @@ TOKENS_TO_SEE = 12_000_000  # gensim reads a text until it has seen so many toke
 MOST_EPOCHS = 30
 FEWEST_EPOCHS = 5
 BUCKETS = 200_000  # vectors that fastText's n-grams share; gensim's default takes 2.4 GB at 300 dimensions
-WORD = re.compile(r"\w+|[^\w\s]")  # a word of a .vec file as it stands in text
+WORD = re.compile(r"\w+|[^\w\s]")  # a word or sign of a text, as .vec files have it
 
 
 def cooccurrence(sentences: Sequence[Sequence[int]], size: int, weights: Sequence[int]) -> scipy.sparse.csr_array:
@@ -248,7 +249,7 @@ def compose(
         for piece in pieces:
             share = vector * (count / len(pieces) / np.linalg.norm(vector))
             total[piece] = total[piece] + share if piece in total else share
-    return total  # of any length: only directions are used
+    return total  # vectors of any length: only their directions are used
 
 
 def word_counts(lines: Sequence[str], weights: Sequence[int]) -> Counter[str]:

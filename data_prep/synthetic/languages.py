@@ -141,7 +141,7 @@ class Realiser:
         self.family = FAMILIES[language.family]
         self.changes = [tuple(change.split(">")) for change in language.changes.split(",") if ">" in change]
         self.cases = CASES[language.case]
-        taken = {name.forms[0] for name in LEXICON["name"]}  # written alike in all languages
+        taken = {name.forms[0] for name in LEXICON["name"]}  # names are written alike in all languages
         self.particles = {name: self._form(f"particle/{name}", (1,), taken) for name in PARTICLES}
         self.stems: dict[Lexeme, str] = {}
         for group, lexemes in LEXICON.items():
