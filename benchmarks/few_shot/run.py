@@ -7,9 +7,9 @@
                                   [--user-dir FILE|DIR]
 
 Every learner is the project's own class, run over stacks of tasks (models.py). The system joint and the two scratch
-systems are fine-tuned on the support set, with a rate and a number of steps chosen on validation tasks. Compare settings
-with --split valid, which uses no test task. Each row has the mean over the episodes with its 95 % confidence interval:
-accuracy in percent, or the mean squared error. Seconds are of training and testing.
+systems are fine-tuned on the support set, with a rate and a number of steps chosen on validation tasks. Compare
+settings with --split valid, which uses no test task. Each row has the mean over the episodes with its 95 % confidence
+interval: accuracy in percent, or the mean squared error. Seconds are of training and testing.
 
 Each Omniglot run gives a row for each set whose statistics normalise the query set at test:
 query    the query set itself, which so helps to classify itself (the MAML paper's code)
