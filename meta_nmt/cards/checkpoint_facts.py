@@ -7,9 +7,9 @@ from pathlib import Path
 from data_prep.base.versions import commit, versions
 from meta_nmt.cards.data_facts import read_pack_card, text_size
 from meta_nmt.cards.model_card import PACKAGES, ModelFacts
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
-from meta_nmt.runs.checkpoints import read_checkpoint
 
 
 def system_of(checkpoint: str | Path) -> str:

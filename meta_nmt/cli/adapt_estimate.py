@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from data_prep.pipeline.estimate import ALIGN, BINARISE, CLEAN, MARGIN, SUBWORDS_AND_VECTORS, spell
-from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import read_checkpoint
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4

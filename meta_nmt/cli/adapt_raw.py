@@ -35,7 +35,7 @@ from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import adapt_estimate, fine_tune
 from meta_nmt.cli.adapt_raw_flags import FEWEST_FOR_TEST, STRATEGIES
 from meta_nmt.cli.work_folder import WorkFolder
-from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs.progress import Progress, listen
 from meta_nmt.runs.run_folder import RunFolder
 from meta_nmt.translation.export import export

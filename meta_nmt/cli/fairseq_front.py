@@ -26,9 +26,9 @@ from data_prep.base.command_line import OneLineParser, one_line, writable_direct
 from data_prep.base.errors import InputError
 from meta_nmt.cli.command import configure_logging
 from meta_nmt.cli.flag_checks import check_flags
+from meta_nmt.models.checkpoints import read_checkpoint, trained_tokens
 from meta_nmt.runs import cost, training_log, workers
 from meta_nmt.runs.checkpoint_files import recover
-from meta_nmt.runs.checkpoints import read_checkpoint, trained_tokens
 from meta_nmt.runs.run_folder import RunFolder
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]

@@ -10,8 +10,8 @@ from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.adapt_raw_flags import PROG
 from meta_nmt.meta_learners import GROUPS
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.models.ulr_transformer import ULRTransformer
-from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.tasks.ulr_translation_config import check_workers
 
 DEFAULTS = [

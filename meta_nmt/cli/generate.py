@@ -26,9 +26,9 @@ from data_prep.packs import subwords
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
-from meta_nmt.runs.checkpoints import read_checkpoint
 
 PROG = "meta-nmt-generate"
 

@@ -13,8 +13,8 @@ from typing import Any
 from data_prep.base.errors import InputError
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import workers
-from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.runs.run_folder import LAST, RunFolder
 from meta_nmt.tasks.learner import own_parameters
 from meta_nmt.tasks.meta_translation_config import check_config

@@ -1,4 +1,4 @@
-"""The architectures that we give to fairseq.
+"""The architectures that we give to fairseq, and the checkpoints of models, read.
 
 These files import fairseq, so `meta_nmt.compat` mends it before the first of them is loaded.
 """

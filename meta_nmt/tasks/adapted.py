@@ -10,8 +10,8 @@ from fairseq import checkpoint_utils
 
 from data_prep.base.errors import InputError
 from meta_nmt.models import ulr_transformer  # noqa: F401  fairseq must know the architecture
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.modules.ulr_embedding import ULREmbedding
-from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.tasks.ulr_translation import ULRTranslationTask
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from data_prep.base.errors import InputError
 from meta_nmt.meta_learners import MetaLearner
 from meta_nmt.meta_learners.inner_loop import map_tensors
-from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.tasks.learner import saved_meta_learner
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig, check_workers
 

@@ -24,8 +24,8 @@ from meta_nmt.data.language_pack import (
     load_universal_keys,
 )
 from meta_nmt.data.parallel_corpus import ParallelCorpus
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import workers
-from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.tasks.learned_rule import LearnedRule, load_learned_rule
 from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig, trainable_names

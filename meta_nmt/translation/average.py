@@ -21,7 +21,7 @@ import torch
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic
-from meta_nmt.runs.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import read_checkpoint
 
 FIXED = (".keys", ".queries")  # these say of which universal space and language a model is
 

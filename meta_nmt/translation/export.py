@@ -26,8 +26,8 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import PARTIAL, atomic, read_json, sha256, write_json, write_text
 from data_prep.base.versions import versions
 from meta_nmt.data.language_pack import language_folder, load_universal_names
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.modules.neighbours import nearest_universal
-from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.tasks.adapted import load_adapted
 from meta_nmt.translation.export_formats import FORMATS
 from meta_nmt.translation.fold import fold

@@ -18,8 +18,8 @@ from data_prep.base.data_folder import LAYOUT, DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, write_json
 from meta_nmt.data.language_pack import load_universal_keys
+from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import cost
-from meta_nmt.runs.checkpoints import read_checkpoint
 from meta_nmt.runs.run_folder import RunFolder
 
 CHECKPOINT = "meta.pt"

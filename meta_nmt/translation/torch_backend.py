@@ -17,7 +17,7 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 
 from data_prep.base.errors import InputError
 from meta_nmt.data.language_pack import load_dictionary
-from meta_nmt.runs.checkpoints import read_fairseq_checkpoint
+from meta_nmt.models.checkpoints import read_fairseq_checkpoint
 from meta_nmt.tasks.adapted import load_adapted
 from meta_nmt.translation.backend import MAX_LEN_A, MAX_LEN_B, Batch, Scored
 from meta_nmt.translation.fold import fold

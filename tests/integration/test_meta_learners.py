@@ -15,8 +15,8 @@ from arguments import arguments
 from data_prep.synthetic import family
 from meta_nmt.cli import adapt, generate, preprocess, train, translate
 from meta_nmt.meta_learners import META_LEARNERS
+from meta_nmt.models.checkpoints import trained_tokens
 from meta_nmt.runs import cost
-from meta_nmt.runs.checkpoints import trained_tokens
 
 LEARNED = [name for name, cls in META_LEARNERS.items() if cls.learned_rule]
 UPDATES = 12

@@ -19,11 +19,11 @@ MAY_IMPORT = {
     "cli": set(PARTS),
     "evaluation": {"meta_learners", "data", "runs"},
     "serving": {"translation"},
-    "cards": {"report", "runs"},
-    "translation": {"cards", "tasks", "data", "modules", "runs"},
+    "cards": {"report", "models", "runs"},
+    "translation": {"cards", "tasks", "data", "models", "modules", "runs"},
     "report": {"tasks", "data", "modules", "runs"},
     "tasks": {"meta_learners", "data", "models", "modules", "runs"},
-    "models": {"modules", "data"},
+    "models": {"modules", "data", "runs"},
     "data": set(),
     "modules": set(),
     "meta_learners": set(),
@@ -71,6 +71,21 @@ def circle(paths: list[Path]) -> list[str]:
         name: {next((known for known in reversed(names) if known in modules), name) for names in imports(path)} - {name}
         for name, path in modules.items()
     }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def room_circle(package: str, paths: list[Path]) -> list[str]:
+    """Rooms of a package, folders and files directly in it, that import each other in a circle; [] if none do."""
+    graph: dict[str, set[str]] = {}
+    for path in paths:
+        room = path.relative_to(REPO / package).with_suffix("").parts[0]
+        if room != "__init__":
+            others = {names[-1].split(".")[1] for names in imports(path) if names[-1].startswith(f"{package}.")}
+            graph.setdefault(room, set()).update(others - {room, "__version__", "Translator"})
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -133,6 +148,26 @@ def test_relative_imports_are_resolved(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(imported_names(path)) == [
         "meta_nmt.tasks", "meta_nmt.tasks.t", "meta_nmt.modules", "meta_nmt.modules.own",
     ], "the check would miss relative imports"  # fmt: skip
+
+
+@pytest.mark.parametrize("package", ["data_prep", "meta_nmt"])
+def test_no_circle_of_rooms(package: str) -> None:
+    rooms = room_circle(package, files_of(package))
+    assert not rooms, f"rooms of {package} import each other in a circle: {' <- '.join(rooms)}"
+
+
+def test_a_circle_of_rooms_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "REPO", tmp_path)
+    files = {
+        "a/one.py": "from p.b import two\n",
+        "b/two.py": "",
+        "b/three.py": "from p.a.four import x\n",
+        "a/four.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / name).write_text(text, "utf-8")
+    assert set(room_circle("p", sorted((tmp_path / "p").rglob("*.py")))) == {"a", "b"}, "though no two files do"
 
 
 def test_no_circle_of_files() -> None:

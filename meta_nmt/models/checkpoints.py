@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from meta_nmt import compat  # noqa: F401  it mends fairseq, before that is loaded
-
-# isort: split
 from fairseq import checkpoint_utils
 from torch import Tensor
 
