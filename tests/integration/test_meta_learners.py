@@ -122,14 +122,13 @@ def test_meta_training_lowers_the_loss_and_resumes_to_the_last_bit(data, trained
 @pytest.mark.parametrize("learner", [name for name, cls in META_LEARNERS.items() if cls.keeps_trajectories])
 def test_a_trajectory_is_visited_in_order(data, tmp_path, monkeypatch, learner):
     """Through the trainer, whose iterator shuffles an epoch's batches."""
-    visits, episode = [], META_LEARNERS[learner].episode
+    visits, taken = [], META_LEARNERS[learner].episode
 
-    def spy(self, *args):
-        visit = self._visit
-        result = episode(self, *args)
+    def spy(self, episode):
+        visit, outcome = episode.visit, taken(self, episode)
         if visit.task in self._kept:
             visits.append((visit.task, *visit.trajectory, self._kept[visit.task].visits))
-        return result
+        return outcome
 
     monkeypatch.setattr(META_LEARNERS[learner], "episode", spy)
     meta_train(data, tmp_path, learner, 20, "--updates-per-epoch 20")
