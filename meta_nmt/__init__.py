@@ -1,8 +1,8 @@
 """Meta-learned neural machine translation: a fairseq ``--user-dir`` package.
 
-Importing it loads neither torch nor fairseq. Where fairseq is loaded already, as it is when ``--user-dir`` names this
-package, or a user's own that imports something of it, `meta_nmt.plugin` gives fairseq our tasks and architectures at
-once. Everybody else who needs them imports `meta_nmt.plugin`, before fairseq.
+Importing this package loads neither torch nor fairseq. fairseq is loaded already where ``--user-dir`` names this
+package, or a package of a user's own that imports something of this one. `meta_nmt.plugin` then gives fairseq our tasks
+and architectures at once. Everybody else who needs them imports `meta_nmt.plugin`, before fairseq.
 """
 
 import os
@@ -10,10 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 # Threads that wait by spinning make every small operation wait for the scheduler as soon as anything else runs on the
-# machine: a training step took 3 to 30 times as long beside two busy processes. Read when torch is loaded.
+# machine: a training step took 3 to 30 times as long beside two busy processes. torch reads this when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Tensors of 2 MB and more in huge pages: half of a training step's page faults, 1 to 2 % of its time. Read by torch
-# when it first makes such a tensor.
+# Huge pages for tensors of 2 MB and more: they save half of a training step's page faults, and 1 to 2 % of its time.
+# torch reads this when it first makes such a tensor.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if "fairseq" in sys.modules:
@@ -27,7 +27,7 @@ __all__ = ["Translator"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Translator`, which loads a translator folder, is itself loaded where it is used: training has no need of it."""
+    """Load `Translator`, which loads a translator folder, when it is first used: training does not need it."""
     if name == "Translator":
         from meta_nmt.translation.loaders import load_folder
 

@@ -1,26 +1,28 @@
-"""Everything we do to fairseq so that it runs well on today's Python and torch, and nowhere else. It is done when this
-module is imported, which must be before fairseq is, for the sake of (2) and (3).
+"""All changes to fairseq that let it run well on today's Python and torch; no other file changes fairseq.
+
+The changes are made when this module is imported. Import it before fairseq, or (2) and (3) come too late.
 
 1. torch >= 2.6 loads checkpoints with ``weights_only=True``: only tensors, plain containers and types on an
-   allow-list. fairseq's checkpoints hold a few harmless types more, which are allowed here one by one; the
+   allow-list. fairseq's checkpoints hold a few harmless types more, which are allowed here one by one. The
    protection stays on, so loading a stranger's checkpoint cannot run code.
-2. Importing fairseq's tasks and models sets up the root logger (at level DEBUG) and talks about packages that
-   have nothing to do with text; logging is put back as it was.
-3. Warnings that fairseq's own calls of newer libraries cause at each start, and that a user can do nothing
-   about, are filtered by their exact texts.
-4. The best score so far is kept in attributes of two functions, so that a second run in one process would
-   measure itself against the first: `forget_earlier_runs`. Those of early stopping are in no checkpoint:
-   `early_stopping_state` is for a task to put there.
-5. Checkpoints get their names by being copied over the old ones, so that a killed run leaves halves, and a write that
-   fails is repeated behind what it wrote: `meta_nmt.runs.checkpoint_files` takes the place of both. Errors in
-   what one holds name the file.
-   The schedule hears of an epoch's score after the checkpoint is saved; resumed, it hears of it, too.
-6. A finished run that is started again makes one update more; now it makes none.
-7. Several workers need as many GPUs, and torchrun is overlooked where the flags say one worker:
-   `meta_nmt.runs.workers` takes the place of the launcher. Workers that go on from a checkpoint could not
-   send it to each other: torch's protection (1) again.
-8. ``--user-dir`` takes a Python file, too, not a folder alone: data_prep.base.extensions.
-9. What a training measures is shown in a log line and nowhere else: `meta_nmt.runs.progress` tells it to listeners.
+2. Importing fairseq's tasks and models sets up the root logger (at level DEBUG) and logs messages about packages that
+   have nothing to do with text. Here logging is put back as it was.
+3. fairseq's own calls of newer libraries cause warnings at each start that a user can do nothing about. They are
+   filtered by their exact texts.
+4. fairseq keeps the best score so far in attributes of two functions, so a second run in one process would measure
+   itself against the first: `forget_earlier_runs` clears them. fairseq saves the state of early stopping in no
+   checkpoint: a task puts `early_stopping_state` there.
+5. fairseq names a checkpoint by copying it over the old one, so a killed run leaves halves. Where a write fails,
+   fairseq writes again behind the first part. `meta_nmt.runs.checkpoint_files` takes the place of both. An error in
+   the contents of a checkpoint names the file.
+   fairseq tells the schedule an epoch's score after the checkpoint is saved, so a resumed run is told it, too.
+6. fairseq makes one update more where a finished run is started again; here it makes none.
+7. fairseq needs a GPU for each of several workers, and overlooks torchrun where the flags say one worker:
+   `meta_nmt.runs.workers` takes the place of the launcher. Torch's protection (1) keeps workers from sending each other
+   the checkpoint that they go on from; this is mended there, too.
+8. fairseq's ``--user-dir`` takes a folder; here it takes a Python file, too (data_prep.base.extensions).
+9. fairseq shows in a log line, and nowhere else, what a training measures: `meta_nmt.runs.progress` tells it to
+   listeners.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ KNOWN_WARNINGS = (
 
 
 def apply() -> None:
-    """Mend fairseq; idempotent."""
+    """Make all changes to fairseq; a second call changes nothing."""
     for message in KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     _import_fairseq_quietly()
@@ -94,7 +96,7 @@ def _import_fairseq_quietly() -> None:
 
 
 def forget_earlier_runs() -> None:
-    """Call before each training run."""
+    """Clear the best scores that an earlier run in this process left; call this before each training run."""
     from fairseq import checkpoint_utils
     from fairseq_cli.train import should_stop_early
 
@@ -103,13 +105,14 @@ def forget_earlier_runs() -> None:
 
 
 def early_stopping_state() -> dict[str, Any]:
-    """Best score and number of validations without a better one, as ``--patience`` counts them."""
+    """The best score, and the number of validations without a better one, as ``--patience`` counts them."""
     from fairseq_cli.train import should_stop_early
 
     return dict(vars(should_stop_early))
 
 
 def set_early_stopping_state(state: dict[str, Any]) -> None:
+    """Put back what `early_stopping_state` gave."""
     from fairseq_cli.train import should_stop_early
 
     vars(should_stop_early).update(state)
@@ -127,7 +130,10 @@ def _mend_checkpoints() -> None:
 
 
 def _finish_epochs() -> None:
-    """A checkpoint at the end of an epoch is saved before the schedule sees the epoch's score: resumed, it sees it."""
+    """Let the schedule of a run that is resumed at the end of an epoch see the epoch's score.
+
+    fairseq saves that checkpoint before the schedule sees the score.
+    """
     from fairseq import checkpoint_utils
 
     load = checkpoint_utils.load_checkpoint
@@ -149,7 +155,7 @@ def _finish_epochs() -> None:
 
 
 def _name_checkpoints() -> None:
-    """An error in what a checkpoint holds says which file it is."""
+    """Name the file in an error about the contents of a checkpoint."""
     from fairseq import checkpoint_utils
 
     from data_prep.base.errors import InputError
@@ -170,7 +176,7 @@ def _name_checkpoints() -> None:
 
 
 def _let_finished_runs_be() -> None:
-    """A run that reached ``--max-update``, or was stopped by ``--patience``, stays as it is when started again."""
+    """Let a run that reached ``--max-update``, or was stopped by ``--patience``, stay as it is when started again."""
     from fairseq_cli import train as fairseq_train
 
     train = fairseq_train.train

@@ -1,7 +1,7 @@
 """The results file of an evaluation: JSON lines, only ever appended to, by one process at a time.
 
-One line is one write and one fsync, so a killed run leaves at most a torn last line; it is set aside, beside the file,
-when the next run opens it. A job that ran again has a later line, which counts.
+One line is one write and one fsync, so a killed run leaves at most a torn last line. The next run that opens the file
+sets such a line aside, in a file beside it. Where a job ran again, its last line counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Line = dict[str, Any]
 
 
 def _parse(path: Path, text: bytes) -> list[Line]:
-    """The lines of whole text; InputError names one that is no JSON object."""
+    """The records in a text of whole lines; InputError names a line that is no JSON object."""
     lines = []
     for number, line in enumerate(text.split(b"\n")[:-1], 1):
         try:
@@ -34,7 +34,7 @@ def _parse(path: Path, text: bytes) -> list[Line]:
 
 
 def read_ledger(path: Path) -> list[Line]:
-    """All whole lines, oldest first; a torn last one is no line. InputError if the file is missing or damaged."""
+    """All whole lines of a results file, oldest first, without a torn one. InputError if it is missing or damaged."""
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -43,32 +43,39 @@ def read_ledger(path: Path) -> list[Line]:
 
 
 def experiment(lines: list[Line]) -> Line:
-    """The record of what is evaluated, the last one; empty where there is none."""
+    """The last record of what is evaluated; empty where there is none."""
     return next((line for line in reversed(lines) if line.get("kind") == "experiment"), {})
 
 
 def latest(lines: list[Line]) -> dict[str, Line]:
-    """The last line of each job, in the order in which the jobs first came; see `_current`."""
+    """The last line of each job of the present experiment, in the order in which the jobs first came."""
     return _current(lines, "job", "job", "jobs")
 
 
 def choices(lines: list[Line]) -> dict[str, Line]:
-    """The same of each choice."""
+    """The last line of each choice of the present experiment, in the order in which the choices first came."""
     return _current(lines, "choice", "name", "choices")
 
 
 def _current(lines: list[Line], kind: str, name: str, record: str) -> dict[str, Line]:
-    """What an earlier version of the experiment ran, or chose, with other commands or on other data does not count:
-    its numbers must not stand beside those of this version."""
-    found = {line[name]: line for line in lines if line.get("kind") == kind}
-    marks = experiment(lines).get(record)
-    if not isinstance(marks, dict):  # a file from before records had fingerprints, or without any
-        return found
-    return {key: line for key, line in found.items() if key in marks and marks[key] == line.get("fingerprint")}
+    """The last line of each job, or of each choice, without those of another fingerprint than the experiment's.
+
+    An earlier version of the experiment ran those with other commands or on other data. Their numbers must not stand
+    beside the numbers of this version.
+    """
+    last_line_of = {line[name]: line for line in lines if line.get("kind") == kind}
+    fingerprint_of = experiment(lines).get(record)
+    if not isinstance(fingerprint_of, dict):  # a file of an earlier version, without fingerprints
+        return last_line_of
+    return {
+        key: line
+        for key, line in last_line_of.items()
+        if key in fingerprint_of and fingerprint_of[key] == line.get("fingerprint")
+    }
 
 
 class Ledger:
-    """The file opened for appending, locked against a second evaluation until it is closed.
+    """A results file opened for appending, and locked against a second evaluation until it is closed.
 
     Raises:
         InputError: another process has it open (it is named), or a line is damaged.
@@ -97,12 +104,13 @@ class Ledger:
             os.truncate(self.path, whole)
 
     def append(self, line: Line) -> None:
-        """On disk when this returns."""
+        """Add a line; it is on disk when this returns."""
         self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n")
         os.fsync(self._file.fileno())
         self.lines.append(line)
 
     def close(self) -> None:
+        """Close the file and let go of its lock."""
         self._file.close()
         self._lock.close()
 
@@ -114,7 +122,7 @@ class Ledger:
 
 
 def _lock(path: Path) -> IO[str]:
-    """The lock file, open and locked; the kernel lets go of it when the process ends, however it ends."""
+    """The lock file, open and locked. The kernel unlocks it when the process ends, however that ends."""
     lock = open(f"{path}.lock", "a+", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,9 @@
-"""What fairseq gets of us, by importing this module: it is mended (`meta_nmt.compat`), and it knows the task
-``meta_translation`` (episodes over many languages), the task ``ulr_translation`` (one language pair: adaptation and
-generation) and the architectures ``ulr_transformer...``.
+"""Our tasks and architectures, for fairseq: importing this module mends fairseq (`meta_nmt.compat`) and registers them.
 
-To be imported before fairseq: fairseq sets up logging when it is loaded, and only a load from here is kept from that.
+They are the task ``meta_translation`` (episodes over many languages), the task ``ulr_translation`` (one language pair:
+adaptation and generation) and the architectures ``ulr_transformer...``.
+
+Import this module before fairseq: fairseq sets up logging when it is loaded, unless it is loaded from here.
 """
 
 from meta_nmt.models import ulr_transformer

@@ -1,6 +1,7 @@
-"""Which languages are held out: the data folder's record says it, and meta-training is held to it.
+"""The roles of languages, by which meta-training refuses those that are held out.
 
-A language that came in later (meta-nmt-add-language) stands in no record; its card says its role.
+The data folder's record says the role of each language. A language that was added later (meta-nmt-add-language) stands
+in no record: its card says its role.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from data_prep.base.errors import InputError
 
 
 def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[str]) -> None:
-    """No target and no meta-validation language may be meta-trained on.
+    """Refuse to meta-train on a target language or a meta-validation language.
 
     Raises:
         InputError: a source language is also in ``valid``, or the data folder's record gives it another role.
@@ -34,12 +35,12 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
 
 
 def added_card(data: str | Path, code: str) -> Path:
-    """Where a language that came in later says its role, what it was made of and how well it is aligned."""
+    """The card of a language that was added later: its role, what it was made from, and how well it is aligned."""
     return DataFolder(data).pack(code).card
 
 
 def added_role(data: str | Path, code: str) -> str | None:
-    """The role in a language's card; None where there is none (packs made by hand)."""
+    """The role in a language's card; None where there is no card, or no role in it (packs made by hand)."""
     try:
         return str(json.loads(added_card(data, code).read_text(encoding="utf-8"))["role"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -26,23 +25,14 @@ def load(path: str | os.PathLike[str]) -> None:
     if not is_package and not (place.is_file() and place.suffix == ".py"):
         raise InputError(f"`--user-dir` must name a Python file or a folder with an __init__.py, but {path} is neither")
     source = place / "__init__.py" if is_package else place
-    loaded = sys.modules.get(place.stem)
+    name = place.name if is_package else place.stem
+    loaded = sys.modules.get(name)
     if loaded is not None:
         if getattr(loaded, "__file__", None) != str(source):
-            raise InputError(f"`--user-dir` {path}: must have another name than the Python module {place.stem}")
+            raise InputError(f"`--user-dir` {path}: must have another name than the Python module {name}")
         return
-    if is_package:
-        sys.path.insert(0, str(place.parent))
-        importlib.import_module(place.name)
-        return
-    spec = importlib.util.spec_from_file_location(place.stem, place)
-    assert spec is not None and spec.loader is not None, "it is a Python file"
-    sys.modules[place.stem] = module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[place.stem]
-        raise
+    sys.path.insert(0, str(place.parent))  # for what lies beside it, as Python does for a script
+    importlib.import_module(name)
 
 
 def code_hash(path: str | os.PathLike[str]) -> str:

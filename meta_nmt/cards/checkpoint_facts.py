@@ -1,4 +1,4 @@
-"""What a checkpoint and its run tell about an adapted model, for its card."""
+"""The facts about an adapted model that its checkpoint and its run tell, for the model card."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from meta_nmt.runs.checkpoints import read_checkpoint
 
 
 def system_of(checkpoint: str | Path) -> str:
-    """The meta-learner of a meta-trained checkpoint: joint, fomaml ...; "unknown" of any other."""
+    """The meta-learner of a meta-trained checkpoint: joint, fomaml ...; "unknown" for any other checkpoint."""
     return str(getattr(read_checkpoint(checkpoint)["cfg"].task, "meta_learner", "unknown"))
 
 
 def facts_of_checkpoint(
     data: str | Path, checkpoint: str | Path, source_lang: str, target_lang: str, command: str
 ) -> ModelFacts:
-    """What the checkpoint's own configuration, the records of its run and the data folder say. ``command``: the one
-    that is running."""
+    """The facts that the checkpoint's configuration, the records of its run and the data folder tell.
+
+    ``command``: the command that is running.
+    """
     state = read_checkpoint(checkpoint)
     config = state["cfg"]
     adapted = len(state["model"]["encoder.embed_tokens.residual"]) > 0

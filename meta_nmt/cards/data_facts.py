@@ -1,4 +1,4 @@
-"""What a data folder tells about the text that a model was adapted on, for its card."""
+"""The facts that a data folder tells about the text that a model was adapted on, for the model card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from data_prep.base.text_files import read_lines
 
 @dataclass(frozen=True)
 class TextSize:
-    """The size of a split. pairs: of sentences; words: of the target side."""
+    """The size of a split. pairs: sentence pairs; words: words of the target side."""
 
     pairs: int
     words: int

@@ -1,5 +1,6 @@
-"""The model card of an adapted model: what it is, what it was made from, how good it is, what it cost, how to make it
-again. Markdown with the front matter that the Hugging Face hub reads.
+"""The model card of an adapted model: what it is, what it was made from, how good it is, what it cost, how to make it.
+
+The card is Markdown with the front matter that the Hugging Face hub reads.
 """
 
 from __future__ import annotations
@@ -15,28 +16,28 @@ from data_prep.base.files import write_text
 
 FILE_NAME = "MODEL_CARD.md"
 SHOWN_SAMPLES = 5
-# whose versions stand behind a model and its scores
+# the packages whose versions the card names
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "ctranslate2", "sacrebleu", "sentencepiece", "numpy")
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a card says of one model.
+    """The facts about one model that its card states.
 
     Args:
         source_lang, target_lang: codes of the languages translated from and into.
-        system: what it started from: scratch, joint, fomaml ...
+        system: what the model started from: scratch, joint, fomaml ...
         strategy: what was adapted: zero (nothing), emb, emb_enc, all ...
-        seed: of the sample and of the adaptation.
-        english_tokens: words of the English side of the pairs that it was adapted on.
-        pairs: sentence pairs that it was adapted on; None if not known.
+        seed: the seed of the sample and of the adaptation.
+        english_tokens: words of the English side of the pairs that the model was adapted on.
+        pairs: sentence pairs that the model was adapted on; None if not known.
         scores: name -> value in per cent, such as {"dev BLEU": 31.2, "test chrF2++": 55.0}.
-        signatures: sacreBLEU's, of these scores.
+        signatures: sacreBLEU's signatures of these scores.
         samples: (source, hypothesis, reference) of held-out sentences.
         pack: the language pack's card.json, or {}.
-        commands: that made it, oldest first.
-        cost: one record a run, oldest first (meta_nmt/runs/cost.py).
-        commit, versions: of the code and of the packages behind it.
+        commands: the commands that made the model, oldest first.
+        cost: cost records of the runs, oldest first (meta_nmt/runs/cost.py).
+        commit, versions: those of the code and of the packages that made the model.
         notes: whatever else a user should know, a sentence each.
     """
 
@@ -59,7 +60,7 @@ class ModelFacts:
 
 
 def model_card(facts: ModelFacts) -> str:
-    """The card as Markdown. Text of the model's data is escaped: it shows as it is and is never markup."""
+    """The card as Markdown. Text of the model's data is escaped, so it is shown as it is and is never markup."""
     sections = [
         ("", _what_it_is(facts)),
         ("Intended use and limits", _limits(facts)),
@@ -78,7 +79,7 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def write_model_card(facts: ModelFacts, folder: str | Path) -> Path:
-    """Writes MODEL_CARD.md into the folder, atomically; returns its path."""
+    """Write MODEL_CARD.md into the folder, atomically; returns its path."""
     path = Path(folder) / FILE_NAME
     write_text(path, model_card(facts))
     return path
@@ -194,7 +195,7 @@ def _reproduce(facts: ModelFacts) -> list[str]:
 
 
 def _longest_run(line: str) -> int:
-    """Length of the longest run of backticks."""
+    """The length of the longest run of backticks in a line."""
     longest = run = 0
     for character in line:
         run = run + 1 if character == "`" else 0
@@ -203,14 +204,14 @@ def _longest_run(line: str) -> int:
 
 
 def _text(value: Any) -> str:
-    """Plain text inside Markdown: one line, nothing in it is markup."""
+    """A value as plain text inside Markdown: one line, in which nothing is markup."""
     line = " ".join(str(value).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{character}" if character in "\\`*_[]|#~" else character for character in line)
 
 
 def _code(value: Any) -> str:
-    """Inside a code span that lies outside a table: no backtick may end it."""
+    """A value as text for a code span that lies outside a table: no backtick may end the span."""
     return " ".join(str(value).split()).replace("`", "'")
 
 

@@ -1,4 +1,4 @@
-"""What the result of an evaluation tells about the adapted model behind it, for its card."""
+"""The facts about an adapted model that its result in an evaluation tells, for the model card."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from meta_nmt.runs import training_log
 
 
 def facts_of_result(result_file: Path, run: Path, data: Path, commit: str, versions: Mapping[str, str]) -> ModelFacts:
-    """What result.json, the log of the adaptation and the data folder say.
+    """The facts that result.json, the log of the adaptation and the data folder tell.
 
     Args:
         result_file: the model's result.json.
-        run: folder of the adapted checkpoint.
-        data: the data folder that it was adapted on.
-        commit, versions: of the code and of the packages behind it.
+        run: the folder of the adapted checkpoint.
+        data: the data folder that the model was adapted on.
+        commit, versions: those of the code and of the packages that made the model.
 
     Raises:
         InputError: the result is malformed.
@@ -51,7 +51,7 @@ def facts_of_result(result_file: Path, run: Path, data: Path, commit: str, versi
 
 
 def _samples(result: Result) -> list[tuple[str, str, str]]:
-    """The sentences of the test set: source, translation, reference."""
+    """The sentences of the test set: source, translation, reference of each."""
     if result.sources is None:
         return []
     texts: list[Any] = [read_lines(path) for path in (result.sources, result.hypotheses, result.references)]

@@ -1,1 +1,1 @@
-"""The commands, a file each, and what they share."""
+"""The commands: one file for each, and what they share of flags, checks and error messages."""

@@ -25,13 +25,13 @@ from meta_nmt.cli.adapt_raw_flags import PROG
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """The arguments of `fine_tune.parse_args`; SystemExit(0) after the help page, which is of both forms."""
-    # torch and fairseq, which know the flags of fine-tuning
+    """The arguments of `fine_tune.parse_args`; SystemExit(0) after a help page for both forms of the command."""
+    # these load torch and fairseq, which know the flags of fine-tuning
     from meta_nmt.cli import fairseq_front as front
     from meta_nmt.cli import fine_tune
 
     if command.wants_help(argv):
-        front.print_help(__doc__, "ulr_translation", fine_tune.DEFAULTS, "fairseq-train", fine_tune.own_parser())
+        front.print_help(__doc__, "ulr_translation", fine_tune.DEFAULTS, "fairseq-train", argv, fine_tune.own_parser())
         print("\nWith --pairs and --out, from raw text:")
         print(adapt_raw_flags.own_parser().format_help().partition("\n\n")[2])
         raise SystemExit(0)
@@ -39,7 +39,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def adapt(argv: Sequence[str]) -> None:
-    """Fine-tunes on a prepared data folder."""
+    """Fine-tune on a prepared data folder."""
     args = parse_args(argv)
     from meta_nmt.cli import fine_tune
 
@@ -47,15 +47,15 @@ def adapt(argv: Sequence[str]) -> None:
 
 
 def adapt_from_raw(argv: Sequence[str]) -> None:
-    """Makes a translator folder of raw text."""
+    """Make a translator folder from raw text."""
     args = adapt_raw_flags.parse_args(argv)
-    from meta_nmt.cli import adapt_raw  # torch and fairseq: once the flags are known to be right
+    from meta_nmt.cli import adapt_raw  # this loads torch and fairseq: once the flags are known to be right
 
     adapt_raw.run(args, command.command_line(PROG, argv))
 
 
 def body(argv: Sequence[str]) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Adapt from raw text or on a data folder, as the flags say; returns the exit status."""
     if adapt_raw_flags.asked_for(argv):
         adapt_from_raw(argv)
     else:
@@ -64,7 +64,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv)
 
 

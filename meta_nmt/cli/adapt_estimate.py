@@ -1,4 +1,4 @@
-"""About how long meta-nmt-adapt will take from raw text: a probe of this machine, and arithmetic."""
+"""An estimate of how long meta-nmt-adapt takes from raw text, by a probe of this machine and by arithmetic."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from meta_nmt.runs.checkpoints import read_checkpoint
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4
-HELD_OUT_SHARE = 10  # of the pairs, for dev and for test
-START_S = 5.0  # loading, first checkpoint
-SAVE_S_PER_GB = 6.0  # fairseq writes three checkpoints at a validation, with the optimiser's state
-DECODING = 3.0  # greedy search of a piece costs as much as so many pieces of an update
+HELD_OUT_SHARE = 10  # a tenth of the pairs each, for dev and for test
+START_S = 5.0  # to load, and to write the first checkpoint
+SAVE_S_PER_GB = 6.0  # at a validation fairseq writes three checkpoints, with the state of the optimiser
+DECODING = 3.0  # greedy search of one piece takes as long as so many pieces in an update
 
 
 def update_seconds_per_piece(model: Namespace) -> float:
-    """Forward and backward through a Transformer of these sizes, timed here and now, for each target piece."""
+    """Seconds for each target piece, forward and backward, measured now on a Transformer of the model's sizes."""
     sentences, width = PROBE
     transformer = nn.Transformer(
         model.encoder_embed_dim, model.encoder_attention_heads, model.encoder_layers, model.decoder_layers,
@@ -30,51 +30,61 @@ def update_seconds_per_piece(model: Namespace) -> float:
     )  # fmt: skip
     device = "cuda" if torch.cuda.is_available() else "cpu"
     transformer, batch = transformer.to(device), torch.randn(sentences, width, model.encoder_embed_dim, device=device)
-    took = []
+    times_s = []
     for _ in range(3):  # the first warms up
         start = time.perf_counter()
         transformer(batch, batch).sum().backward()
-        took.append(time.perf_counter() - start)
-    return min(took) / (sentences * width)
+        times_s.append(time.perf_counter() - start)
+    return min(times_s) / (sentences * width)
 
 
 def characters(pairs: Sequence[tuple[str, str]]) -> int:
-    """Characters of both sides."""
+    """The characters of pairs, both sides together."""
     return sum(len(x) + len(english) for x, english in pairs)
 
 
 def seconds(
     checkpoint: Path,
-    given: Mapping[str, Sequence[tuple[str, str]]],
+    pairs_of: Mapping[str, Sequence[tuple[str, str]]],
     mono: Sequence[Path],
     training: Namespace,
     strategies: int,
 ) -> float:
-    """To the end of the command, or sooner where ``--patience`` ends it early.
+    """Seconds to the end of the command, or fewer where ``--patience`` ends it early.
 
     Args:
-        checkpoint: the one that is adapted.
-        given: the pairs by split.
+        checkpoint: the checkpoint that is adapted.
+        pairs_of: the pairs by split.
         mono: files of monolingual text.
         training: arguments of fine-tuning.
-        strategies: how many are tried.
+        strategies: how many strategies are tried.
     """
-    text = characters(given["train"])
-    extra = text // 2 + sum(path.stat().st_size for path in mono)  # bytes stand for characters
-    pack = CLEAN.of(text) + SUBWORDS_AND_VECTORS.of(extra) + ALIGN.of(extra) + BINARISE.of(text)
+    train_characters = characters(pairs_of["train"])
+    extra_characters = train_characters // 2 + sum(path.stat().st_size for path in mono)  # bytes stand for characters
+    pack_s = (
+        CLEAN.of(train_characters)
+        + SUBWORDS_AND_VECTORS.of(extra_characters)
+        + ALIGN.of(extra_characters)
+        + BINARISE.of(train_characters)
+    )
     state = read_checkpoint(checkpoint)
-    piece = update_seconds_per_piece(state["cfg"].model)
-    pieces = min(training.max_tokens, text / 2 / CHARACTERS_PER_PIECE)
-    sizes = [characters(given[name]) if name in given else text / HELD_OUT_SHARE for name in ("valid", "test")]
+    piece_s = update_seconds_per_piece(state["cfg"].model)
+    pieces = min(training.max_tokens, train_characters / 2 / CHARACTERS_PER_PIECE)
+    sizes = [
+        characters(pairs_of[name]) if name in pairs_of else train_characters / HELD_OUT_SHARE
+        for name in ("valid", "test")
+    ]
     dev, test = (size / 2 / CHARACTERS_PER_PIECE * DECODING for size in sizes)
     gigabytes = 3 * sum(value.numel() * value.element_size() for value in state["model"].values()) / 1e9
     validations = training.max_update / training.save_interval_updates
-    one = START_S + training.max_update * pieces * piece + validations * (dev * piece + gigabytes * SAVE_S_PER_GB)
-    return pack + strategies * one + START_S + test * piece
+    strategy_s = (
+        START_S + training.max_update * pieces * piece_s + validations * (dev * piece_s + gigabytes * SAVE_S_PER_GB)
+    )
+    return pack_s + strategies * strategy_s + START_S + test * piece_s
 
 
 def describe(pair: str, strategies: Sequence[str], time_s: float) -> str:
-    """A line for a person who is about to wait."""
+    """The estimate as a line for a person who is about to wait."""
     return (
         f"{pair}: language pack -> fine-tuning ({', '.join(strategies)}) -> export; "
         f"about {spell(time_s)} (between {spell(time_s / MARGIN)} and {spell(time_s * MARGIN)})"

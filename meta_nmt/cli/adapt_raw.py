@@ -3,8 +3,8 @@
     OUT/        the translator: models, SentencePiece, card (meta_nmt/translation/translator_folder.py)
     OUT/work/   what is made on the way (meta_nmt/cli/work_folder.py)
 
-Every step leaves a mark when it is done: killed and run again, the command goes on where it was. OUT/work/ can be
-removed once the translator is made.
+Every step leaves a mark when it is done, so the command goes on where it was when it is killed and run again. OUT/work/
+can be removed once the translator is made.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from meta_nmt.translation.translator import Translation, Translator
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
 FEWEST_PAIRS = 60
-HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev, and test, are a tenth of the pairs, within these bounds
+HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev and test have a tenth of the pairs each, in these bounds
 Pairs = list[tuple[str, str]]  # X and English
 
 
@@ -66,58 +66,59 @@ class Job:
 
     @property
     def strategies(self) -> tuple[str, ...]:
-        """What is tried, in this order."""
+        """The strategies to try: the one asked for, or all of them for ``--strategy auto``."""
         return STRATEGIES if self.args.strategy == "auto" else (self.args.strategy,)
 
     @property
     def role(self) -> str:
-        """What data_prep calls a language with a test set, and one without."""
+        """data_prep's role of the language: target where there is a test set, valid where there is none."""
         return "target" if self.work.text("test")[1].exists() else "valid"
 
     def fingerprint(self) -> dict[str, Any]:
-        """Everything that the result follows from."""
-        a = self.args
-        files = [a.pairs, a.dev, a.test, a.dictionary, *a.mono, a.checkpoint]
+        """All that decides what the command makes: hashes of its input files, and its options."""
+        args = self.args
+        files = [args.pairs, args.dev, args.test, args.dictionary, *args.mono, args.checkpoint]
         for path in files:
             if path is not None and not path.is_file():
                 raise InputError(f"{path}: file is missing")
-        options = {name: getattr(a, name) for name in ("source_lang", "strategy", "seed", "quantization", "training")}
+        options = {
+            name: getattr(args, name) for name in ("source_lang", "strategy", "seed", "quantization", "training")
+        }
         inputs = [path and {"name": path.name, "sha256": sha256(path)} for path in files]
         return {"inputs": inputs, "options": options}
 
     def run(self) -> None:
-        """All steps that are not done yet."""
-        wanted, given = self.fingerprint(), read_given(self.args)
-        others = {path.name for path in self.out.glob("*")} - {self.work.path.name}
-        if others and not self.work.record.is_file():
-            raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {min(others)}")
-        estimate = self.estimate(given)
+        """Do all steps that are not done yet."""
+        fingerprint, pairs_of = self.fingerprint(), read_given(self.args)
+        strangers = {path.name for path in self.out.glob("*")} - {self.work.path.name}
+        if strangers and not self.work.record.is_file():
+            raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {min(strangers)}")
+        estimate = self.estimate(pairs_of)
         writable_directory(self.work.path, "--out")
         with sole_writer(self.out):
-            before = read_json(self.work.record) if self.work.record.is_file() else {}
-            if before == wanted | {"finished": True}:
+            record = read_json(self.work.record) if self.work.record.is_file() else {}
+            if record == fingerprint | {"finished": True}:
                 say(f"{self.out}: finished before, from the same files and flags")
                 return
-            if {**before, "finished": False} != wanted | {"finished": False}:
-                TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until it is made anew
+            if {**record, "finished": False} != fingerprint | {"finished": False}:
+                TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until a new one is made
                 shutil.rmtree(self.work.path)
                 self.work.path.mkdir()
-                write_json(self.work.record, wanted | {"finished": False})
+                write_json(self.work.record, fingerprint | {"finished": False})
             say(estimate)
-            self.steps(given)
-            write_json(self.work.record, wanted | {"finished": True})
+            self.steps(pairs_of)
+            write_json(self.work.record, fingerprint | {"finished": True})
 
-    def estimate(self, given: dict[str, Pairs]) -> str:
-        """A line for a person who is about to wait. InputError, or SystemExit, where the flags of fine-tuning are
-        wrong."""
+    def estimate(self, pairs_of: dict[str, Pairs]) -> str:
+        """How long all steps take, as a line for a person. InputError or SystemExit on wrong flags of fine-tuning."""
         training = fine_tune.parse_args(self.training_flags(self.strategies[0]))
-        time_s = adapt_estimate.seconds(self.args.checkpoint, given, self.args.mono, training, len(self.strategies))
+        time_s = adapt_estimate.seconds(self.args.checkpoint, pairs_of, self.args.mono, training, len(self.strategies))
         return adapt_estimate.describe(f"{self.lang}-{self.english}", self.strategies, time_s)
 
-    def steps(self, given: dict[str, Pairs]) -> None:
-        """From the pairs given to the card."""
+    def steps(self, pairs_of: dict[str, Pairs]) -> None:
+        """Do every step, from the pairs that were given to the model card; skip what is done."""
         if not self.work.written.exists():
-            write_raw(self.work, split(given, self.args.seed), self.args.mono, self.args.dictionary)
+            write_raw(self.work, split(pairs_of, self.args.seed), self.args.mono, self.args.dictionary)
         if not DataFolder(self.data).pack(self.lang).card.is_file():
             say(f"language pack of {self.lang}")
             self.make_pack()
@@ -131,7 +132,7 @@ class Job:
         self.write_card(checkpoint, scores)
 
     def make_pack(self) -> None:
-        """data/: the universal space and the new language."""
+        """Make the data folder: the universal space and the new language."""
         shutil.rmtree(self.data, ignore_errors=True)
         copy_universal(self.universe, self.data, without=self.lang)
         dictionaries = self.work.dictionaries if self.args.dictionary else None
@@ -146,18 +147,18 @@ class Job:
             say(warning)
 
     def fine_tune(self, strategy: str) -> float:
-        """Fine-tuning by one strategy, to its end; returns its best dev BLEU (greedy search)."""
+        """Fine-tune by one strategy to the end; returns the best dev BLEU (greedy search)."""
         run = self.work.run(strategy)
         if not run.finished.exists():
             if run.path.exists() and not (is_whole(run.last) and is_whole(run.best)):
-                shutil.rmtree(run.path)  # it was killed before its first checkpoint, or while that was written
+                shutil.rmtree(run.path)  # killed before its first checkpoint was whole
             run.path.mkdir(parents=True, exist_ok=True)
             train(self.training_flags(strategy), f"adapt {strategy}", run)
             run.finished.touch()
         return float(read_checkpoint(run.best)["extra_state"]["best"])
 
     def training_flags(self, strategy: str) -> list[str]:
-        """The flags of fine-tuning by a strategy."""
+        """The flags of meta-nmt-adapt on a data folder that fine-tune by one strategy."""
         return [
             str(self.data), "--checkpoint", str(self.args.checkpoint), "--source-lang", self.lang,
             "--target-lang", self.english, "--train-subset", "train", "--strategy", strategy,
@@ -166,41 +167,41 @@ class Job:
         ]  # fmt: skip
 
     def write_card(self, checkpoint: Path, scores: dict[str, float]) -> None:
-        """MODEL_CARD.md, with the scores of what users will run: the exported model."""
+        """Write MODEL_CARD.md, with scores of the exported model, which is what users run."""
         split = "test" if self.role == "target" else "valid"
         source, reference = (
             read_lines(path) for path in DataFolder(self.data, self.english).text(self.lang).sides(split)
         )
-        results = list(translated(load_folder(self.out), source))
-        hypotheses = [result.text for result in results]
+        translations = list(translated(load_folder(self.out), source))
+        hypotheses = [translation.text for translation in translations]
         metrics = {"BLEU": BLEU(), "chrF2++": CHRF(word_order=2)}
         name = "test" if split == "test" else "dev"
-        measured = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
+        score_of = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
         facts = facts_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
-        tried = ", ".join(f"{strategy} {score:.1f}" for strategy, score in scores.items())
+        dev_scores = ", ".join(f"{strategy} {score:.1f}" for strategy, score in scores.items())
         notes = [
             f"The {name} scores are of the exported model ({self.args.quantization}), beam 5, on {len(source)} pairs."
         ]
         if len(scores) > 1:
-            notes.append(f"The strategy was chosen by dev BLEU (greedy): {tried}.")
+            notes.append(f"The strategy was chosen by dev BLEU (greedy): {dev_scores}.")
         inputs = [entry for entry in read_json(self.work.record)["inputs"][:-1] if entry]  # the last is the checkpoint
         facts = replace(
-            facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **measured}, notes=notes,
+            facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **score_of}, notes=notes,
             commands=[*facts.commands[:-2], self.command],
             samples=list(zip(source, hypotheses, reference, strict=True)),
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
         write_model_card(facts, self.out)
-        say(f"{self.out}: {', '.join(f'{k} {v:.1f}' for k, v in measured.items())} ({len(source)} pairs)")
+        say(f"{self.out}: {', '.join(f'{k} {v:.1f}' for k, v in score_of.items())} ({len(source)} pairs)")
 
 
 def say(message: str) -> None:
-    """Write a line to standard error, above a progress bar."""
+    """Write a line to standard error, above any progress bar."""
     tqdm.write(message, file=sys.stderr)
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether a file is a checkpoint that can be read."""
+    """Whether a checkpoint is there and can be read."""
     try:
         read_checkpoint(checkpoint)
     except InputError:
@@ -211,17 +212,20 @@ def is_whole(checkpoint: Path) -> bool:
 def read_given(args: Namespace) -> dict[str, Pairs]:
     """The pairs of --pairs ("train"), --dev ("valid") and --test. InputError names the line that is no pair."""
     files = {"train": args.pairs, "valid": args.dev, "test": args.test}
-    given = {
+    pairs_of = {
         name: [(row[0], row[1]) for rows in column_blocks(path) for row in rows] for name, path in files.items() if path
     }
-    if len(given["train"]) < FEWEST_PAIRS:
-        raise InputError(f"{args.pairs}: must have at least {FEWEST_PAIRS} pairs, but has {len(given['train'])}")
-    return given
+    if len(pairs_of["train"]) < FEWEST_PAIRS:
+        raise InputError(f"{args.pairs}: must have at least {FEWEST_PAIRS} pairs, but has {len(pairs_of['train'])}")
+    return pairs_of
 
 
-def split(given: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
-    """The same with a dev set, and a test set where there is enough, drawn from the training pairs if not given."""
-    splits, pairs = dict(given), given["train"]
+def split(pairs_of: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
+    """The pairs by split, with a dev set, and a test set where there are enough pairs.
+
+    A set that was not given is drawn from the training pairs.
+    """
+    splits, pairs = dict(pairs_of), pairs_of["train"]
     share = max(LEAST_DEV, min(MOST_HELD_OUT, len(pairs) // HELD_OUT_SHARE))
     order = list(range(len(pairs)))
     random.Random(seed).shuffle(order)
@@ -232,7 +236,7 @@ def split(given: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
 
 
 def write_raw(work: WorkFolder, splits: dict[str, Pairs], mono: Sequence[Path], dictionary: Path | None) -> None:
-    """The raw text as data_prep reads it: pairs, and what is given of monolingual text and of a word list."""
+    """Write the raw text as data_prep reads it: pairs, and the monolingual text and the word list that were given."""
     for name, rows in splits.items():
         for column, side in enumerate(work.text(name)):
             write_lines(side, [row[column] for row in rows])
@@ -245,20 +249,20 @@ def write_raw(work: WorkFolder, splits: dict[str, Pairs], mono: Sequence[Path], 
 
 
 def translated(translator: Translator, lines: Sequence[str]) -> Iterator[Translation]:
-    """Each line's translation, in order, with a progress bar."""
+    """The translation of each line, in order, under a progress bar."""
     for start in tqdm(range(0, len(lines), 64), desc="translate", unit=" batches", disable=None):
         yield from translator.results(lines[start : start + 64])
 
 
 class Bar:
-    """Fine-tuning as a progress bar on a terminal; and as lines where there is none, at validation."""
+    """The progress of fine-tuning: a bar on a terminal, or else a line at each validation."""
 
     def __init__(self, title: str, updates: int) -> None:
         self.title = title
         self.bar = tqdm(desc=title, total=updates, unit=" updates", disable=None)
 
     def show(self, progress: Progress) -> None:
-        """Moves the bar to where the run is, and says the dev BLEU of a validation."""
+        """Move the bar to where the run is, and show the dev BLEU of a validation."""
         self.bar.update(progress.updates - self.bar.n)
         bleu = progress.numbers.get("bleu")
         if progress.split == "valid" and bleu is not None:
@@ -269,21 +273,21 @@ class Bar:
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Sends what fairseq logs to this file alone."""
+    """In this context, what fairseq logs goes to the file at ``path`` alone."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    handlers_and_level = root.handlers[:], root.level
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s | %(name)s | %(message)s"))
     root.handlers[:], root.level = [handler], logging.INFO
     try:
         yield
     finally:
-        root.handlers[:], root.level = before
+        root.handlers[:], root.level = handlers_and_level
         handler.close()
 
 
 def train(flags: Sequence[str], title: str, run: RunFolder) -> None:
-    """meta-nmt-adapt on a prepared data folder, in this process."""
+    """Run meta-nmt-adapt on a prepared data folder, in this process."""
     argv = [*flags, "--log-format", "json", "--log-interval", "5"]
     args = fine_tune.parse_args(argv)
     bar = Bar(title, args.max_update)
@@ -292,7 +296,7 @@ def train(flags: Sequence[str], title: str, run: RunFolder) -> None:
 
 
 def run(args: Namespace, command: str) -> None:
-    """Makes the translator. ``command``: as it was given, for the card."""
+    """Make the translator. ``command``: how it was called, for the card."""
     universe = find_data(args.checkpoint, args.data)
     english = DataFolder(universe).english
     if args.source_lang == english:

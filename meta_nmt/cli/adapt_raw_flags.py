@@ -1,5 +1,7 @@
-"""The flags of meta-nmt-adapt from raw text. They are known without torch and fairseq; the flags of fine-tuning, which
-may stand among them, are not."""
+"""The flags of meta-nmt-adapt from raw text, which are known without loading torch and fairseq.
+
+The flags of fine-tuning may stand among them; they are passed on unread.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,12 @@ FEWEST_FOR_TEST = 300  # pairs
 
 
 def asked_for(argv: Sequence[str]) -> bool:
-    """Whether these flags are of this form of the command."""
+    """Whether the flags ask for adaptation from raw text."""
     return any(item.split("=")[0] in ("--pairs", "--out") for item in argv)
 
 
 def own_parser() -> OneLineParser:
-    """The flags of this form; what it does not know are flags of fine-tuning."""
+    """The parser of these flags; flags that it does not know are those of fine-tuning."""
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False, formatter_class=HelpFormatter)
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="sentence pairs: X, tab, English; may end in .gz")
     parser.add_argument(
@@ -61,14 +63,16 @@ def own_parser() -> OneLineParser:
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """Our flags, and the flags of fine-tuning as ``training``; SystemExit(2) with one line on bad usage, SystemExit(0)
-    after the help page."""
+    """Our own flags, with the flags of fine-tuning as ``training``.
+
+    SystemExit(2) with one line on bad usage; SystemExit(0) after the help page.
+    """
     parser = own_parser()
     if command.wants_help(argv):
         print(f"{HELP}\n\n{parser.format_help()}")
         raise SystemExit(0)
-    args, rest = parser.parse_known_args(argv)
-    args.training = rest
+    args, fine_tuning_flags = parser.parse_known_args(argv)
+    args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
     if args.source_lang is None:

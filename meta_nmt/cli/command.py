@@ -1,4 +1,4 @@
-"""What every command of ours does around its body: logging set up, errors as one line, the exit status."""
+"""The frame of every command of ours: it sets up logging, makes errors one line, and gives the exit status."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CHECKPOINT = re.compile(r"Cannot load model parameters from checkpoint (.*); ple
 
 
 class _Brief(logging.Filter):
-    """Lets through what is a message: fairseq logs whole configurations and models as objects, and tracebacks
-    of what it then raises."""
+    """Lets through messages alone: fairseq also logs whole configurations and models as objects, and the tracebacks of
+    errors that it raises after that."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return isinstance(record.msg, str) and not record.msg.startswith("Traceback")
 
 
 def configure_logging(default_level: str = "INFO") -> None:
-    """Progress on standard error, without fairseq's dump of every option (LOGLEVEL=DEBUG shows it all)."""
+    """Log to standard error, without fairseq's dump of every option (LOGLEVEL=DEBUG shows everything)."""
     logging.basicConfig(
         format="%(asctime)s | %(levelname)s | %(name)s | %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
@@ -41,7 +41,7 @@ def configure_logging(default_level: str = "INFO") -> None:
 
 
 def command_line(prog: str, argv: Sequence[str]) -> str:
-    """The command as one would type it."""
+    """The command as a person would type it."""
     return shlex.join([prog, *argv])
 
 
@@ -51,14 +51,16 @@ def wants_help(argv: Sequence[str]) -> bool:
 
 
 def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | None, log_level: str = "INFO") -> int:
-    """The exit status of ``body(argv)``; an InputError anywhere in the chain of causes is one line and status 2, and so
-    is what ends a run from outside."""
+    """The exit status of ``body(argv)``.
+
+    An InputError anywhere in the chain of causes becomes one line and status 2. So does what ends a run from outside.
+    """
     arguments = sys.argv[1:] if argv is None else list(argv)
     configure_logging(log_level)
     try:
         return body(arguments)
     except Exception as error:
-        cause: BaseException | None = error  # fairseq wraps what goes wrong in loading a checkpoint
+        cause: BaseException | None = error  # fairseq wraps an error in loading a checkpoint
         while cause is not None and not isinstance(cause, (InputError, OSError)):
             cause = cause.__cause__ or cause.__context__
         reason = explain(cause or error) or (error.__context__ and explain(error.__context__))

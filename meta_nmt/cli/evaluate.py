@@ -57,63 +57,66 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
 
 
 def print_plan(steps: Sequence[Step], values: dict[str, str]) -> None:
-    """Every command, in order; where a choice decides, with its first option."""
-    known = dict(values)
+    """Print every command in order; where a choice decides, with the first option of the choice."""
+    known_values = dict(values)
     for step in steps:
         if isinstance(step, Choice):
             first = step.options[0]
-            known |= {f"{step.name}.label": first.label, f"{step.name}.run": first.run}
+            known_values |= {f"{step.name}.label": first.label, f"{step.name}.run": first.run}
             print(f"# {step.what} for {step.subject}: the best dev BLEU of {', '.join(o.label for o in step.options)}")
             continue
         print(f"# {step.name}")
         for command in step.commands:
-            print("+", shlex.join(filled(word, known) for word in command))
+            print("+", shlex.join(filled(word, known_values) for word in command))
 
 
 def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
-    """Each kind of command through its own parser, before anything runs; SystemExit(2) with the parser's one line."""
-    known, seen = dict(values), set()
+    """Give each kind of command to its parser before anything runs; SystemExit(2) with one line on bad usage."""
+    known_values, checked = dict(values), set()
     for step in steps:
         if isinstance(step, Choice):
-            known |= {f"{step.name}.label": step.options[0].label, f"{step.name}.run": step.options[0].run}
+            known_values |= {f"{step.name}.label": step.options[0].label, f"{step.name}.run": step.options[0].run}
             continue
         for command in step.commands:
             flags = (command[0], step.kind, *(word for word in command if word.startswith("-")))
-            if step.kind == "train" or flags not in seen:
-                seen.add(flags)
+            if step.kind == "train" or flags not in checked:
+                checked.add(flags)
                 module = importlib.import_module(f"meta_nmt.cli.{command[0].removeprefix('meta-nmt-')}")
-                module.parse_args([filled(word, known) for word in command[1:]])
+                module.parse_args([filled(word, known_values) for word in command[1:]])
 
 
 def added_languages(data: Path, targets: Sequence[str]) -> dict[str, str]:
-    """Hashes of the cards of the targets that came in after the data folder's record was written."""
-    known = read_json(DataFolder(data).record)["languages"]
-    return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in known}
+    """Hashes of the cards of the targets that were added after the data folder's record was written."""
+    recorded = read_json(DataFolder(data).record)["languages"]
+    return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in recorded}
 
 
 def record(results: Ledger, experiment: Experiment, steps: Sequence[Step], marks: Mapping[str, str]) -> None:
-    """What the results file is of, with each step's fingerprint: its last line of this kind counts."""
+    """Write to the results file which experiment it is of, with the fingerprint of each step.
+
+    The last such line counts; it is written only where it differs from the one before.
+    """
     of_kind = {
         kind: {step.name: marks[step.name] for step in steps if isinstance(step, kind)} for kind in (Job, Choice)
     }
-    # as JSON has it: budgets that are keys are text there
+    # through JSON, where keys are text, budgets too
     definition = json.loads(json.dumps(experiment.model_dump()))
     line = {"kind": "experiment", "experiment": definition, "jobs": of_kind[Job], "choices": of_kind[Choice]}
-    known = [old for old in results.lines if old.get("kind") == "experiment"]
-    if not known or known[-1] != line:
+    earlier = [old_line for old_line in results.lines if old_line.get("kind") == "experiment"]
+    if not earlier or earlier[-1] != line:
         results.append(line)
 
 
 def trained_tokens(out: Path, steps: Sequence[Step]) -> dict[str, int]:
-    """Source and target tokens that each meta-training took gradients on, as it counted them itself."""
+    """Source and target tokens that each meta-training took gradients on, as that run counted them."""
     runs = [step.folders[0] for step in steps if isinstance(step, Job) and step.kind == "train"]
     costs = {run: cost.read_records(out / run) for run in runs}
     return {run: sum(entry["train_tokens"] for entry in entries) for run, entries in costs.items() if entries}
 
 
 def report(results: Path, title: str, out: Path) -> Path:
-    """Writes the report of a results file into the folder ``out``; returns the path of its page."""
-    # scipy and matplotlib, which take a second to load: not for the flags
+    """Write the report of a results file into the folder ``out``; returns the path of its page."""
+    # these load scipy and matplotlib, which takes a second: not for the flags
     from meta_nmt.report.gather import make_report
     from meta_nmt.report.write import write_report
 
@@ -121,7 +124,7 @@ def report(results: Path, title: str, out: Path) -> Path:
 
 
 def body(argv: Sequence[str] | None) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Run the experiment and write its report; returns the exit status."""
     args = parse_args(argv)
     if args.user_dir is not None:
         from meta_nmt import plugin  # noqa: F401  torch and fairseq, with which it may register something
@@ -165,7 +168,7 @@ def body(argv: Sequence[str] | None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status, 130 after Ctrl-C."""
     try:
         return run_command(body, argv, prog=PROG)
     except KeyboardInterrupt:

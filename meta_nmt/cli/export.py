@@ -51,8 +51,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def make(args: Namespace, typed: str) -> None:
-    """The folder asked for. ``typed``: the command, for the card."""
-    # torch and fairseq, which the flags do without
+    """Make the folder that was asked for. ``typed``: the command as it was typed, for the card."""
+    # these load torch and fairseq, which the flags do not need
     from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
     from meta_nmt.translation.export import export
     from meta_nmt.translation.meta_model import export_meta
@@ -71,13 +71,13 @@ def make(args: Namespace, typed: str) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Parse the flags and export; returns the exit status."""
     make(parse_args(argv), command.command_line(PROG, argv))
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

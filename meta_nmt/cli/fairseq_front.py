@@ -1,5 +1,4 @@
-"""What the fairseq fronts share: fairseq's own parser with our defaults, its trainer and its generator, and the cost
-record."""
+"""What our commands on top of fairseq share: its parser with our defaults, its trainer, its generator, cost records."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from typing import Any, NoReturn
 from meta_nmt import compat, plugin  # noqa: F401  plugs into fairseq, before it is loaded
 
 # isort: split
-from fairseq import options
+from fairseq import options, utils
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.distributed import utils as distributed_utils
 from fairseq.registry import REGISTRIES
@@ -36,7 +35,7 @@ LOGGING = ["--no-progress-bar", "--log-format", "simple"]
 
 
 def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwargs: Any) -> Namespace:
-    """Parses with fairseq's parser; a usage error is one line and exit status 2, `--help` is fairseq's page."""
+    """Parse with fairseq's parser; a usage error is one line and exit status 2, `--help` prints fairseq's page."""
 
     def error(message: str) -> NoReturn:
         print(one_line(prog, message), file=sys.stderr)
@@ -48,21 +47,32 @@ def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwar
 
 
 class _KnownDefaults(ArgumentDefaultsHelpFormatter):
-    """Shows defaults, but for those that are left open: their help says what becomes of them."""
+    """Shows every default that is not None; the help of the others says what is used instead."""
 
     def _get_help_string(self, action: Action) -> str | None:
         return action.help if action.default is None else super()._get_help_string(action)
 
 
 def print_help(
-    doc: str | None, task: str, defaults: Sequence[str], peer: str, own: ArgumentParser | None = None
+    doc: str | None,
+    task: str,
+    defaults: Sequence[str],
+    peer: str,
+    argv: Sequence[str],
+    own_flags: ArgumentParser | None = None,
 ) -> None:
-    """A command's page: what it is for, its own flags, those of its task with our defaults, and where the rest is."""
+    """Print a command's help page: its purpose, its own flags, the flags of its task, and where the rest is.
+
+    The flags of learners that ``--user-dir`` in ``argv`` names are among those of the task.
+    """
+    early = OneLineParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--user-dir")
+    utils.import_user_module(early.parse_known_args(argv)[0])
     print((doc or "").strip() + "\n")
     task_flags = ArgumentParser(add_help=False)
     TASK_REGISTRY[task].add_args(task_flags)
     task_flags.set_defaults(**vars(task_flags.parse_known_args(["DATA", *defaults])[0]))
-    parents = [own, task_flags] if own else [task_flags]
+    parents = [own_flags, task_flags] if own_flags else [task_flags]
     ArgumentParser(usage=SUPPRESS, add_help=False, formatter_class=_KnownDefaults, parents=parents).print_help()
     print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shlex.join(defaults)}")
 
@@ -70,7 +80,7 @@ def print_help(
 def training_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:
     """fairseq-train's arguments; ``defaults`` are flags that the user's own override."""
     args = parse_fairseq(options.get_training_parser(), prog, [*_fitting(defaults, argv), *argv])
-    if getattr(args, "total_num_update", 0) is None:  # meant to be --max-update, but fairseq cannot read None
+    if getattr(args, "total_num_update", 0) is None:  # fairseq means --max-update, but cannot read None
         args.total_num_update = args.max_update
     return args
 
@@ -81,7 +91,7 @@ def generation_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]
 
 
 def _fitting(defaults: Sequence[str], argv: Sequence[str]) -> list[str]:
-    """``defaults`` without those that the user's optimiser or schedule does not have: fairseq knows no betas of SGD."""
+    """``defaults`` without flags that the user's optimiser or schedule does not have, such as Adam's betas with SGD."""
     kept = list(defaults)
     for flag, owner in (("--adam-betas", "optimizer"), ("--warmup-updates", "lr_scheduler")):
         parser = OneLineParser(add_help=False, allow_abbrev=False)
@@ -94,12 +104,12 @@ def _fitting(defaults: Sequence[str], argv: Sequence[str]) -> list[str]:
 
 
 def check_writable(folder: str) -> None:
-    """Before hours of training: the save dir can be made and written to (InputError)."""
+    """InputError where the save dir cannot be made or written to; a check before hours of training."""
     writable_directory(folder, "--save-dir")
 
 
 def _so_far(checkpoint: str | Path) -> tuple[int, float]:
-    """Tokens of its run, and seconds of training since the first of its ancestors, that a checkpoint counts."""
+    """What a checkpoint counts: tokens of its run, and seconds of training since the first of its ancestors."""
     state = read_checkpoint(checkpoint)
     return trained_tokens(state), float(state["extra_state"].get("previous_training_time", 0))
 
@@ -120,7 +130,7 @@ def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> 
 
 
 def prepare(args: Namespace) -> None:
-    """Before anything else of a training: flags that it refuses, and a save dir that it can write to and go on from."""
+    """Check a training before it begins: its flags, and a save dir that it can write to and go on from (InputError)."""
     check_flags(args)
     if args.fp16 or args.amp:
         raise InputError(
@@ -135,11 +145,11 @@ def prepare(args: Namespace) -> None:
 
 
 def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
-    """Runs fairseq's trainer in this process, or one process a worker where several were asked for."""
+    """Run fairseq's trainer in this process, or in a process for each worker where there are several."""
     cfg = convert_namespace_to_omegaconf(args)
     distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
 
 
 def generate(args: Namespace) -> None:
-    """Runs fairseq's generator, which writes into ``args.results_path``."""
+    """Run fairseq's generator, which writes into ``args.results_path``."""
     fairseq_generate.main(convert_namespace_to_omegaconf(args))

@@ -1,4 +1,4 @@
-"""Values of fairseq's own flags that it takes without a word, and then trains nothing, or fails far from the flag."""
+"""Checks of fairseq's own flags: fairseq takes some bad values silently, then trains nothing or fails much later."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")
 
 
 def check_flags(args: Namespace) -> None:
-    """All contradictions at once (InputError)."""
+    """InputError with all bad values at once."""
     broken = [f"`--{name.replace('_', '-')}` {rule}, but is {value!r}" for name, rule, value in _broken(args)]
     if broken:
         raise InputError("; ".join(broken))
@@ -52,7 +52,7 @@ def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:
         betas = _read(ast.literal_eval, str(args.adam_betas))
         if not (isinstance(betas, tuple) and len(betas) == 2 and all(_is_share(beta) for beta in betas)):
             yield "adam_betas", "must be two numbers of at least 0 and below 1, as '(0.9, 0.98)'", args.adam_betas
-    # fairseq takes text here
+    # fairseq takes any text as --total-num-update
     if hasattr(args, "total_num_update") and not (_read(float, str(args.total_num_update)) or 0) >= 1:
         yield "total_num_update", "(`--max-update` where it is not given) must be at least 1", args.total_num_update
     if getattr(args, "nbest", 1) > getattr(args, "beam", math.inf):

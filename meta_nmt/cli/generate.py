@@ -47,7 +47,7 @@ HYPOTHESIS = re.compile(r"H-(\d+)\t\S+\t(.*)")
 
 
 def own_parser() -> ArgumentParser:
-    """The flags that fairseq does not know."""
+    """The parser of our own flags, beside fairseq's."""
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
     parser.add_argument("--results", required=True, help="folder for what this command writes")
     parser.add_argument(
@@ -60,39 +60,39 @@ def own_parser() -> ArgumentParser:
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """fairseq's namespace, our flags as its ``own``; SystemExit(2) with one line on bad usage."""
+    """fairseq's namespace, our own flags as ``own_flags`` in it; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
     if command.wants_help(argv):
-        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", parser)
+        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", argv, parser)
         raise SystemExit(0)
-    own, rest = parser.parse_known_args(argv)
-    args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own.results, *rest])
-    args.own = own
+    own_flags, fairseq_flags = parser.parse_known_args(argv)
+    args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own_flags.results, *fairseq_flags])
+    args.own_flags = own_flags
     return args
 
 
 def read_hypotheses(path: Path) -> list[list[str]]:
-    """Best hypothesis of each sentence, as pieces, in corpus order, from fairseq-generate's output."""
-    found: dict[int, list[str]] = {}
+    """The best hypothesis of each sentence, as pieces, in corpus order, from fairseq-generate's output."""
+    pieces_of: dict[int, list[str]] = {}
     for line in path.read_text(encoding="utf-8").split("\n"):
         match = HYPOTHESIS.fullmatch(line)
         if match:
-            found.setdefault(int(match[1]), match[2].split(" ") if match[2] else [])
-    if sorted(found) != list(range(len(found))):
-        raise InputError(f"{path}: must have a hypothesis for every sentence, but has {len(found)} with gaps")
-    return [found[i] for i in range(len(found))]
+            pieces_of.setdefault(int(match[1]), match[2].split(" ") if match[2] else [])
+    if sorted(pieces_of) != list(range(len(pieces_of))):
+        raise InputError(f"{path}: must have a hypothesis for every sentence, but has {len(pieces_of)} with gaps")
+    return [pieces_of[i] for i in range(len(pieces_of))]
 
 
-def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
-    """What meta-nmt-report reads beside the translations. ``own_cost``: the cost record of this command."""
-    members = [cost.history(path) for path in args.path.split(os.pathsep)]  # of an ensemble, or the only one
-    costs = [*unique(entry for costs in members for entry in costs), own_cost]
+def record(args: Namespace, own_flags: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
+    """The content of result.json. ``own_cost``: the cost record of this command itself."""
+    histories = [cost.history(path) for path in args.path.split(os.pathsep)]  # one for each checkpoint of an ensemble
+    costs = [*unique(entry for costs in histories for entry in costs), own_cost]
     return {
-        "system": own.system,
+        "system": own_flags.system,
         "target": args.source_lang,
-        "english_tokens": own.english_tokens,
-        "strategy": own.strategy,
-        "seed": own.seed,
+        "english_tokens": own_flags.english_tokens,
+        "strategy": own_flags.strategy,
+        "seed": own_flags.seed,
         "checkpoint": args.path,
         "data": args.data,
         "commands": [*dict.fromkeys(entry["command"] for entry in costs)],
@@ -101,21 +101,21 @@ def record(args: Namespace, own: Namespace, own_cost: dict[str, Any]) -> dict[st
 
 
 def body(argv: Sequence[str]) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Parse the flags, translate, and write the result; returns the exit status."""
     args = parse_args(argv)
-    own = vars(args).pop("own")
+    own_flags = vars(args).pop("own_flags")
     check_flags(args)
     if not args.path:
         raise InputError("`--path` must be given: the checkpoint to translate with")
     for path in args.path.split(os.pathsep):
         read_checkpoint(path)
-    results = writable_directory(own.results, "--results")
+    results = writable_directory(own_flags.results, "--results")
     remove_partial(results)
     meter = cost.CostMeter("generate", command.command_line(PROG, argv), results, args.path)
     subset, data = args.gen_subset, DataFolder(args.data, args.target_lang)
     output = f"generate-{subset}.txt"
     with tempfile.TemporaryDirectory(PARTIAL, ".", results) as folder:
-        args.results_path = folder  # what lies in the results stays there until the new ones are whole
+        args.results_path = folder  # earlier results stay until the new ones are whole
         front.generate(args)
         pieces = read_hypotheses(Path(folder) / output)
         os.replace(Path(folder) / output, results / output)
@@ -128,14 +128,14 @@ def body(argv: Sequence[str]) -> int:
         )
     write_lines(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
     write_lines(results / "references.txt", lines)
-    if source.is_file():  # what the report shows beside a translation
+    if source.is_file():  # the report shows the source beside its translation
         write_lines(results / "sources.txt", source.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
-    write_lines(results / "result.json", [json.dumps(record(args, own, meter.record()), indent=1)])
+    write_lines(results / "result.json", [json.dumps(record(args, own_flags, meter.record()), indent=1)])
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv)
 
 

@@ -43,9 +43,9 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
 
 
 def body(argv: Sequence[str] | None) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Parse the flags and write the report; returns the exit status."""
     args = parse_args(argv)
-    # scipy and matplotlib, which take a second to load: once the flags are known to be right
+    # these load scipy and matplotlib, which takes a second: once the flags are known to be right
     from meta_nmt.report.comet import add_comet, check_comet
     from meta_nmt.report.gather import make_report
     from meta_nmt.report.write import write_report
@@ -66,7 +66,7 @@ def body(argv: Sequence[str] | None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return run_command(body, argv, prog=PROG)
 
 

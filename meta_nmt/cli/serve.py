@@ -54,7 +54,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; InputError where the address cannot be had."""
+    """A socket that listens at an address; InputError where the address is in use or cannot be used."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
@@ -65,7 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def body(argv: Sequence[str]) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Parse the flags and serve the page until Ctrl-C; returns the exit status."""
     args = parse_args(argv)
     translator = load_folder(args.model, backend=args.backend, beam=args.beam)
     card = TranslatorFolder(Path(args.model)).card
@@ -89,7 +89,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

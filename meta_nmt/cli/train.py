@@ -21,7 +21,7 @@ from meta_nmt.tasks.meta_translation_config import check_config
 
 PROG = "meta-nmt-train"
 
-# What every flag here means, and more of them: `meta-nmt-train --help`.
+# `meta-nmt-train --help` says what each of these flags means.
 DEFAULTS = [
     *["--task", "meta_translation", "--arch", "ulr_transformer_small", "--target-lang", "en"],
     *["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
@@ -42,23 +42,25 @@ DEFAULTS = [
 def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace; SystemExit(2) with one line on bad usage, SystemExit(0) after the help page."""
     if command.wants_help(argv):
-        front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train")
+        front.print_help(__doc__, "meta_translation", DEFAULTS, "fairseq-train", argv)
         raise SystemExit(0)
     return front.training_arguments(PROG, DEFAULTS, argv)
 
 
 def check_representation(args: Namespace, path: str | Path, checkpoint: dict[str, Any]) -> None:
-    """InputError where a checkpoint's parameters would be read through another mixture of universal tokens."""
+    """InputError where the flags mix universal tokens in another way than the checkpoint's model does."""
     model = checkpoint["cfg"]["model"]
     for flag, saved in (("ulr_top_k", getattr(model, "ulr_top_k", 0)), ("ulr_temperature", model.ulr_temperature)):
-        given = getattr(args, flag, saved)
-        if given != saved:
-            raise InputError(f"`--{flag.replace('_', '-')}` must be {saved}, that of {path}, but is {given}")
+        value = getattr(args, flag, saved)
+        if value != saved:
+            raise InputError(f"`--{flag.replace('_', '-')}` must be {saved}, that of {path}, but is {value}")
 
 
 def check_resumed(args: Namespace) -> None:
-    """InputError where the checkpoint that the run would go on from is of another model, or its optimiser state of
-    other parameters."""
+    """InputError where the run cannot go on from its last checkpoint.
+
+    That checkpoint is of another model, or its optimiser state is of other parameters.
+    """
     last = RunFolder(args.save_dir).last if args.restore_file == LAST else Path(args.restore_file)
     if not last.exists():
         return
@@ -73,7 +75,7 @@ def check_resumed(args: Namespace) -> None:
 
 
 def body(argv: Sequence[str]) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Parse and check the flags, and train; returns the exit status."""
     args = parse_args(argv)
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
@@ -83,7 +85,7 @@ def body(argv: Sequence[str]) -> int:
     if args.restore_file != LAST:
         parent = args.restore_file
     if parent is not None:
-        # fairseq would train from nothing, without a word, where it is missing
+        # where it is missing, fairseq would silently train from random parameters
         check_representation(args, parent, read_checkpoint(parent))
     if workers.is_first():
         check_resumed(args)
@@ -92,7 +94,7 @@ def body(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv)
 
 

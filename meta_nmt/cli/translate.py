@@ -36,7 +36,7 @@ LINGER_S = 0.05  # how long a line waits for others to be translated with
 
 
 def build_parser() -> ArgumentParser:
-    """The flags of the command."""
+    """The parser of the command's flags."""
     parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", metavar="DATA", help="with --path: data folder with the language packs")
     parser.add_argument("--model", metavar="DIR", help="translator folder, made by meta-nmt-adapt or meta-nmt-export")
@@ -78,10 +78,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
             parser.error(f"`--{name.replace('_', '-')}` must be at least 1, but is {value}")
     if args.nbest > args.beam:
         parser.error(f"`--nbest` must be at most the beam width {args.beam}, but is {args.nbest}")
-    given = [args.data, args.path, args.source_lang]
-    if args.model is None and None in given:
+    checkpoint_arguments = [args.data, args.path, args.source_lang]
+    if args.model is None and None in checkpoint_arguments:
         parser.error("give either `--model DIR`, or `DATA --path CKPT --source-lang XX`")
-    if args.model is not None and any(value is not None for value in [*given, args.target_lang]):
+    if args.model is not None and any(value is not None for value in [*checkpoint_arguments, args.target_lang]):
         parser.error("`--model` must stand without DATA, `--path`, `--source-lang` and `--target-lang`: it knows them")
     if args.model is None and (args.backend or args.threads):
         parser.error(f"`--{'backend' if args.backend else 'threads'}` must be given with `--model` only")
@@ -89,7 +89,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 
 def load(args: Namespace) -> Translator:
-    """The translator that the flags ask for."""
+    """The translator that the flags name: of a folder, or of checkpoints."""
     if args.model is not None:
         return load_folder(
             args.model, backend=args.backend or "auto", beam=args.beam, max_pieces=args.max_pieces, threads=args.threads
@@ -99,7 +99,7 @@ def load(args: Namespace) -> Translator:
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
-    """The lines of a stream, and whether a line was longer than LONGEST_LINE and is cut; InputError if not UTF-8."""
+    """Each line of a stream, and whether it was cut at LONGEST_LINE bytes; InputError if it is not UTF-8."""
     number = 0
     while line := stream.readline(LONGEST_LINE):
         number += 1
@@ -110,7 +110,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError as error:
-            if not cut or error.start < len(line) - 3:  # else a character that was cut through
+            if not cut or error.start < len(line) - 3:  # otherwise the cut went through a character
                 raise InputError(
                     f"{name}: line {number} must be UTF-8, but has {error.reason} at byte {error.start}"
                 ) from None
@@ -119,7 +119,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
 
 
 def read_files(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Every line of these files in turn, as `read_lines` gives it; - is standard input."""
+    """`read_lines` of several files, one after the other; ``-`` is standard input."""
     for name in names:
         if name == "-":
             yield from read_lines(sys.stdin.buffer, "standard input")
@@ -129,11 +129,7 @@ def read_files(names: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 class Feed:
-    """Lines that a thread reads ahead of their translation, no more than ``ahead`` of them.
-
-    `batches` gives what is there: as many lines as fit while they come quickly, and a line that comes alone after
-    LINGER_S seconds. What the reader raises is raised in it, after the lines before.
-    """
+    """Lines that a thread reads ahead of their translation, at most ``ahead`` of them."""
 
     def __init__(self, lines: Iterable[tuple[str, bool]], ahead: int) -> None:
         self.queue: queue.Queue[tuple[str, bool] | BaseException | None] = queue.Queue(ahead)
@@ -148,7 +144,10 @@ class Feed:
             self.queue.put(error)
 
     def batches(self, most: int) -> Iterator[list[tuple[str, bool]]]:
-        """Batches of the lines, each of at most ``most``."""
+        """Batches of at most ``most`` lines: full while lines come quickly, else what came within LINGER_S seconds.
+
+        An error of the reader is raised here, after the lines before it.
+        """
         size = min(FIRST_BUFFER, most)
         while True:
             batch: list[tuple[str, bool]] = []
@@ -171,50 +170,50 @@ class Feed:
             size = min(2 * size, most)
 
 
-def formatted(result: Translation, number: int, args: Namespace) -> str:
+def formatted(translation: Translation, number: int, args: Namespace) -> str:
     """The output lines of one input line, ended by line feeds."""
     if args.nbest == 1:
         if not args.scores:
-            return f"{result.text}\n"
-        return "".join(f"{one.score:.4f}\t{one.text}\n" for one in result.hypotheses) or "\t\n"
-    lines = [f"{number}\t{one.score:.4f}\t{one.text}\n" for one in result.hypotheses]
+            return f"{translation.text}\n"
+        return "".join(f"{one.score:.4f}\t{one.text}\n" for one in translation.hypotheses) or "\t\n"
+    lines = [f"{number}\t{one.score:.4f}\t{one.text}\n" for one in translation.hypotheses]
     return "".join(lines) or f"{number}\t\t\n"
 
 
 def translate(args: Namespace) -> None:
-    """Translate what the flags name, and write it to standard output."""
+    """Translate all input to standard output, with warnings on standard error."""
     translator = load(args)
     feed = Feed(read_files(args.input), 2 * args.buffer_size)
     number = 0
-    # a bar beside output on the same terminal would be in its way
+    # no bar where the output goes to the same terminal
     quiet = not sys.stderr.isatty() or sys.stdout.isatty()
     with tqdm(unit=" lines", disable=quiet) as bar:
         for batch in feed.batches(args.buffer_size):
-            results = translator.results([text for text, _ in batch], args.nbest)
-            for result, (_, cut) in zip(results, batch, strict=True):
+            translations = translator.results([text for text, _ in batch], args.nbest)
+            for translation, (_, cut) in zip(translations, batch, strict=True):
                 number += 1
-                for warning in chain([f"cut to {LONGEST_LINE} bytes"] if cut else [], result.warnings):
+                for warning in chain([f"cut to {LONGEST_LINE} bytes"] if cut else [], translation.warnings):
                     tqdm.write(f"{PROG}: warning: line {number}: {warning}", file=sys.stderr)
-                sys.stdout.write(formatted(result, number, args))
+                sys.stdout.write(formatted(translation, number, args))
             sys.stdout.flush()
             bar.update(len(batch))
 
 
 def body(argv: Sequence[str]) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Parse the flags and translate; returns the exit status."""
     args = parse_args(argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         translate(args)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return command.run(body, PROG, argv, log_level="WARNING")
 
 

@@ -1,8 +1,8 @@
-"""The layout of OUT/work, where meta-nmt-adapt from raw text keeps what it makes on the way to a translator.
+"""The layout of OUT/work, where meta-nmt-adapt from raw text keeps intermediate files.
 
-WORK/job.json                            what it is made from; other input or flags start afresh
+WORK/job.json                            what the translator is made from; other input or flags start afresh
 WORK/corpus/<xx>-<en>/<split>.<xx>, .<en>  the raw pairs, split
-WORK/corpus/done                         a mark that these and the next two are whole
+WORK/corpus/done                         a mark that the pairs and the next two files are whole
 WORK/mono/<xx>.txt                       the monolingual text given
 WORK/dictionaries/<xx>-<en>.txt          the word list given
 WORK/data/                               a data folder of this one language, with its pack
@@ -17,14 +17,14 @@ from meta_nmt.runs.run_folder import RunFolder
 
 
 class WorkFolder:
-    """OUT/work by its path and the two languages; nothing is read or written."""
+    """The paths in OUT/work, by its own path and the two languages; nothing is read or written."""
 
     def __init__(self, path: Path, lang: str, english: str) -> None:
         self.path, self.lang, self.english = path, lang, english
 
     @property
     def record(self) -> Path:
-        """What it is made from, and whether it is finished."""
+        """The record of what the translator is made from, and whether it is finished."""
         return self.path / "job.json"
 
     @property
@@ -44,7 +44,7 @@ class WorkFolder:
 
     @property
     def written(self) -> Path:
-        """The mark that all raw text is there."""
+        """The mark that all raw text is written."""
         return self.corpus / "done"
 
     @property
@@ -54,7 +54,7 @@ class WorkFolder:
 
     @property
     def mono_text(self) -> Path:
-        """The monolingual text, a sentence a line; it may not be there."""
+        """The file of the monolingual text, a sentence a line; absent where none was given."""
         return self.mono / f"{self.lang}.txt"
 
     @property
@@ -64,7 +64,7 @@ class WorkFolder:
 
     @property
     def dictionary(self) -> Path:
-        """The word list; it may not be there."""
+        """The file of the word list; absent where none was given."""
         return self.dictionaries / f"{self.lang}-{self.english}.txt"
 
     def run(self, strategy: str) -> RunFolder:

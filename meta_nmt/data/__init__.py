@@ -1,6 +1,6 @@
-"""Data as the tasks use it: language packs, corpora, episodes.
+"""The data that the tasks use: language packs, corpora, episodes.
 
-These files stand on fairseq, so it is mended before the first of them is loaded.
+These files import fairseq, so `meta_nmt.compat` mends it before the first of them is loaded.
 """
 
 from meta_nmt import compat  # noqa: F401  it mends

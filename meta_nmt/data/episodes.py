@@ -1,5 +1,6 @@
-"""Episodes: a language, a support set and a query set that share no sentence, drawn as a pure function of
-(seed, epoch, index), so that a resumed run and a run on other workers see the same tasks.
+"""Episodes: a language, with a support set and a query set that share no sentence.
+
+An episode is a pure function of (seed, epoch, index): a resumed run, and a run on other workers, see the same tasks.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from meta_nmt.data.parallel_corpus import Batch, ParallelCorpus
 class EpisodeSample(TypedDict, total=False):
     """One task's sentences, as a data worker hands them over (fairseq moves dictionaries to the device).
 
-    language: code; rows (U,): the pack's rows of the U distinct source tokens; queries (U, Q): their vectors; support,
-    query: fairseq batches, source ids renumbered by ``rows``; number: of the episode in its epoch, in training;
-    trajectory: its name, for learners that keep trajectories.
+    language: its code.
+    rows: (U,) the rows of the U distinct source tokens in the language pack.
+    queries: (U, Q) the vectors of these tokens.
+    support, query: fairseq batches, whose source ids are renumbered by ``rows``.
+    number: the number of the episode in its epoch, in training.
+    trajectory: the name of the trajectory, for learners that keep trajectories.
     """
 
     language: str
@@ -51,12 +55,12 @@ def make_episode(
     """Batches of one language whose source ids are renumbered by the rows in play.
 
     Args:
-        corpora: where the support's and the query's sentences are.
-        support, query: one index array a batch.
+        corpora: the corpus of the support sentences, and the corpus of the query sentences.
+        support, query: the indices of the sentences, an array for each batch.
 
     Returns:
-        an episode; ``queries`` (U, Q) has the vectors of its U distinct source tokens, ``rows`` (U,) of the pack's, and
-        source id ``nspecial + r`` in its batches means row r. Special symbols keep their ids.
+        an episode. Source id ``nspecial + r`` in its batches means row r of its ``rows`` and ``queries``. Special
+        symbols keep their ids.
 
     Raises:
         InputError: an id is in no dictionary, or a vector is not finite.
@@ -82,13 +86,13 @@ def make_episode(
 
 
 def draw_sample(corpus: ParallelCorpus, tokens: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of usable sentences, drawn at random, with about so many target tokens."""
+    """Indices of usable sentences, drawn at random, with about ``tokens`` target tokens in all."""
     drawn = rng.permutation(corpus.usable)
     return drawn[: int(np.searchsorted(np.cumsum(corpus.target_sizes[drawn]), tokens)) + 1]
 
 
 def batches_of(corpus: ParallelCorpus, indices: np.ndarray, tokens: int) -> list[np.ndarray]:
-    """Cuts indices sorted by length into batches of at most ``tokens`` tokens, padding included."""
+    """Sort indices by length and cut them into batches of at most ``tokens`` tokens, padding included."""
     order = indices[np.argsort(corpus.costs(indices), kind="stable")]
     batches: list[list[int]] = [[]]
     for index, cost in zip(order, corpus.costs(order), strict=True):
@@ -99,8 +103,11 @@ def batches_of(corpus: ParallelCorpus, indices: np.ndarray, tokens: int) -> list
 
 
 def with_noise(queries: Tensor, noise: float, rng: np.random.Generator) -> Tensor:
-    """Queries (U, Q) as a worse alignment would have placed them: moved by Gaussian noise of ``noise`` times their
-    length in expectation, at the length that they had. A zero row stays zero."""
+    """Queries (U, Q) as a worse alignment would have placed them.
+
+    Gaussian noise moves each query by ``noise`` times its length in expectation; then it gets its old length back. A
+    zero row stays zero.
+    """
     lengths = queries.norm(dim=-1, keepdim=True)
     drawn = torch.from_numpy(rng.standard_normal(queries.shape, dtype=np.float32)) / queries.size(-1) ** 0.5
     moved = queries + noise * lengths * drawn
@@ -109,8 +116,11 @@ def with_noise(queries: Tensor, noise: float, rng: np.random.Generator) -> Tenso
 
 @dataclass(frozen=True)
 class EpisodeSizes:
-    """support_tokens: tokens of each of the ``inner_steps`` support batches; query_tokens: of the query batch.
-    Tokens count as in ``--max-tokens``: the longer side of each sentence."""
+    """The size of an episode, in tokens as ``--max-tokens`` counts them: the longer side of each sentence.
+
+    support_tokens: tokens of each of the ``inner_steps`` support batches.
+    query_tokens: tokens of the query batch.
+    """
 
     support_tokens: int
     query_tokens: int
@@ -118,20 +128,21 @@ class EpisodeSizes:
 
     @property
     def total(self) -> int:
+        """The tokens of all batches of an episode."""
         return self.support_tokens * self.inner_steps + self.query_tokens
 
 
 class EpisodeDataset(FairseqDataset):
-    """Item i of an epoch is one task's episode; a batch is the tasks of one meta-step.
+    """The episodes of an epoch: item i is one task's episode, and a batch is the tasks of one meta-step.
 
-    The sentences of an episode come from one window of the corpus sorted by length (ties and neighbours
-    shuffled anew each epoch), dealt at random to support and query: no padding to speak of, both sets from
-    the same distribution, and every sentence of the corpus about equally likely.
+    The sentences of an episode come from one window of the corpus, which is sorted by length; ties and neighbours are
+    shuffled anew each epoch. They are dealt at random to support and query. So there is little padding, both sets are
+    from the same distribution, and every sentence of the corpus is about equally likely.
 
     With ``query_noise`` each episode has its own errors of alignment, the same in support and query. A model that has
-    fitted its source languages needs no support set for them; a language whose words are not where they were is newer
-    to it, as a target is. After the meta-augmentation of Rajendran, Irpan and Jang 2020 (arXiv 2007.05549), who
-    disturb labels: what makes it one here is that the whole episode shares its noise.
+    fitted its source languages needs no support set for them. A language whose words have moved is newer to the model,
+    as a target language is. This follows the meta-augmentation of Rajendran, Irpan and Jang 2020 (arXiv 2007.05549),
+    who disturb labels. It is meta-augmentation here because the whole episode shares its noise.
     """
 
     def __init__(
@@ -168,19 +179,19 @@ class EpisodeDataset(FairseqDataset):
         self._by_length = lru_cache(maxsize=len(self.languages))(self._sort_by_length)
 
     def _sort_by_length(self, language: str, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Usable sentences by length, give or take a token, and the running sum of their tokens."""
+        """Usable sentences by length plus noise of less than two tokens, and the running sum of their tokens."""
         corpus = self.corpora[language]
         noise = np.random.default_rng([self.seed, epoch, self.languages.index(language), 1]).random(len(corpus.usable))
         order = corpus.usable[np.argsort(corpus.costs(corpus.usable) + 2 * noise, kind="stable")]
         return order, np.concatenate([[0], np.cumsum(corpus.costs(order))])
 
     def language(self, index: int) -> tuple[str, np.random.Generator]:
-        """Of episode ``index`` of the current epoch, and what the rest of it is drawn with."""
+        """The language of episode ``index`` of the current epoch, and the generator that draws all else in it."""
         rng = np.random.default_rng([self.seed, self.epoch, index])
         return self.languages[int(rng.choice(len(self.languages), p=self.probabilities))], rng
 
     def sentences(self, index: int) -> tuple[str, list[np.ndarray], list[np.ndarray]]:
-        """Language, support and query sentence indices of episode ``index`` of the current epoch."""
+        """The language of episode ``index`` of the current epoch, and its support and query sentences, as indices."""
         language, rng = self.language(index)
         order, tokens_before = self._by_length(language, self.epoch)
         # a window around a sentence drawn at random, wide enough for every set
@@ -188,15 +199,17 @@ class EpisodeDataset(FairseqDataset):
         start_token = int(np.clip(start_token, 0, tokens_before[-1] - self.sizes.total))
         first = int(np.searchsorted(tokens_before, start_token, side="right")) - 1
         last = int(np.searchsorted(tokens_before, start_token + self.sizes.total))
-        batches = self.sizes.inner_steps + 1  # a sentence each at the least, however small the budgets
+        batches = self.sizes.inner_steps + 1  # each has at least one sentence, however small the budgets
         last = min(max(last, first + batches), len(order))
         first = min(first, last - batches)
         window = rng.permutation(order[first:last])
         return language, *self._deal(window, self.corpora[language].costs(window))
 
     def _deal(self, window: np.ndarray, costs: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Cuts a shuffled window into support batches and a query batch in proportion to their token budgets,
-        none of them empty."""
+        """Cut a shuffled window into support batches and a query batch, in proportion to their token budgets.
+
+        No batch is empty.
+        """
         budgets = [self.sizes.support_tokens] * self.sizes.inner_steps + [self.sizes.query_tokens]
         ends = np.cumsum(budgets)[:-1] * (costs.sum() / self.sizes.total)
         cuts = np.searchsorted(np.cumsum(costs), ends)
@@ -221,8 +234,11 @@ class EpisodeDataset(FairseqDataset):
         return {"episodes": samples} if samples else {}
 
     def batch_by_size(self, indices: np.ndarray, *_: Any, **__: Any) -> list[list[int]]:
-        """The tasks of each meta-step, dealt to the workers: of consecutive batches, ``num_shards`` belong to one step.
-        A step takes the same tasks however many workers there are; where they are fewer, some batches are empty."""
+        """The tasks of each meta-step, dealt to the workers: each ``num_shards`` consecutive batches are one step.
+
+        A step takes the same tasks for any number of workers; where there are fewer tasks than workers, some batches
+        are empty.
+        """
         steps = [indices[i : i + self.meta_batch_size] for i in range(0, len(indices), self.meta_batch_size)]
         return [list(map(int, part)) for step in steps for part in np.array_split(step, self.num_shards)]
 
@@ -243,7 +259,7 @@ class EpisodeDataset(FairseqDataset):
 
 
 class MetaValidationDataset(FairseqDataset):
-    """One item a language: a fixed support sample, ``steps`` batches of it, and the whole dev set as query."""
+    """An item for each language: ``steps`` batches of a fixed sample as support, and the whole dev set as query."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Language packs and the universal space, as `data_prep` leaves them in a data folder.
 
-``DATA/lang/<xx>/`` holds a language's SentencePiece model, dictionary and query vectors; ``DATA/universal/``
-holds the keys. Vectors are memory-mapped: a run over a hundred languages reads only the rows it uses.
+``DATA/lang/<xx>/`` holds a language's SentencePiece model, dictionary and query vectors. ``DATA/universal/`` holds the
+keys. Vectors are memory-mapped: a run over a hundred languages reads only the rows that it uses.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def load_dictionary(path: Path) -> Dictionary:
     """A fairseq dictionary; InputError if the file is missing or malformed."""
     try:
         dictionary = Dictionary.load(str(path))
-    except Exception as error:  # fairseq raises a plain one for an encoding
+    except Exception as error:  # fairseq raises a plain Exception for a wrong encoding
         raise InputError(f"{path}: must be a fairseq dictionary (`piece count` on each line): {error}") from None
     if len(dictionary) == dictionary.nspecial:
         raise InputError(f"{path}: must have at least one line `piece count`, but is empty")
@@ -43,20 +43,24 @@ def load_dictionary(path: Path) -> Dictionary:
 
 
 def language_folder(data: str | Path, code: str) -> PackFolder:
-    """The language pack of a data folder; InputError that lists the languages there are."""
+    """The folder of a language pack; where there is none, an InputError that lists the languages there are."""
     folder = DataFolder(data)
     if not code or not folder.pack(code).path.is_dir():
-        known = folder.pack_codes
+        codes = folder.pack_codes
         raise InputError(
             f"{data}: has no language pack `{LAYOUT.pack(code)}` (unknown language code {code!r}; "
-            + (f"there are {', '.join(known)})" if known else "is this a folder made by meta-nmt-preprocess?)")
+            + (f"there are {', '.join(codes)})" if codes else "is this a folder made by meta-nmt-preprocess?)")
         )
     return folder.pack(code)
 
 
 @dataclass(frozen=True)
 class LanguagePack:
-    """One source language. queries: (V, Q), row r for dictionary id ``nspecial + r``, memory-mapped; file: theirs."""
+    """One source language.
+
+    queries: (V, Q) vectors, memory-mapped; row r is that of dictionary id ``nspecial + r``.
+    file: where the vectors are.
+    """
 
     code: str
     dictionary: Dictionary
@@ -65,7 +69,7 @@ class LanguagePack:
 
     @classmethod
     def load(cls, data: str | Path, code: str) -> LanguagePack:
-        """Raises InputError: no such language, or its files do not fit together."""
+        """The pack of a language; InputError where there is none, or where its files do not fit together."""
         pack = language_folder(data, code)
         dictionary = load_dictionary(pack.dictionary)
         vectors = _read_vectors(pack.vectors)
@@ -77,7 +81,7 @@ class LanguagePack:
 
 
 def load_universal_keys(data: str | Path) -> Tensor:
-    """(M, Q) keys of the universal tokens."""
+    """The keys (M, Q) of the universal tokens; InputError where they cannot be read."""
     path = DataFolder(data).universal.keys
     keys = np.array(_read_vectors(path))
     if not keys.size:
@@ -90,7 +94,7 @@ def load_universal_names(data: str | Path, tokens: int) -> list[str]:
     """The names of the M universal tokens, in the order of their keys: pieces of the target language.
 
     Raises:
-        InputError: there is no such file, or it has not the ``tokens`` lines that the model has keys.
+        InputError: there is no such file, or it does not have ``tokens`` lines, one for each key of the model.
     """
     path = DataFolder(data).universal.tokens
     names = read_lines(path)
@@ -100,6 +104,6 @@ def load_universal_names(data: str | Path, tokens: int) -> list[str]:
 
 
 def check_finite(vectors: np.ndarray, path: Path) -> None:
-    """InputError where a vector has something else than numbers."""
+    """InputError where a number of the vectors is infinite or NaN."""
     if not np.isfinite(vectors).all():
         raise InputError(f"{path}: must hold finite numbers, but has others")

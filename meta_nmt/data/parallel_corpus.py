@@ -20,9 +20,9 @@ Batch = dict[str, Any]
 
 
 def _check_files(prefix: Path) -> None:
-    """Both files of a fairseq memory-mapped dataset are there and as long as their headers say (InputError).
+    """InputError unless both files of a fairseq memory-mapped dataset are there and as long as their headers say.
 
-    Before fairseq opens them: it would map a truncated file without a word.
+    This is checked before fairseq opens them: fairseq would silently map a truncated file.
     """
     for path in (f"{prefix}.idx", f"{prefix}.bin"):
         if not os.path.exists(path):
@@ -33,7 +33,7 @@ def _check_files(prefix: Path) -> None:
         magic, version, kind, count = header.unpack(head) if len(head) == header.size else (b"", 0, 0, 0)
         if magic != b"MMIDIDX\x00\x00" or version != 1 or kind not in indexed_dataset._code_to_dtype:
             raise InputError(f"{prefix}.idx: must be the index of a fairseq mmap dataset, but its header is not")
-        expected = header.size + count * (4 + 8)  # a size and a pointer each
+        expected = header.size + count * (4 + 8)  # a size and a pointer for each sentence
         if (actual := os.path.getsize(f"{prefix}.idx")) != expected:
             raise InputError(f"{prefix}.idx: must have {expected} bytes for {count} sentences, but has {actual}")
         sizes = np.fromfile(file, dtype=np.int32, count=count)
@@ -56,9 +56,14 @@ def _load_side(prefix: Path) -> Any:
 
 @dataclass(frozen=True)
 class ParallelCorpus:
-    """source, target: fairseq indexed datasets; source_sizes, target_sizes: pieces a sentence, end symbol
-    included; usable: indices of the sentences that are not over-long; stem: of the files' names; symbols: in the
-    dictionaries of both sides, where they are known."""
+    """A binarised language pair.
+
+    source, target: fairseq indexed datasets.
+    source_sizes, target_sizes: pieces of each sentence, end symbol included.
+    usable: indices of the sentences that are not too long.
+    stem: how the files' names begin.
+    symbols: the sizes of both sides' dictionaries, where these are known.
+    """
 
     language: str
     source: Any
@@ -100,18 +105,21 @@ class ParallelCorpus:
         return np.maximum(self.source_sizes[indices], self.target_sizes[indices])
 
     def batch(self, indices: Sequence[int] | np.ndarray, dictionary: Dictionary) -> Batch:
-        """The sentences as one padded fairseq batch, source ids as they are in the language's own dictionary."""
+        """Sentences as one padded fairseq batch; source ids are those of the language's own dictionary."""
         samples = [{"id": int(i), "source": self.source[int(i)], "target": self.target[int(i)]} for i in indices]
         self._check_ids(samples)
         return collate(samples, dictionary.pad(), dictionary.eos())
 
     def check_all_ids(self) -> None:
-        """Every sentence, for a corpus that is small enough to be read twice; a batch is always checked."""
+        """Check the ids of every sentence, of a corpus that is small enough to be read twice (InputError).
+
+        The ids of a batch are always checked.
+        """
         for i in range(len(self.source)):
             self._check_ids([{"source": self.source[i], "target": self.target[i]}])
 
     def _check_ids(self, samples: Sequence[dict[str, Any]]) -> None:
-        """InputError where an id is in no dictionary: a lookup far from here would fail, or read another language's."""
+        """InputError where an id is in no dictionary: a later lookup would fail, or read a row of another language."""
         for side, symbols in zip(("source", "target"), self.symbols or (), strict=False):
             highest = max(int(sample[side].max()) for sample in samples)
             if highest >= symbols:

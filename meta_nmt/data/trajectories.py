@@ -1,7 +1,8 @@
-"""Episodes that go on where the language's last one ended: a trajectory reads one small sample over and over, as
-fine-tuning on a low-resource pair does, and its queries are other sentences.
+"""Episodes that go on where the last episode of their language ended.
 
-For meta-learners that keep trajectories (continual trajectory shifting, Shin et al. 2021, arXiv 2102.07215).
+A trajectory reads one small sample over and over, as fine-tuning on a low-resource pair does. Its queries are other
+sentences. It is for meta-learners that keep trajectories (continual trajectory shifting, Shin et al. 2021, arXiv
+2102.07215).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from meta_nmt.data.episodes import EpisodeDataset, EpisodeSample, batches_of, dr
 
 @dataclass(frozen=True)
 class Place:
-    """Of an episode: its language's number, the number of the trajectory in the epoch, and of the visit in it."""
+    """The place of an episode: numbers of its language, of its trajectory in the epoch, and of its visit to that."""
 
     language: int
     trajectory: int
@@ -28,8 +29,13 @@ class Place:
 
 @dataclass
 class Sample:
-    """What a trajectory reads: ``batches`` in a new order each time round; its ``sentences``; the language's vectors
-    ``queries`` (V, Q), with errors of alignment of the trajectory's own."""
+    """The text that a trajectory reads.
+
+    trajectory: the number of the trajectory in the epoch.
+    batches: support batches, in a new order each time the sample is read again.
+    sentences: the sentences of the sample, as indices.
+    queries: (V, Q) vectors of the language, with the trajectory's own errors of alignment.
+    """
 
     trajectory: int
     batches: list[np.ndarray]
@@ -41,13 +47,13 @@ class TrajectoryDataset(EpisodeDataset):
     """An EpisodeDataset whose support batches come from the sample of the trajectory.
 
     Args: those of an EpisodeDataset, and
-        visits: episodes of a trajectory. Languages begin at different places of their first one, so that a
-            meta-step sees short and long ones.
+        visits: episodes of a trajectory. Languages begin at different places of their first trajectory, so that a
+            meta-step sees short and long trajectories.
         sample_tokens: target tokens of a trajectory's sample.
 
     Raises:
-        InputError: a corpus has no sentences for a sample and a query set beside it; several workers, each of which
-            would have trajectories of its own.
+        InputError: a corpus is too small for a sample and a query set beside it; or there are several workers, each
+            of which would have trajectories of its own.
     """
 
     def __init__(self, *args: Any, visits: int, sample_tokens: int, **kwargs: Any) -> None:
@@ -65,20 +71,20 @@ class TrajectoryDataset(EpisodeDataset):
                     f"tokens, language {code}), but is {needed}"
                 )
         self.visits, self.sample_tokens = visits, sample_tokens
-        self._places: tuple[int, list[Place]] = (0, [])  # of an epoch
-        self._samples: dict[int, Sample] = {}  # the present one of each language
+        self._places: tuple[int, list[Place]] = (0, [])  # an epoch, and its places
+        self._samples: dict[int, Sample] = {}  # the present sample of each language
 
     def place(self, index: int) -> Place:
-        """A pure function of seed, epoch and index, like the episode."""
+        """The place of episode ``index``: a pure function of seed, epoch and index, as the episode is."""
         if self._places[0] != self.epoch:
-            seen: dict[int, int] = {}
+            visits_so_far: dict[int, int] = {}
             places = []
             for number in range(self.episodes):
                 language = self.languages.index(self.language(number)[0])
-                if language not in seen:
-                    seen[language] = int(np.random.default_rng([self.seed, language, 3]).integers(self.visits))
-                trajectory, visit = divmod(seen[language], self.visits)
-                seen[language] += 1
+                if language not in visits_so_far:
+                    visits_so_far[language] = int(np.random.default_rng([self.seed, language, 3]).integers(self.visits))
+                trajectory, visit = divmod(visits_so_far[language], self.visits)
+                visits_so_far[language] += 1
                 places.append(Place(language, trajectory, visit))
             self._places, self._samples = (self.epoch, places), {}
         return self._places[1][index]
@@ -104,12 +110,12 @@ class TrajectoryDataset(EpisodeDataset):
         place = self.place(index)
         language, _, query = self.sentences(index)
         corpus, sample = self.corpora[language], self._sample(place)
-        others = [np.setdiff1d(batch, sample.sentences) for batch in query]
-        if not len(others[0]):  # the whole of a small query set is in the sample: any sentence that is not
-            others = [np.setdiff1d(corpus.usable, sample.sentences)[:1]]
+        unread = [np.setdiff1d(batch, sample.sentences) for batch in query]
+        if not len(unread[0]):  # a small query set may lie in the sample as a whole: take any sentence outside
+            unread = [np.setdiff1d(corpus.usable, sample.sentences)[:1]]
         steps = self.sizes.inner_steps
         support = sample.batches[place.visit * steps : (place.visit + 1) * steps]
-        episode = make_episode((corpus, corpus), self.packs[language], support, others)
+        episode = make_episode((corpus, corpus), self.packs[language], support, unread)
         return episode | {
             "number": index,
             "queries": sample.queries[episode["rows"]],

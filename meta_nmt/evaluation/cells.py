@@ -1,8 +1,8 @@
-"""An experiment -> its jobs: which of our commands run, in which order, and what is chosen on dev sets in between.
+"""The jobs of an experiment: which of our commands run, in which order, and what is chosen on dev sets in between.
 
-A system is meta-trained once; from there every cell (target, budget, strategy, seed) is an adaptation and a
-translation. Whatever a command needs to know that only an earlier job can tell, the best parent and the best learning
-rate, is a `Choice`, and stands in the command as ``@choice's name.label@`` or ``@choice's name.run@``.
+A system is meta-trained once. From there every cell (target, budget, strategy, seed) is an adaptation and a
+translation. Some words of a command are known only after an earlier job: the best parent and the best learning rate.
+They are a `Choice`, and stand in the command as ``@choice's name.label@`` or ``@choice's name.run@``.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ from meta_nmt.evaluation.experiment import JOINT, LEARNED, SCRATCH, TRANSFER, Ex
 from meta_nmt.runs.run_folder import RunFolder
 
 Command = tuple[str, ...]
-# filled when a job starts; @out@ is the evaluation's folder, @data@ the data folder, @user-dir@ the user's own Python
+# a place that is filled when a job starts: @out@ is the evaluation's folder, @data@ the data folder, @user-dir@ the
+# user's own Python code
 PLACE = re.compile(r"@([^@\s]+)@")
 
 
 @dataclass(frozen=True)
 class Job:
-    """What runs as a whole.
+    """Commands that run as a whole.
 
-    name: of the job, and of its log.
-    kind: train, adapt or cell: what the time left is reckoned from.
-    commands: one after the other; the first that fails ends the job.
-    folders: that it writes to, below the evaluation's; they are removed before it starts afresh.
-    makes: files that are there when it has succeeded.
-    needs: jobs and choices that come first.
-    results: folder of its result.json, of a cell.
-    model: folder of its adapted checkpoint, which gets a model card.
+    name: the name of the job, and of its log.
+    kind: train, adapt, cell or adapted cell; jobs of one kind take about as long.
+    commands: the commands in order; the first that fails ends the job.
+    folders: the folders that it writes to, below the evaluation's; they are removed before it starts afresh.
+    makes: the files that exist when it has succeeded.
+    needs: names of the jobs and choices that come before it.
+    results: the folder of its result.json, where it is a cell.
+    model: the folder of its adapted checkpoint, which gets a model card.
     target: the target language whose data it reads; "" for meta-training.
-    resumes: an interrupted run goes on in its folders (meta-training); others, of minutes, start afresh.
+    resumes: whether it goes on in its folders after an interruption (meta-training), or starts afresh (short jobs).
     """
 
     name: str
@@ -53,7 +54,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Option:
-    """What a choice is among: ``label`` in commands and in the report; the job and the folder of the run."""
+    """One of the runs that a choice is made between.
+
+    label: its name in commands and in the report.
+    job: the name of the job.
+    run: the folder of the run.
+    """
 
     label: str
     job: str
@@ -62,7 +68,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Choice:
-    """The option whose run has the best BLEU in validation; the first of equals."""
+    """A choice of the option whose run has the best BLEU in validation; of equals, of the first.
+
+    name: the name of the choice, in places of commands.
+    what: what is chosen, for the report.
+    subject: what it is chosen for, for the report.
+    """
 
     name: str
     what: str
@@ -71,6 +82,7 @@ class Choice:
 
     @property
     def needs(self) -> tuple[str, ...]:
+        """The names of the jobs that come before it: those of its options."""
         return tuple(option.job for option in self.options)
 
 
@@ -80,7 +92,7 @@ Cell = tuple[str, str, str, int, int]  # target, system, strategy, English token
 
 
 def plan(e: Experiment) -> list[Step]:
-    """Every step, each after those that it needs; the long ones first, so that none is left alone at the end."""
+    """All steps, each after those that it needs; long ones come first, so that none runs alone at the end."""
     steps: list[Step] = []
     starts: dict[str, list[Start]] = {SCRATCH: [None]}  # system -> what its samples start from, in turn
     base = _train(e, "base", JOINT, e.source_langs, e.base_tokens, e.base_flags) if _shares_base(e) else None
@@ -107,7 +119,7 @@ def plan(e: Experiment) -> list[Step]:
 
 
 def best(run: str) -> str:
-    """The best checkpoint of a run below the evaluation's folder, as commands name it."""
+    """The path of the best checkpoint of a run below the evaluation's folder, as commands have it."""
     return str(RunFolder(f"@out@/{run}").best)
 
 
@@ -135,8 +147,10 @@ def _train(
     after: Job | None = None,
     repeat: int = 0,
 ) -> Job:
-    """Meta-training of one model, for the first time or again; meta-validation BLEU says which of its checkpoints is
-    the best."""
+    """The job of meta-training one model; BLEU in meta-validation says which of its checkpoints is the best.
+
+    ``after``: the job that it goes on from; ``repeat``: how many trainings of the system come before it.
+    """
     folder = f"train/{name}"
     command = ["meta-nmt-train", "@data@", "--save-dir", f"@out@/{folder}", "--arch", e.arch]
     command += ["--source-langs", ",".join(langs), "--valid-langs", ",".join(e.valid_langs), "--meta-learner", learner]
@@ -144,7 +158,7 @@ def _train(
     command += ["--query-tokens", str(e.query_tokens), "--max-update", str(e.updates(tokens, learner))]
     if learner in e.inner_steps:
         command += ["--inner-steps", str(e.inner_steps[learner])]
-    seed = e.train_seed + repeat + (after is not None)  # what goes on from the base draws other episodes than it did
+    seed = e.train_seed + repeat + (after is not None)  # after a base: other episodes than the base has drawn
     command += ["--seed", str(seed), "--eval-bleu", "--best-checkpoint-metric", "bleu"]
     command += ["--maximize-best-checkpoint-metric", *shlex.split(e.train_flags), *shlex.split(flags)]
     if after is not None:
@@ -161,16 +175,16 @@ def _train(
 
 
 def _parent(e: Experiment, lang: str) -> list[Job]:
-    """A parent has the schedule and the tokens of the joint system, all of them of one language."""
+    """The jobs of a parent, which has the schedule and the tokens of the joint system, all of one language."""
     flags = e.system_flags.get(TRANSFER, "")
     base = _train(e, f"base-{lang}", JOINT, [lang], e.base_tokens, e.base_flags) if e.base_tokens else None
-    own = _train(e, f"transfer-{lang}", JOINT, [lang], e.train_tokens, flags, after=base)
-    return [own] if base is None else [base, own]
+    training = _train(e, f"transfer-{lang}", JOINT, [lang], e.train_tokens, flags, after=base)
+    return [training] if base is None else [base, training]
 
 
 def _cells(e: Experiment, target: str, budget: int, system: str, starts: Sequence[Start]) -> list[Step]:
-    """All of a system at one target and budget."""
-    if budget == 0:  # what has not been trained at all has no zero-shot translation
+    """All steps of a system at one target and budget."""
+    if budget == 0:  # a system that starts from random parameters has no zero-shot translation
         trained = [(run, start) for run, start in enumerate(starts, 1) if start is not None]
         return [_cell(e, (target, system, "zero", 0, run), start[0], (start[1],)) for run, start in trained]
     steps: list[Step] = []
@@ -188,7 +202,7 @@ def _name(cell: Cell) -> str:
 
 
 def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffix: str = "") -> Job:
-    """Fine-tuning on the cell's sample; ``rate`` None: by a learned rule."""
+    """The job of fine-tuning on the sample of a cell; ``rate`` is None for a learned rule."""
     target, _, strategy, budget, seed = cell
     folder = f"adapted/{_name(cell)}{suffix}"
     command = ["meta-nmt-adapt", "@data@", "--save-dir", f"@out@/{folder}", "--source-lang", target]
@@ -213,7 +227,7 @@ def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffi
 
 
 def _cell(e: Experiment, cell: Cell, checkpoint: str, needs: tuple[str, ...], model: str | None = None) -> Job:
-    """Translation of the test set."""
+    """The job of translating the test set."""
     target, system, strategy, budget, seed = cell
     folder = f"results/{_name(cell)}"
     command = ["meta-nmt-generate", "@data@", "--path", checkpoint, "--source-lang", target, "--gen-subset", "test"]
@@ -233,7 +247,7 @@ def _cell(e: Experiment, cell: Cell, checkpoint: str, needs: tuple[str, ...], mo
 
 
 def _adapted_cell(e: Experiment, cell: Cell, rate: str | None, start: Start) -> Job:
-    """Adaptation and translation in one job."""
+    """The job of adaptation and translation together."""
     adaptation = _adaptation(e, cell, rate, start)
     (folder,) = adaptation.folders
     job = _cell(e, cell, best(folder), adaptation.needs, model=folder)
@@ -247,9 +261,11 @@ def _adapted_cell(e: Experiment, cell: Cell, rate: str | None, start: Start) -> 
 
 
 def _tuned_cell(e: Experiment, cell: Cell, rates: Sequence[str | None], start: Start) -> list[Step]:
-    """Adaptations at every rate, and translation by the one that is best on the dev set. Each sample chooses for
-    itself: the toss of a coin between equal rates is then part of what seeds repeat and their deviation shows, not
-    one toss that all of them share."""
+    """The steps of adaptation at every rate, and of translation by the model that is best on the dev set.
+
+    Each sample chooses for itself. Between rates that are equally good the choice is chance; then each seed repeats it,
+    and the deviation over seeds shows it.
+    """
     target, system, strategy, budget, seed = cell
     trials = [_adaptation(e, cell, rate, start, f"-lr{rate}") for rate in rates]
     options = tuple(Option(str(r), job.name, job.folders[0]) for r, job in zip(rates, trials, strict=True))
@@ -260,19 +276,23 @@ def _tuned_cell(e: Experiment, cell: Cell, rates: Sequence[str | None], start: S
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """A command's word with its places filled; a place whose value is not known yet stays."""
+    """A word of a command with its places filled; a place stays where its value is not known yet."""
     return PLACE.sub(lambda match: values.get(match[1], match[0]), text)
 
 
 def fingerprints(steps: Sequence[Step], data: str, added: Mapping[str, str]) -> dict[str, str]:
-    """Name -> hash of what a step is: its commands, those of all that it needs, and the data. A finished job counts
-    as long as it has not changed.
+    """The fingerprint of each step by its name: a hash of its commands, of those of all that it needs, and of the data.
 
-    data: hash of the data folder's record; added: hashes of what is not in that record, by target language."""
-    found: dict[str, str] = {}
+    A finished job counts as long as its fingerprint is the same.
+
+    data: hash of the data folder's record.
+    added: hashes of what is not in that record, by target language.
+    """
+    fingerprint_of: dict[str, str] = {}
     for step in steps:
-        needs = [found[name] for name in step.needs]
-        own = list(step.commands) if isinstance(step, Job) else [(o.label, o.run) for o in step.options]
+        needs = [fingerprint_of[name] for name in step.needs]
+        content = list(step.commands) if isinstance(step, Job) else [(o.label, o.run) for o in step.options]
         of_target = [added[step.target]] if isinstance(step, Job) and step.target in added else []
-        found[step.name] = hashlib.sha256(json.dumps([data, own, needs, *of_target]).encode()).hexdigest()[:16]
-    return found
+        text = json.dumps([data, content, needs, *of_target])
+        fingerprint_of[step.name] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return fingerprint_of

@@ -13,9 +13,9 @@
 
 `Experiment` lists all fields, with what they mean and their defaults. A field with a default may be left out.
 
-Training tokens are equal by construction: a meta-step takes meta_batch_size x (inner_steps x support_tokens +
-query_tokens), and --max-update is tokens / that, which must be a whole number. Transfer gets base_tokens and
-train_tokens too, all of its parent's.
+All systems have equal training tokens. A meta-step takes meta_batch_size x (inner_steps x support_tokens +
+query_tokens), and --max-update is the system's tokens divided by that, which must be a whole number. Transfer gets
+base_tokens and train_tokens too, all of its parent language.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from meta_nmt.roles import added_role
 SCRATCH, TRANSFER, JOINT = "scratch", "transfer", "joint"
 LEARNED = "learned"
 STRATEGIES = ("emb", "emb_enc", "all", LEARNED)
-# what the experiment sets itself: other values would make systems unequal, or jobs collide
+# flags that the experiment sets itself: other values would make systems unequal, or jobs collide
 EVERYWHERE = ("--save-dir", "--seed", "--restore-file", "--source-langs", "--valid-langs", "--source-lang")
 OWN_FLAGS = {
     "train": (*EVERYWHERE, "--arch", "--meta-learner", "--meta-batch-size", "--support-tokens", "--query-tokens",
@@ -50,7 +50,7 @@ OWN_FLAGS = {
 
 
 class ExperimentError(InputError):
-    """Everything that is wrong with an experiment, a line each."""
+    """All that is wrong with an experiment, a line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -59,22 +59,22 @@ class ExperimentError(InputError):
 
 def learners() -> Mapping[str, Any]:
     """The class of each meta-learner, by its name."""
-    from meta_nmt.meta_learners import META_LEARNERS  # torch, which the command's flags do without
+    from meta_nmt.meta_learners import META_LEARNERS  # this loads torch, which the command's flags do not need
 
     return META_LEARNERS
 
 
 def all_systems() -> tuple[str, ...]:
-    """What can be compared: two baselines, and every meta-learner."""
+    """The systems that can be compared: two baselines, and every meta-learner."""
     return SCRATCH, TRANSFER, *learners()
 
 
 def with_learned_rule() -> tuple[str, ...]:
-    """The meta-learners that learn a rule to adapt by."""
+    """The names of the meta-learners that learn a rule for adaptation."""
     return tuple(name for name, kind in learners().items() if kind.learned_rule)
 
 
-# kinds of fields; the title says in words what one must be
+# types of fields; the title says in words what a value must be
 Text = Annotated[str, Field(title="text")]
 Number = Annotated[int, Field(title="a whole number")]
 Names = Annotated[tuple[str, ...], Field(title="a list of names (in quotes where YAML takes one for a truth value)")]
@@ -87,7 +87,7 @@ Parameters = Annotated[dict[str, Any], Field(title="a mapping")]
 
 
 class Experiment(BaseModel):
-    """The fields of the file, with what they mean. Of a sentence in training the tokens of its longer side count."""
+    """The fields of an experiment file, with what they mean. Training counts the tokens of a sentence's longer side."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -138,23 +138,25 @@ class Experiment(BaseModel):
     )
 
     def tokens_per_step(self, system: str) -> int:
-        """Tokens (of each sentence the longer side) that a meta-step of a system takes gradients on."""
+        """Tokens that a meta-step of a system takes gradients on; the longer side of each sentence counts."""
         steps = self.inner_steps.get(system, 1)
         return self.meta_batch_size * (steps * self.support_tokens + self.query_tokens)
 
     def updates(self, tokens: int, system: str) -> int:
-        """Meta-steps of a system in which it takes gradients on so many tokens."""
+        """The meta-steps of a system that take so many tokens."""
         return tokens // self.tokens_per_step(system)
 
     def strategies_of(self, system: str) -> list[str]:
-        """How a system is adapted."""
+        """The strategies by which a system is adapted."""
         if system == SCRATCH:
             return ["all"]
         return [s for s in self.strategies if s != LEARNED or system in with_learned_rule()]
 
 
 def read_experiment(path: Path, data: str | None = None) -> Experiment:
-    """The experiment of a file, checked alone and then against its data folder; ``data`` takes the place of its own.
+    """The experiment in a file, checked by itself and then against its data folder.
+
+    ``data``: a data folder in place of the one in the file.
 
     Raises:
         ExperimentError: one line for each thing that is wrong.
@@ -165,7 +167,14 @@ def read_experiment(path: Path, data: str | None = None) -> Experiment:
 
 
 def parse_experiment(path: Path, data: str | None = None) -> Experiment:
-    """The experiment of a file, checked alone; ``data`` takes the place of its own. ExperimentError, InputError."""
+    """The experiment in a file, checked by itself.
+
+    ``data``: a data folder in place of the one in the file.
+
+    Raises:
+        ExperimentError: one line for each thing that is wrong.
+        InputError: the file cannot be read, or is no YAML mapping.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -187,19 +196,19 @@ def _refuse(path: Path, problems: Iterable[str]) -> None:
 
 
 def _typed(content: Mapping[Any, Any]) -> tuple[Experiment | None, list[str]]:
-    """The experiment, or what is wrong with the names and types of its fields, in the order of these."""
-    known = Experiment.model_fields
-    problems = [f"{name!r} is no field; the fields are {', '.join(known)}" for name in content if name not in known]
-    # YAML has lists where a field is a tuple
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in known}
+    """The experiment, or else what is wrong with the names and types of its fields, in the order of the fields."""
+    fields = Experiment.model_fields
+    problems = [f"{name!r} is no field; the fields are {', '.join(fields)}" for name in content if name not in fields]
+    # a YAML list for a field that is a tuple
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in fields}
     wrong: set[Any] = set()
     experiment = None
     try:
-        experiment = Experiment.model_validate(given)
+        experiment = Experiment.model_validate(values)
     except ValidationError as error:
         wrong = {problem["loc"][0] for problem in error.errors()}
-    for name, field in known.items():
-        if name in wrong and name in given:
+    for name, field in fields.items():
+        if name in wrong and name in values:
             problems.append(f"{name} must be {field.title}, but is {content[name]!r}")
         elif name in wrong:
             problems.append(f"{name} must be given")
@@ -231,8 +240,8 @@ def _contradictions(e: Experiment) -> Iterable[str]:
     yield from _wrong_flags(e)
 
 
-def _unknown(name: str, given: Iterable[str], allowed: Sequence[str]) -> Iterable[str]:
-    wrong = [item for item in given if item not in allowed]
+def _unknown(name: str, entries: Iterable[str], allowed: Sequence[str]) -> Iterable[str]:
+    wrong = [item for item in entries if item not in allowed]
     if wrong:
         yield f"{name} must be of {', '.join(allowed)}, but has {', '.join(wrong)}"
 
@@ -263,24 +272,24 @@ def _wrong_numbers(e: Experiment) -> Iterable[str]:
 
 
 def _wrong_flags(e: Experiment) -> Iterable[str]:
-    given = [("train_flags", e.train_flags, "train"), ("base_flags", e.base_flags, "train")]
-    given += [(f"system_flags of {system}", flags, "train") for system, flags in e.system_flags.items()]
-    given += [("adapt_flags", e.adapt_flags, "adapt"), ("scratch_flags", e.scratch_flags, "adapt")]
-    given += [(f"budget_flags of {budget}", flags, "adapt") for budget, flags in e.budget_flags.items()]
-    given += [("generate_flags", e.generate_flags, "generate")]
-    for name, text, kind in given:
+    flag_fields = [("train_flags", e.train_flags, "train"), ("base_flags", e.base_flags, "train")]
+    flag_fields += [(f"system_flags of {system}", flags, "train") for system, flags in e.system_flags.items()]
+    flag_fields += [("adapt_flags", e.adapt_flags, "adapt"), ("scratch_flags", e.scratch_flags, "adapt")]
+    flag_fields += [(f"budget_flags of {budget}", flags, "adapt") for budget, flags in e.budget_flags.items()]
+    flag_fields += [("generate_flags", e.generate_flags, "generate")]
+    for name, text, kind in flag_fields:
         try:
             flags = [item.partition("=")[0] for item in shlex.split(text)]
         except ValueError as error:
             yield f"{name} must be flags as in a shell, but {text!r} has: {error}"
             continue
-        own = [flag for flag in OWN_FLAGS[kind] if flag in flags]
-        if own:
-            yield f"{name} must not have {', '.join(own)}: the experiment sets that itself"
+        set_by_experiment = [flag for flag in OWN_FLAGS[kind] if flag in flags]
+        if set_by_experiment:
+            yield f"{name} must not have {', '.join(set_by_experiment)}: the experiment sets that itself"
 
 
 def _missing_from_data(e: Experiment) -> Iterable[str]:
-    """What the data folder does not have: languages in their roles, and samples."""
+    """What the experiment needs and the data folder does not have: languages in their roles, and samples."""
     record = DataFolder(e.data).record
     if not record.is_file():
         yield f"data must be a folder made by meta-nmt-preprocess, but {record} is missing"

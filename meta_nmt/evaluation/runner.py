@@ -1,8 +1,8 @@
-"""The jobs of an evaluation, run through submitit, some at a time, with every outcome in the results file.
+"""Running the jobs of an evaluation through submitit, some at a time, with every outcome in the results file.
 
-Killed at any moment, evaluation or jobs, the same command goes on: what the results file calls finished is not run
-again as long as it is the same job; a job that is still at work behind a killed evaluation is waited for; a failed one,
-and what needs it, is tried again.
+The evaluation and its jobs may be killed at any moment; the same command goes on. A job that the results file calls
+finished is not run again as long as it is the same job. A job that still runs after its evaluation was killed is waited
+for. A failed job, and the jobs that need it, are tried again.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from meta_nmt.runs import training_log
 WEEK = 7 * 24 * 60  # minutes: the longest that a local job may take, unless the experiment says otherwise
 POLL_S = 0.2
 CLUSTERS = ("local", "slurm")
-OnFinished = Callable[[Job, str | None], None]  # a finished job, and its model's folder, filled
+OnFinished = Callable[
+    [Job, str | None], None
+]  # takes a finished job, and the folder of its model with its places filled
 
 
 def make_executor(folder: Path, cluster: str, parameters: Mapping[str, Any]) -> submitit.AutoExecutor:
-    """InputError where submitit does not know a parameter, or the cluster is not there."""
-    # the worker travels as it is written here: a job's process does not load this package
+    """The executor that submits jobs; InputError where submitit does not know a parameter, or there is no cluster."""
+    # a job's process gets the code of the worker itself, and does not load this package
     cloudpickle.register_pickle_by_value(worker)
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
@@ -45,7 +47,7 @@ def make_executor(folder: Path, cluster: str, parameters: Mapping[str, Any]) -> 
 
 @dataclass
 class Running:
-    """A submitted job; ``handle`` is submitit's."""
+    """A submitted job, with submitit's handle of it and the time when it was submitted."""
 
     job: Job
     handle: Any
@@ -53,17 +55,19 @@ class Running:
 
 
 class Sweep:
-    """One evaluation. Names of jobs and choices -> ``state``: finished or failed; absent while neither.
+    """One evaluation.
+
+    Its ``state`` says of each job and choice by name whether it is finished or failed; others are not in it.
 
     Args:
-        steps: of the plan, each after those that it needs.
+        steps: the steps of the plan, each after those that it needs.
         out: the evaluation's folder.
-        results: its results file, open.
+        results: the results file of the evaluation, open.
         executor: where jobs are submitted.
         values: what fills the places of commands from the start, such as the data folder.
         marks: the fingerprint of each step.
-        limit: jobs at a time.
-        on_finished: is called before a job counts as finished; InputError from it makes it a failed one.
+        limit: how many jobs run at a time.
+        on_finished: is called before a job counts as finished; if it raises InputError, the job has failed.
     """
 
     def __init__(
@@ -81,20 +85,20 @@ class Sweep:
         self.limit, self.on_finished, self.marks = limit, on_finished, marks
         self.values = {"out": str(out), **values}
         self.state: dict[str, str] = {}
-        self.blame: dict[str, str] = {}  # of a failed step: the job that failed first
+        self.blame: dict[str, str] = {}  # failed step -> the job that failed first
         self.running: dict[str, Running] = {}
         self.seconds: dict[str, list[float]] = {}  # kind of job -> how long each took
         self.jobs = [step for step in steps if isinstance(step, Job)]
         self._take_up()
 
     def _take_up(self) -> None:
-        """What the results file knows already."""
+        """Take up the jobs and choices that the results file has already."""
         lines = latest(self.results.lines)
         for job in self.jobs:
             line = lines.get(job.name, {})
-            result = self.out / job.results / "result.json" if job.results else None
+            result_file = self.out / job.results / "result.json" if job.results else None
             if (line.get("state"), line.get("fingerprint")) == ("finished", self.marks[job.name]):
-                if result is None or result.is_file():
+                if result_file is None or result_file.is_file():
                     self._note_finished(job, line["seconds"])
         for line in self.results.lines:
             if line.get("kind") == "choice" and line.get("fingerprint") == self.marks.get(line.get("name", "")):
@@ -103,7 +107,7 @@ class Sweep:
                     self._note_choice(choice, next(o for o in choice.options if o.label == line["chosen"]))
 
     def run(self) -> bool:
-        """Until nothing is left to do; whether everything finished. Ctrl-C ends the running jobs too."""
+        """Run until nothing is left to do; returns whether everything finished. Ctrl-C ends the running jobs too."""
         with tqdm(total=len(self.jobs), desc="jobs", bar_format="{desc} {bar} {n_fmt}/{total_fmt}{postfix}") as bar:
             try:
                 while self._advance(bar) or self.running:
@@ -119,7 +123,7 @@ class Sweep:
         return all(self.state[step.name] == "finished" for step in self.steps)
 
     def _advance(self, bar: tqdm) -> bool:
-        """Settles and submits what can be; whether anything was."""
+        """Settle and submit every step that can be; returns whether there was one."""
         moved = False
         for step in self.steps:
             if step.name in self.state or step.name in self.running:
@@ -132,7 +136,7 @@ class Sweep:
             elif isinstance(step, Choice):
                 self._choose(step)
             elif (outcome := worker.finished(self._place(step), self.marks[step.name])) is not None:
-                self._settle(step, outcome, bar)  # its process outlived the evaluation that it was started by
+                self._settle(step, outcome, bar)  # its process lived longer than the evaluation that started it
             elif len(self.running) < self.limit:
                 order = self._order(step)
                 self.running[step.name] = Running(step, self.executor.submit(worker.run_job, order), time.monotonic())
@@ -163,29 +167,29 @@ class Sweep:
         )
 
     def _collect(self, name: str, bar: tqdm) -> None:
-        """Settles a running job that has ended."""
+        """Settle a running job if it has ended."""
         running = self.running[name]
         if not running.handle.done() or worker.is_held(self._place(running.job)):
-            return  # the lock: its submitter was killed, and its command is still at work
+            return  # the lock is held where the submitter was killed and the command still runs
         outcome = worker.finished(self._place(running.job), self.marks[name])
         if outcome is None:
             try:
                 outcome = running.handle.result()
             except Exception as error:  # submitit: it was killed, or could not even start
-                first = str(error).strip().splitlines() or [repr(error)]
-                outcome = {"state": "failed", "error": f"it ended without a word: {first[-1]}"}
+                message = str(error).strip().splitlines() or [repr(error)]
+                outcome = {"state": "failed", "error": f"it ended without a word: {message[-1]}"}
                 outcome["seconds"] = round(time.monotonic() - running.since, 1)
         del self.running[name]
         self._settle(running.job, outcome, bar)
 
     def _settle(self, job: Job, outcome: worker.Outcome, bar: tqdm) -> None:
-        """An outcome becomes a line of the results file."""
+        """Write the outcome of a job as a line of the results file."""
         state, error = outcome["state"], outcome["error"]
         if state == "finished":
             try:
                 self.on_finished(job, filled(job.model, self.values) if job.model else None)
-            except InputError as wrong:
-                state, error = "failed", str(wrong)
+            except InputError as refusal:
+                state, error = "failed", str(refusal)
         line = {"kind": "job", "job": job.name, "state": state, "fingerprint": self.marks[job.name]}
         line |= {"log": self._log(job.name), "seconds": outcome["seconds"]}
         line |= {"error": error} if state == "failed" else {"results": job.results} if job.results else {}
@@ -201,7 +205,7 @@ class Sweep:
         self.seconds.setdefault(job.kind, []).append(seconds)
 
     def _block(self, step: Step, culprit: str) -> None:
-        """A step that cannot run is a failed one, in the report too."""
+        """Count a step as failed that cannot run, in the report too. ``culprit``: the job that failed first."""
         self.state[step.name], self.blame[step.name] = "failed", culprit
         if isinstance(step, Job):
             line = {"kind": "job", "job": step.name, "state": "failed", "fingerprint": self.marks[step.name]}
@@ -210,7 +214,7 @@ class Sweep:
                 self.results.append(line)
 
     def _choose(self, choice: Choice) -> None:
-        """The best option by its run's validations."""
+        """Choose the option whose run is the best in validation, and write that to the results file."""
         scores: dict[str, float] = {}
         for option in choice.options:
             bleu = training_log.best_bleu(self.out / option.run)
@@ -239,22 +243,22 @@ class Sweep:
             bar.refresh()
 
     def _time_left(self) -> str:
-        """From what jobs of each kind took so far."""
+        """The time left in words, from the seconds that jobs of each kind took so far."""
         everything = [s for kind in self.seconds.values() for s in kind]
         if not everything:
             return "time left unknown"
         left = 0.0
         for job in self.jobs:
             if job.name not in self.state:
-                known = self.seconds.get(job.kind, everything)
+                durations = self.seconds.get(job.kind, everything)
                 started = self.running.get(job.name)
-                mean = sum(known) / len(known)
+                mean = sum(durations) / len(durations)
                 left += max(0.0, mean - (time.monotonic() - started.since if started else 0.0))
         return f"about {left / self.limit / 60:.0f} min left"
 
 
 def executable(command: Sequence[str]) -> list[str]:
-    """A command as the job's process starts it: ours by this Python, whatever is in the PATH there."""
+    """A command as the job's process starts it; our own commands are started by this Python, not through the PATH."""
     ours = "meta-nmt-"
     if command[0].startswith(ours):
         return [sys.executable, "-m", f"meta_nmt.cli.{command[0].removeprefix(ours)}", *command[1:]]

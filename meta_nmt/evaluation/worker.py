@@ -1,7 +1,7 @@
-"""What runs where a job runs: its commands one after the other, behind a lock that no two processes can hold.
+"""The worker, which runs where a job runs: its commands in order, behind a lock that only one process can hold.
 
-Only the standard library: it is sent to the job's process as it is, which need not load torch to start a command. The
-commands inherit the lock, so it is held until the last of a job's processes has ended, whichever were killed before.
+It uses only the standard library: its code is sent to the job's process, which need not load torch to start a command.
+The commands inherit the lock. So it is held until the last of a job's processes has ended, whichever was killed before.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ Outcome = dict[str, Any]  # state (finished or failed), error, seconds
 
 @dataclass(frozen=True)
 class Order:
-    """A job with every place filled and every path whole; ``fingerprint`` says which version of the job it is.
+    """A job with every place filled and absolute paths; ``fingerprint`` says which version of the job it is.
 
-    place: files beside it: <place>.lock, .started (the version that the folders are of), .done (its outcome).
+    place: how the paths of three files begin: <place>.lock, <place>.started (the version that the folders are of) and
+        <place>.done (the outcome).
     """
 
     fingerprint: str
@@ -41,14 +42,14 @@ class Order:
 
 
 def run_job(order: Order) -> Outcome:
-    """Runs an order, or waits for the process of an earlier evaluation that is at it. Never raises for a command."""
+    """Run an order, or wait for the process of an earlier evaluation that runs it. A command never makes it raise."""
     Path(order.place).parent.mkdir(parents=True, exist_ok=True)
     Path(order.log).parent.mkdir(parents=True, exist_ok=True)
     with open(f"{order.place}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = finished(order.place, order.fingerprint)
-        if done is not None:
-            return done
+        earlier = finished(order.place, order.fingerprint)
+        if earlier is not None:
+            return earlier
         start = time.monotonic()
         resumed = _prepare(order)
         error = _run(order, lock.fileno(), resumed)
@@ -60,7 +61,7 @@ def run_job(order: Order) -> Outcome:
 
 
 def finished(place: str, fingerprint: str) -> Outcome | None:
-    """The outcome that a process left, if this version of the job has finished."""
+    """The outcome that a process left, if this version of the job has finished; None otherwise."""
     try:
         with open(f"{place}.done", encoding="utf-8") as file:
             outcome: Outcome = json.load(file)
@@ -70,7 +71,7 @@ def finished(place: str, fingerprint: str) -> Outcome | None:
 
 
 def is_held(place: str) -> bool:
-    """Whether a process is at the job."""
+    """Whether a process holds the lock of a job, and so runs it."""
     try:
         with open(f"{place}.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,11 +83,14 @@ def is_held(place: str) -> bool:
 
 
 def _prepare(order: Order) -> bool:
-    """Folders to go on in, where the job resumes and was of this version, or else none; whether it goes on."""
+    """Remove the folders of a job that starts afresh; returns whether it goes on in them instead.
+
+    It goes on where the job resumes, and where its folders are of this version.
+    """
     started = Path(f"{order.place}.started")
     resumed = order.resumes and started.is_file() and started.read_text() == order.fingerprint
     if not resumed:
-        started.unlink(missing_ok=True)  # killed in the middle of what follows, it starts afresh again
+        started.unlink(missing_ok=True)  # if it is killed in the next lines, it starts afresh again
         for folder in order.folders:
             if os.path.exists(folder):
                 shutil.rmtree(folder)
@@ -95,7 +99,7 @@ def _prepare(order: Order) -> bool:
 
 
 def _run(order: Order, lock: int, resumed: bool) -> str | None:
-    """What went wrong, in one line."""
+    """Run the commands; returns what went wrong, in one line, or None."""
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("SLURM_CPUS_PER_TASK", "1")}
     with open(order.log, "ab" if resumed else "wb") as log:
         for command, shown in zip(order.commands, order.shown, strict=True):
@@ -126,8 +130,8 @@ def _last_line(log: str) -> str:
 
 
 def _write(path: str, text: str) -> None:
-    """On disk, and whole, when this returns."""
-    temporary = f"{path}.partial"  # the lock sees to it that nobody else writes it
+    """Write a file; it is on disk and whole when this returns."""
+    temporary = f"{path}.partial"  # the lock keeps others from writing it
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

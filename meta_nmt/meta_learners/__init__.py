@@ -1,7 +1,7 @@
 """The meta-learners, one paper a file, in pure torch: any module, any loss function.
 
-Every file of this folder that registers a learner is loaded with the package, so a new learner is a new file here, or
-one anywhere else that is named by `--user-dir` (docs/extending.md).
+Every file of this folder is loaded with the package. So a new learner is a new file here, or a file anywhere else that
+`--user-dir` names (docs/extending.md).
 """
 
 from importlib import import_module

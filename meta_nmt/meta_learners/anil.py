@@ -6,10 +6,10 @@ MAML", ICLR 2020 (arXiv 1909.09157), section 4. With theta = (body, head),
     head'_k = inner loop from the head on the support set of task k, the body as it is
     theta  <- theta - beta * mean_k grad_theta L_k(body, head'_k(theta); query set)
 
-Second order, as MAML. The head is ``head_params``, among the adapted parameters.
+It is of second order, as MAML is. The head is those of the adapted parameters that ``head_params`` matches.
 
-Deviation: in translation the head is not a new classifier for each task, but the decoder's last layer (and its
-output projection, where that is not tied to the target embedding), since all tasks share their target language.
+Deviation: the head is not a new classifier for each task, since all tasks of translation share their target language.
+It is the decoder's last layer, and its output projection where that is not tied to the target embedding.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from meta_nmt.meta_learners.settings import SettingError, setting
 
 @dataclass(frozen=True)
 class ANILSettings(MAMLSettings):
+    """Settings of anil: those of maml, and what the head is."""
+
     head_params: str | None = setting(
         None,
         "what the inner loop moves, of --adapt-params: a regular expression for whole names; if not given, the "
@@ -47,7 +49,7 @@ def last_layer(names: Sequence[str]) -> str:
 
 @register_meta_learner("anil")
 class ANIL(MAML):
-    """MAML whose inner loop moves the head.
+    """MAML whose inner loop moves the head alone.
 
     Raises:
         SettingError: the head is no regular expression, or matches none of the adapted parameters.

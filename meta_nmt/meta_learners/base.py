@@ -1,4 +1,4 @@
-"""What every meta-learner takes and gives, and the registry that `--meta-learner` chooses from."""
+"""The interface of every meta-learner, and the registry that `--meta-learner` chooses from."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from meta_nmt.meta_learners.inner_loop import InnerLoopResult, LossFunction, Parameters, UpdateRule, adapt
 from meta_nmt.meta_learners.settings import InnerRule, Settings
 
-META_PREFIX = "meta_learner."  # of a learner's own parameters, among gradients and in checkpoints
+META_PREFIX = "meta_learner."  # begins the names of a learner's own parameters, among gradients and in checkpoints
 
 
 @dataclass(frozen=True)
 class Visit:
-    """Whose episode it is, for a learner that keeps something of a task from one to the next.
+    """Whose episode it is, for a learner that keeps something of a task from one episode to the next.
 
-    task: its name; trajectory: another one than at the task's last visit starts anew; rows (U,): which of the task's
-    ``vocabulary`` rows are the episode's, in its order.
+    task: the name of the task.
+    trajectory: the name of the trajectory; another one than at the task's last visit starts anew.
+    rows: (U,) which of the task's ``vocabulary`` rows the episode brings, in its order.
+    vocabulary: how many rows the task has.
     """
 
     task: Hashable
@@ -32,10 +34,10 @@ class Visit:
 class Episode:
     """One task, as a learner gets it.
 
-    loss: loss(parameters, batch) is a scalar, normalised by the batch's own tokens.
+    loss: a function; loss(parameters, batch) is a scalar, normalised by the batch's own tokens.
     theta: the parameters by name, never written to.
-    adapted: names of those that the inner loop may move.
-    support, query: batches, whatever the loss understands; a support batch for each inner step.
+    adapted: names of the parameters that the inner loop may move.
+    support, query: batches of any kind that the loss understands; a support batch for each inner step.
     visit: whose episode it is, for learners that keep trajectories.
     """
 
@@ -49,8 +51,12 @@ class Episode:
 
 @dataclass
 class EpisodeResult:
-    """gradients: one task's share of the outer update, by name (a name may be absent: no gradient), those of
-    the learner's own parameters under META_PREFIX; support_losses and query_losses: scalars per batch, detached."""
+    """What a learner makes of one task.
+
+    gradients: the task's share of the outer update, by name. A name without a gradient may be absent. The learner's own
+        parameters have META_PREFIX before their names.
+    support_losses, query_losses: a scalar for each batch, detached.
+    """
 
     gradients: Parameters
     support_losses: list[Tensor]
@@ -58,58 +64,64 @@ class EpisodeResult:
 
 
 class MetaLearner(nn.Module):
-    """Turns one task's episode into a gradient with respect to theta and to its own parameters.
+    """A learner turns one task's episode into a gradient with respect to theta and to the learner's own parameters.
 
     It never writes to theta. It is a module so that what it learns itself (Meta-SGD's rates, the LSTM's
     weights) is trained, saved and resumed with the model.
 
     Args:
-        settings: of the class's ``settings_type``.
-        theta: the model's parameters by name; their shapes are what matters. One with no rows (0, D) brings
-            any number of rows in an episode.
-        adapted: names of those that the inner loop moves.
+        settings: an object of the class's ``settings_type``.
+        theta: the model's parameters by name, of which only the shapes matter. A parameter with no rows (0, D) has any
+            number of rows in an episode.
+        adapted: names of the parameters that the inner loop moves.
 
     Raises:
         SettingError: a setting does not fit the model.
     """
 
-    settings_type: ClassVar[type[Settings]] = InnerRule  # what it may be told
-    group: ClassVar[str] = "emb_enc"  # what it adapts unless told otherwise: `parameter_groups.select_parameters`
-    learned_rule: ClassVar[bool] = False  # whether `rule` is learnt, and so to be used at meta-test too
-    keeps_trajectories: ClassVar[bool] = False  # whether an episode goes on from its task's last (`Episode.visit`)
-    settings: Any  # each class says which
+    settings_type: ClassVar[type[Settings]] = InnerRule  # what a user may set
+    group: ClassVar[str] = "emb_enc"  # what it adapts by default: `parameter_groups.select_parameters`
+    learned_rule: ClassVar[bool] = False  # whether `rule` is learnt, and so used at meta-test too
+    keeps_trajectories: ClassVar[bool] = (
+        False  # whether an episode goes on where its task's last ended (`Episode.visit`)
+    )
+    settings: Any  # each class gives it its own type
 
     def __init__(self, settings: Any, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__()
         self.settings = settings
 
     def inner_names(self, adapted: Sequence[str]) -> list[str]:
-        """Those of ``adapted`` that the inner loop moves."""
+        """The names among ``adapted`` that the inner loop moves."""
         return list(adapted)
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
-        """The inner rule for parameters ``names``, in this order; ``steps``: of the fine-tuning that it is for, where
-        that is known."""
+        """The inner rule for parameters ``names``, in this order.
+
+        ``steps``: how many steps the fine-tuning has that the rule is for; None where that is not known.
+        """
         rule: UpdateRule = self.settings.rule()
         return rule
 
     def episode(self, episode: Episode) -> EpisodeResult:
-        """A task's share of the outer update."""
+        """One task's share of the outer update, and its losses."""
         raise NotImplementedError
 
     def adapt(self, episode: Episode) -> InnerLoopResult:
-        """What it does at meta-test: the inner loop on the support set, with no graph kept. No query set is needed."""
+        """Adapt at meta-test: the inner loop on the support set, with no graph kept. No query set is needed."""
         names = self.inner_names(episode.adapted)
         rule = self.rule(names, len(episode.support))
         return adapt(episode.loss, episode.theta, names, episode.support, rule)
 
 
 META_LEARNERS: dict[str, type[MetaLearner]] = {}
-ON_REGISTRATION: list[Callable[[], None]] = []  # called after each: who offers learners offers the new one too
+ON_REGISTRATION: list[
+    Callable[[], None]
+] = []  # called after each registration: who offers learners then offers the new one
 
 
 def register_meta_learner(name: str) -> Callable[[type], type]:
-    """Class decorator: makes a meta-learner available as ``--meta-learner name``.
+    """A class decorator that makes a meta-learner available as ``--meta-learner name``.
 
     Raises:
         ValueError: the name is taken, or a setting cannot be a flag.
@@ -131,13 +143,15 @@ def register_meta_learner(name: str) -> Callable[[type], type]:
 
 
 def parameter_key(name: str) -> str:
-    """A model's parameter as a key of a learner's nn.ParameterDict, whose names may have no dots."""
+    """The name of a model's parameter as a key of an nn.ParameterDict, whose keys may have no dots."""
     return name.replace(".", "/")
 
 
 def average(gradients: Sequence[Parameters], weights: Sequence[float] | None = None) -> Parameters:
-    """The weighted sum of gradient dictionaries, their mean if no weights are given; a name that is absent from one
-    counts as zero there. A single one of weight 1 is itself the sum."""
+    """The weighted sum of gradient dictionaries; their mean if no weights are given.
+
+    A name that is absent from a dictionary counts as zero there. A single dictionary of weight 1 is returned as it is.
+    """
     weights = [1 / len(gradients)] * len(gradients) if weights is None else weights
     if len(gradients) == 1 and weights[0] == 1:
         return gradients[0]
@@ -152,8 +166,10 @@ def average(gradients: Sequence[Parameters], weights: Sequence[float] | None = N
 
 
 def mixed(query: Sequence[Parameters], support: Sequence[Parameters], support_weight: float) -> Parameters:
-    """(1 - w) * mean over the query batches' gradients + w * mean over those of the support; with w = 0 the latter are
-    not looked at."""
+    """(1 - w) * the mean of the query batches' gradients + w * the mean of the support batches' gradients.
+
+    With w = 0 the support gradients are not looked at.
+    """
     weights = [(1 - support_weight) / len(query)] * len(query)
     if not support_weight:
         return average(query, weights)

@@ -1,7 +1,7 @@
 """The inner loop: a few gradient steps on a task's support set, from theta to theta_prime.
 
 Fast weights are functional: theta is a dictionary of tensors that is never written to, so an exception in
-an episode leaves the model as it was. Pure torch; a batch is whatever the loss function understands.
+an episode leaves the model as it was. It is pure torch; a batch may be anything that the loss function understands.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class LossFunction(Protocol):
 
 @runtime_checkable
 class PiecewiseLoss(LossFunction, Protocol):
-    """A loss function that offers its batches in parts, whose losses add up to the batch's.
+    """A loss function that offers a batch in parts, whose losses add up to the loss of the batch.
 
-    First-order gradients are then taken part by part: the graph of one is gone before that of the next is made, so
-    memory is that of a part.
+    First-order gradients are then taken part by part. The graph of a part is freed before the next graph is made, so
+    memory is that of one part.
     """
 
     def parts(self, batch: Any) -> Sequence[Any]:
@@ -35,16 +35,15 @@ class PiecewiseLoss(LossFunction, Protocol):
         ...
 
     def shared(self, params: Parameters, batch: Any) -> Parameters:
-        """What all parts of a batch have in common, tensors by name: it is computed once, and the parts find it among
-        their parameters."""
+        """Tensors by name that all parts of a batch share: computed once, and added to the parameters of each part."""
         ...
 
 
 class UpdateRule(Protocol):
     """One step on the fast weights, differentiable where gradients are enabled.
 
-    ``state`` is None at the first step of an episode, then what the step before gave: tensors, numbers, and
-    tuples and lists of them. ``loss`` is the scalar that ``grads`` are the gradients of; only the LSTM looks at it.
+    ``state`` is None at the first step of an episode, then what the step before returned: tensors, numbers, and
+    tuples and lists of these. ``loss`` is the scalar that ``grads`` are the gradients of; only the LSTM looks at it.
     """
 
     def __call__(
@@ -77,8 +76,8 @@ class SGD:
 class Adam:
     """Adam with its state made anew in each episode (Kingma & Ba 2015, algorithm 1).
 
-    The inner rule of MetaNMT's own code; fine-tuning uses Adam too. With one step it moves each coordinate
-    by about alpha, whatever the size of its gradient.
+    MetaNMT's own code has this inner rule; fine-tuning uses Adam too. The first step moves each coordinate by about
+    alpha, for a gradient of any size.
     """
 
     alpha: float
@@ -93,17 +92,17 @@ class Adam:
         state: tuple[int, list[Tensor], list[Tensor] | None] | None,
         loss: Tensor,
     ) -> tuple[list[Tensor], tuple[int, list[Tensor], list[Tensor] | None]]:
-        if state is None:  # both moments are g's own, bias corrected; they are made when a second step needs them
+        if state is None:  # bias corrected, both moments are those of g alone; a second step makes them
             scale = list(torch._foreach_abs(list(grads)))
             torch._foreach_add_(scale, self.eps)
             moved = [torch.addcdiv(p, g, s, value=-self.alpha) for p, g, s in zip(params, grads, scale, strict=True)]
             return moved, (1, list(grads), None)
-        before, first, second = state
+        steps_before, first, second = state
         if second is None:
             second = list(torch._foreach_mul(first, first))
             torch._foreach_mul_(second, 1 - self.beta2)
             first = list(torch._foreach_mul(first, 1 - self.beta1))
-        step = before + 1
+        step = steps_before + 1
         first = list(torch._foreach_lerp(first, list(grads), 1 - self.beta1))
         second = list(torch._foreach_mul(second, self.beta2))
         torch._foreach_addcmul_(second, list(grads), list(grads), value=1 - self.beta2)
@@ -116,8 +115,11 @@ class Adam:
 
 
 def _square_roots(values: list[Tensor]) -> list[Tensor]:
-    """Square roots whose derivative at exactly 0 is 0: the true one is infinite, and times the derivative of
-    g^2 there, 0, it would be NaN, while Adam depends on such a g through the first moment alone."""
+    """Square roots whose derivative at exactly 0 is 0.
+
+    The true derivative is infinite there. Times the derivative of g^2, which is 0, it would be NaN; but Adam depends on
+    such a g through the first moment alone.
+    """
     if not torch.is_grad_enabled():
         return list(torch._foreach_sqrt(values))
     return [torch.where(v > 0, v, 1.0).sqrt() * (v > 0) for v in values]
@@ -127,7 +129,7 @@ def _square_roots(values: list[Tensor]) -> list[Tensor]:
 class FallingRate:
     """A rule whose rate falls from alpha to zero in a straight line over ``steps``, as in fine-tuning.
 
-    rule: makes one of a rate.
+    rule: makes an update rule of a rate.
     """
 
     rule: Callable[[float], UpdateRule]
@@ -137,9 +139,9 @@ class FallingRate:
     def __call__(
         self, params: Sequence[Tensor], grads: Sequence[Tensor], state: tuple[int, Any] | None, loss: Tensor
     ) -> tuple[list[Tensor], tuple[int, Any]]:
-        step, own = state or (0, None)
-        moved, own = self.rule(self.alpha * (1 - step / self.steps))(params, grads, own, loss)
-        return moved, (step + 1, own)
+        step, rule_state = state or (0, None)
+        moved, rule_state = self.rule(self.alpha * (1 - step / self.steps))(params, grads, rule_state, loss)
+        return moved, (step + 1, rule_state)
 
 
 INNER_OPTIMIZERS: dict[str, Callable[[float], UpdateRule]] = {"sgd": SGD, "adam": Adam}
@@ -147,8 +149,12 @@ INNER_OPTIMIZERS: dict[str, Callable[[float], UpdateRule]] = {"sgd": SGD, "adam"
 
 @dataclass
 class InnerLoopResult:
-    """theta_prime: the adapted dictionary, every adapted entry a new leaf (with ``create_graph`` a function of
-    theta); losses: one scalar a step, before the step; gradients: one dictionary a step, of the names asked for."""
+    """What an inner loop ends with.
+
+    theta_prime: the parameters by name; every adapted one is a new leaf, or with ``create_graph`` a function of theta.
+    losses: a scalar for each step, taken before the step.
+    gradients: a dictionary for each step, of the names in ``gradients_of``.
+    """
 
     theta_prime: Parameters
     losses: list[Tensor]
@@ -162,17 +168,19 @@ def differentiate(
     create_graph: bool = False,
     gradient: Tensor | None = None,
 ) -> Parameters:
-    """Gradients of ``loss`` by name (of what comes after it, where ``gradient`` is theirs at it); a parameter that it
-    does not depend on is left out."""
-    wanted = [params[name] for name in names]
-    grads = torch.autograd.grad(loss, wanted, gradient, create_graph=create_graph, allow_unused=True)
+    """Gradients of ``loss`` by name; a parameter that it does not depend on is left out.
+
+    ``gradient``: the gradient of a later quantity with respect to ``loss``. The result is then that of the later one.
+    """
+    inputs = [params[name] for name in names]
+    grads = torch.autograd.grad(loss, inputs, gradient, create_graph=create_graph, allow_unused=True)
     return {name: grad for name, grad in zip(names, grads, strict=True) if grad is not None}
 
 
 def loss_and_gradients(
     loss_fn: LossFunction, params: Parameters, batch: Any, names: Sequence[str]
 ) -> tuple[Tensor, Parameters]:
-    """The loss, detached, and its gradients by name, of the first order; part by part for a `PiecewiseLoss`."""
+    """The loss, detached, and its first-order gradients by name; part by part for a `PiecewiseLoss`."""
     piecewise = loss_fn if isinstance(loss_fn, PiecewiseLoss) else None
     parts = piecewise.parts(batch) if piecewise else [batch]
     shared = piecewise.shared(params, batch) if piecewise and len(parts) > 1 else {}
@@ -191,11 +199,11 @@ def loss_and_gradients(
 def gradients_of_each(
     loss_fn: LossFunction, params: Parameters, batches: Sequence[Any]
 ) -> tuple[list[Tensor], list[Parameters]]:
-    """Loss, detached, and gradients by name, of each batch at ``params`` taken as constants."""
+    """For each batch, its loss, detached, and its gradients by name, at ``params`` taken as constants."""
     losses, gradients = [], []
     for batch in batches:
-        loss, found = loss_and_gradients(loss_fn, params, batch, list(params))
-        gradients.append(found)
+        loss, of_batch = loss_and_gradients(loss_fn, params, batch, list(params))
+        gradients.append(of_batch)
         losses.append(loss)
     return losses, gradients
 
@@ -210,8 +218,13 @@ def _add(total: Parameters, gradients: Parameters) -> None:
 
 @dataclass
 class InnerStep:
-    """theta: the parameters after one step; state: the rule's; loss: before the step, detached; gradients: those
-    that were asked for."""
+    """One step of an inner loop.
+
+    theta: the parameters after the step.
+    state: the state of the rule after the step.
+    loss: the loss before the step, detached.
+    gradients: those of the names in ``gradients_of``.
+    """
 
     theta: Parameters
     state: Any
@@ -229,13 +242,13 @@ def inner_step(
     gradients_of: Sequence[str] = (),
     create_graph: bool = False,
 ) -> InnerStep:
-    """One step of ``rule`` on the parameters named in ``adapted``; a new leaf each, unless ``create_graph``."""
-    wanted = list(dict.fromkeys([*adapted, *gradients_of]))
+    """One step of ``rule`` on the parameters named in ``adapted``; each becomes a new leaf unless ``create_graph``."""
+    names = list(dict.fromkeys([*adapted, *gradients_of]))
     if create_graph:
         loss = loss_fn(theta, batch)
-        grads = differentiate(loss, theta, wanted, create_graph=True)
+        grads = differentiate(loss, theta, names, create_graph=True)
     else:
-        loss, grads = loss_and_gradients(loss_fn, theta, batch, wanted)
+        loss, grads = loss_and_gradients(loss_fn, theta, batch, names)
     params = [theta[name] for name in adapted]
     zeros_for_unused = [grads[n] if n in grads else torch.zeros_like(p) for n, p in zip(adapted, params, strict=True)]
     with torch.set_grad_enabled(create_graph):
@@ -255,17 +268,17 @@ def adapt(
     gradients_of: Sequence[str] = (),
     create_graph: bool = False,
 ) -> InnerLoopResult:
-    """One step of ``rule`` for each batch of ``support``, on the parameters named in ``adapted`` only.
+    """The inner loop: a step of ``rule`` for each batch of ``support``, on the parameters named in ``adapted`` only.
 
-    First order unless ``create_graph``: theta_prime is cut off from theta. ``gradients_of`` names further
-    parameters whose support gradients are wanted (the outer update may use them; they cost almost nothing
-    beside the step's own).
+    It is of first order unless ``create_graph``: theta_prime is cut off from theta. ``gradients_of`` names further
+    parameters whose support gradients are wanted, since the outer update may use them. They cost almost nothing beside
+    the gradients of the step itself.
     """
-    result = InnerLoopResult(dict(theta), [], [])
+    inner = InnerLoopResult(dict(theta), [], [])
     state = None
     for batch in support:
-        step = inner_step(loss_fn, result.theta_prime, adapted, batch, rule, state, gradients_of, create_graph)
-        result.theta_prime, state = step.theta, step.state
-        result.losses.append(step.loss)
-        result.gradients.append(step.gradients)
-    return result
+        step = inner_step(loss_fn, inner.theta_prime, adapted, batch, rule, state, gradients_of, create_graph)
+        inner.theta_prime, state = step.theta, step.state
+        inner.losses.append(step.loss)
+        inner.gradients.append(step.gradients)
+    return inner

@@ -1,5 +1,7 @@
-"""Joint multilingual training, the baseline that MetaNMT is measured against (MultiNMT in Gu et al. 2018,
-section 4): the same batches, every one of them used for an ordinary gradient at theta, no inner loop."""
+"""Joint multilingual training, the baseline that MetaNMT is measured against (MultiNMT in Gu et al. 2018, section 4).
+
+It takes the same batches as other learners, each for an ordinary gradient at theta. There is no inner loop.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,16 @@ from meta_nmt.meta_learners.settings import InnerRule, Settings
 
 @register_meta_learner("joint")
 class Joint(MetaLearner):
-    """Support and query batches weigh the same: a task's gradient is their mean.
+    """Joint training: a task's gradient is the mean over its support and query batches alike.
 
-    A language's residual embeddings stay zero, so that the universal values carry all that is learnt about
-    words and a language that was not trained on starts from the same place.
+    The residual embeddings of a language stay zero. So the universal values carry all that is learnt about words, and a
+    language that was not trained on starts from the same place.
     """
 
-    settings_type = Settings  # none: it has no inner loop
+    settings_type = Settings  # no settings, since there is no inner loop
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
-        """The rule at meta-test alone, where a joint model is fine-tuned as any other."""
+        """The rule at meta-test, where a joint model is fine-tuned as any other model is."""
         return InnerRule().rule()
 
     def episode(self, episode: Episode) -> EpisodeResult:

@@ -3,20 +3,21 @@
 Antoniou, Edwards and Storkey, "How to train your MAML", ICLR 2019 (arXiv 1810.09502), section 4, "Learning Per-Layer
 Per-Step Learning Rates": the outer loss's gradient moves a rate for each layer as it moves theta.
 
-A rate that is learnt from a step or five is the best one for so few, far too small or too large for a fine-tuning of
-two hundred: the bias of a short horizon (Wu, Ren, Liao and Grosse 2018, arXiv 1803.02021). So trajectories are those of
-continual trajectory shifting, as long as one likes. Of layer g, with the steps' directions taken as constants,
+A rate that is learnt from one step, or from five, is the best rate for so few steps. It is far too small or too large
+for a fine-tuning of two hundred: the bias of a short horizon (Wu, Ren, Liao and Grosse 2018, arXiv 1803.02021). So
+trajectories are those of continual trajectory shifting, of any length. For layer g, with the directions of the steps
+taken as constants,
 
     delta_g = -f_g * sum_t rate_t * u_gt    ->    d L(theta + delta; query set) / d log f_g = <grad_g L, delta_g>
 
-which costs one inner product: a layer that has gone too far, by what sentences that it did not see say, gets a smaller
-rate, one that has not gone far enough a larger one.
+which costs one inner product. The query set, which the layer was not trained on, judges it: a layer that has gone too
+far gets a smaller rate, and a layer that has not gone far enough a larger one.
 
 Deviations:
 - a rate is alpha * f_g at first and falls to zero over the trajectory: one factor for each layer, none for each step;
-- only the last quarter of a trajectory judges, for that is what a user ends with;
-- the rule is Adam's by default, as fine-tuning's is;
-- first order: what a rate changes in later gradients is left out.
+- only the last quarter of a trajectory judges, since a user ends there;
+- the rule is Adam by default, as in fine-tuning;
+- it is of first order: the effect of a rate on later gradients is left out.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from meta_nmt.meta_learners.inner_loop import Parameters, UpdateRule
 from meta_nmt.meta_learners.trajectory_shifting import Trajectory, TrajectorySettings, TrajectoryShifting
 
 JUDGED = 0.75  # share of a trajectory before its query gradients count
-# of log f; the outer optimiser, Adam, moves theta and this by steps of the same length, and a factor has to move by
-# powers of ten where a weight moves by hundredths
+# The learner's parameters are log f / SPEED. The outer optimiser, Adam, moves them and theta by steps of the same
+# length, but a factor has to move by powers of ten where a weight moves by hundredths.
 SPEED = 50.0
 
 
@@ -53,16 +54,16 @@ class LayerRates:
 
 
 def layer_of(name: str) -> str:
-    """The layer that a parameter belongs to; outside layers, such as residual rows and A, itself."""
-    found = re.match(r".*\.layers\.\d+(?=\.)", name)
-    return found[0] if found else name
+    """The layer that a parameter belongs to; a parameter of no layer, such as residual rows and A, is its own layer."""
+    match = re.match(r".*\.layers\.\d+(?=\.)", name)
+    return match[0] if match else name
 
 
 @register_meta_learner("lslr")
 class LSLR(TrajectoryShifting):
     """Trajectory shifting that learns a rate for each layer. An episode without a visit is a whole trajectory.
 
-    Its parameters are log f / SPEED, under ``log_factor.<layer>`` with `/` for each dot of the name.
+    The learner's own parameters are log f / SPEED, called ``log_factor.<layer>`` with `/` for each dot of the name.
     """
 
     learned_rule = True
@@ -73,7 +74,7 @@ class LSLR(TrajectoryShifting):
         self.log_factor = nn.ParameterDict({key: nn.Parameter(zero) for key, zero in layers.items()})
 
     def factor(self, name: str) -> Tensor:
-        """f of a parameter's layer, a scalar."""
+        """The factor f of a parameter's layer, a scalar."""
         return (SPEED * self.log_factor[_key(name)].detach()).exp()
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
@@ -84,15 +85,15 @@ class LSLR(TrajectoryShifting):
     ) -> Parameters:
         if visit is not None and trajectory.visits <= JUDGED * self.settings.trajectory_visits:
             return {}
-        found: Parameters = {}
+        of_factors: Parameters = {}
         for name in trajectory.displacement:
             moved = self.displacement(trajectory, name, visit)
             key = f"{META_PREFIX}log_factor.{_key(name)}"
             for gradients in query_gradients:
                 if name in gradients:
                     product = (gradients[name] * moved).sum() / len(query_gradients)
-                    found[key] = found[key] + product if key in found else product
-        return found
+                    of_factors[key] = of_factors[key] + product if key in of_factors else product
+        return of_factors
 
 
 def _key(name: str) -> str:

@@ -12,8 +12,8 @@ step (I - alpha * Hessian of the support loss) g.
 
 Deviations:
 - any inner rule, and a support batch of its own for each inner step;
-- ``checkpoint_inner_steps`` keeps theta'_k of each step only, and recomputes its graph on the way back: the
-  memory of one step however many there are, the same gradient;
+- ``checkpoint_inner_steps`` keeps only theta'_k of each step, and recomputes the graph of the step on the way back: the
+  memory of one step for any number of steps, and the same gradient;
 - fomaml: ``support_weight`` w mixes in the support gradients g_s, which were computed for the inner steps
   anyway: (1 - w) * query gradient + w * mean over steps of g_s. w = 0 is the paper; summing them is what
   Reptile (Nichol et al. 2018, arXiv 1803.02999, equation 27) does.
@@ -52,7 +52,7 @@ from meta_nmt.meta_learners.settings import InnerRule, Settings, optimizer_setti
 
 
 def checkpoint_setting() -> Any:
-    """The field of what is kept of the inner steps."""
+    """The field ``checkpoint_inner_steps``, which learners of second order share."""
     return setting(
         False,
         "keep no inner step's activations, recompute them on the way back: the memory of one inner step however many "
@@ -62,15 +62,19 @@ def checkpoint_setting() -> Any:
 
 @dataclass(frozen=True)
 class MAMLSettings(InnerRule):
-    # Where the inner step is differentiated it is SGD's: almost everywhere Adam's first step has the derivative 0, as
-    # the sign has, and near a gradient of 0 a huge one.
+    """Settings of maml, whose inner rule is SGD by default.
+
+    An inner step that is differentiated should be SGD's. Almost everywhere Adam's first step has the derivative 0, as
+    the sign has; near a gradient of 0 its derivative is huge.
+    """
+
     inner_optimizer: str = optimizer_setting("sgd")
     checkpoint_inner_steps: bool = checkpoint_setting()
 
 
 @register_meta_learner("maml")
 class MAML(MetaLearner):
-    """The query gradient with respect to theta, through every inner step; with respect to what `rule` learns too."""
+    """The query gradient with respect to theta, through every inner step, and with respect to what `rule` learns."""
 
     settings_type: ClassVar[type[Settings]] = MAMLSettings
 
@@ -87,45 +91,50 @@ class MAML(MetaLearner):
 
 
 def support_weight_setting() -> Any:
-    """The field of the support gradients' share in the outer update."""
+    """The field ``support_weight``, which several learners share."""
     return setting(0.0, "share, 0 to 1, of the support gradients in the outer update; 0 is the paper", least=0, most=1)
 
 
 @dataclass(frozen=True)
 class FOMAMLSettings(InnerRule):
+    """Settings of fomaml."""
+
     support_weight: float = support_weight_setting()
 
 
 @register_meta_learner("fomaml")
 class FOMAML(MetaLearner):
-    """The query gradient is taken at theta' and applied to theta as it is."""
+    """First-order MAML: the query gradient is taken at theta' and applied to theta as it is."""
 
     settings_type = FOMAMLSettings
     settings: FOMAMLSettings
 
     def episode(self, episode: Episode) -> EpisodeResult:
         theta, names, weight = episode.theta, self.inner_names(episode.adapted), self.settings.support_weight
-        wanted = list(theta) if weight else ()
-        inner = adapt(episode.loss, theta, names, episode.support, self.rule(names), gradients_of=wanted)
+        gradients_of = list(theta) if weight else ()
+        inner = adapt(episode.loss, theta, names, episode.support, self.rule(names), gradients_of=gradients_of)
         query_losses, gradients = gradients_of_each(episode.loss, inner.theta_prime, episode.query)
         return EpisodeResult(mixed(gradients, inner.gradients, weight), inner.losses, query_losses)
 
 
-# theta_prime as new leaves, the support losses, and what turns a gradient with respect to theta_prime's adapted
-# entries into one with respect to ``inputs``: theta, and what the rule learns
+# theta_prime as new leaves; the support losses; and a function that turns a gradient with respect to the adapted
+# entries of theta_prime into one with respect to ``inputs``, which are theta and what the rule learns
 Unrolled = tuple[Parameters, list[Tensor], Callable[[Parameters], Parameters]]
 RandomState = Callable[[], AbstractContextManager[None]]
 
 
 def _recorded(episode: Episode, names: Sequence[str], rule: UpdateRule, inputs: Parameters) -> Unrolled:
-    """The graph of every inner step is kept."""
+    """Unroll the inner loop and keep the graph of every step."""
     inner = adapt(episode.loss, episode.theta, names, episode.support, rule, create_graph=True)
     leaves = {name: inner.theta_prime[name].detach().requires_grad_() for name in names}
     return {**episode.theta, **leaves}, inner.losses, lambda vector: _product(inner.theta_prime, inputs, vector)
 
 
 def _recomputed(episode: Episode, names: Sequence[str], rule: UpdateRule, inputs: Parameters) -> Unrolled:
-    """theta'_k and the rule's state are kept at each step; `pull_back` makes its graph again, one at a time."""
+    """Unroll the inner loop and keep theta'_k and the rule's state at each step.
+
+    `pull_back` makes the graphs of the steps again, one at a time.
+    """
     tape: list[tuple[Any, Parameters, Any, RandomState]] = []
     losses: list[Tensor] = []
     theta_k, state = dict(episode.theta), None
@@ -157,7 +166,7 @@ def _recomputed(episode: Episode, names: Sequence[str], rule: UpdateRule, inputs
 
 
 def _product(outputs: Parameters, inputs: Parameters, vector: Parameters) -> Parameters:
-    """(d outputs / d inputs)^T vector by name; an input that no output depends on is left out."""
+    """The product (d outputs / d inputs)^T vector by name; an input that no output depends on is left out."""
     names = [name for name in vector if outputs[name].requires_grad]
     if not names:
         return {}
@@ -172,14 +181,16 @@ def _product(outputs: Parameters, inputs: Parameters, vector: Parameters) -> Par
 
 def _named_tensors(state: Any) -> Parameters:
     """The tensors of a rule's state, in their order."""
-    found: Parameters = {}
-    map_tensors(lambda tensor: found.setdefault(f"state {len(found)}", tensor), state)
-    return found
+    tensors: Parameters = {}
+    map_tensors(lambda tensor: tensors.setdefault(f"state {len(tensors)}", tensor), state)
+    return tensors
 
 
 def _random_state(tensor: Tensor) -> RandomState:
-    """The random generators of the CPU and of the tensor's device as they are now: a context in which they are
-    so again (dropout is the same in a recomputation), and after which they go on as before it."""
+    """A context in which the random generators of the CPU and of the tensor's device are as they are now.
+
+    So dropout is the same in a recomputation. After the context the generators go on as before it.
+    """
     cpu_state = torch.get_rng_state()
     devices, states = get_device_states(tensor)
 

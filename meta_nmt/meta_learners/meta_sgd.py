@@ -6,12 +6,12 @@ equations 2 and 3, algorithm 1:
     theta'_k       = theta - alpha o grad L_k(theta; support set)         o: coordinate by coordinate
     (theta, alpha) <- (theta, alpha) - beta * mean_k grad_(theta, alpha) L_k(theta'_k; query set)
 
-alpha has the shape of the adapted parameters, and may turn negative. Second order, as MAML.
+alpha has the shape of the adapted parameters, and may turn negative. It is of second order, as MAML is.
 
 Deviations:
 - every rate starts at ``inner_lr`` (the paper draws the start at random from [0.005, 0.1]);
 - any number of inner steps, with the same rates;
-- a parameter with no rows at construction has one rate a column (1, D), for any rows that an episode brings.
+- a parameter with no rows at construction has a rate for each column (1, D), for any rows that an episode brings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from meta_nmt.meta_learners.settings import Settings, setting
 
 @dataclass(frozen=True)
 class RatedSGD:
-    """theta' = theta - alpha o g, a tensor of rates for each parameter."""
+    """theta' = theta - alpha o g, with a tensor of rates for each parameter."""
 
     alpha: Sequence[Tensor]
 
@@ -42,13 +42,18 @@ class RatedSGD:
 
 @dataclass(frozen=True)
 class MetaSGDSettings(Settings):
+    """Settings of meta_sgd, whose rates are learnt from ``inner_lr`` on."""
+
     inner_lr: float = setting(0.1, "where the learned rates start", above=0)
     checkpoint_inner_steps: bool = checkpoint_setting()
 
 
 @register_meta_learner("meta_sgd")
 class MetaSGD(MAML):
-    """Its parameters are the rates, under ``alpha.<name>`` with `/` for each dot of the name."""
+    """MAML that learns a rate for each coordinate.
+
+    The rates are the learner's own parameters, called ``alpha.<name>`` with `/` for each dot of the name.
+    """
 
     settings_type = MetaSGDSettings
     learned_rule = True

@@ -1,7 +1,7 @@
-"""Which parameters adapt: groups by name, the same in the inner loop and in fine-tuning.
+"""Groups of parameters by name, which say what adapts in the inner loop and in fine-tuning.
 
 MetaNMT (Gu et al. 2018, section 4) compares three strategies, "emb", "emb+enc" and "all". The universal
-values belong to none of them: they move in the outer loop only. "small" is ours, for a meta-learner that keeps
+values belong to no group: they move in the outer loop only. "small" is ours, for a meta-learner that keeps
 a state for each coordinate (the LSTM): residual rows, A, LayerNorm, and the other biases of both sides.
 """
 

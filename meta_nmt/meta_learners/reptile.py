@@ -9,10 +9,10 @@ Nichol, Achiam and Schulman, "On First-Order Meta-Learning Algorithms", 2018 (ar
 There is no query set: the batches of support and query are all inner steps, one each.
 
 Deviations:
-- what is returned is (theta - theta'_k) / (alpha * K), which has the scale of a gradient (with SGD inside it is
-  the mean of the gradients along the way; section 3 names this form), and the trainer's optimiser applies it;
+- a task's share is (theta - theta'_k) / (alpha * K), and the trainer's optimiser applies it. It has the scale of a
+  gradient: with SGD inside, it is the mean of the gradients along the way (section 3 names this form);
 - parameters outside ``adapted``, such as the universal values, do not move in the inner loop: they get the mean
-  of their gradients along the way, which is the same thing with SGD.
+  of their gradients along the way, which with SGD is the same.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from meta_nmt.meta_learners.inner_loop import adapt
 
 @register_meta_learner("reptile")
 class Reptile(MetaLearner):
-    """The inner loop's way, as a gradient."""
+    """The learner whose gradient is the way that the inner loop went."""
 
     def episode(self, episode: Episode) -> EpisodeResult:
         theta, adapted, support = episode.theta, episode.adapted, len(episode.support)
         batches = [*episode.support, *episode.query]
-        others = [name for name in theta if name not in set(adapted)]
-        inner = adapt(episode.loss, theta, adapted, batches, self.rule(adapted), gradients_of=others)
+        not_adapted = [name for name in theta if name not in set(adapted)]
+        inner = adapt(episode.loss, theta, adapted, batches, self.rule(adapted), gradients_of=not_adapted)
         gradients = average(inner.gradients)
         scale = self.settings.alpha * len(batches)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Settings of meta-learners: each learner declares its own, and whoever offers them as flags derives these from here.
+"""Settings of meta-learners: each learner declares its own settings, and flags are derived from the declarations.
 
     @dataclass(frozen=True)
     class MySettings(InnerRule):
@@ -20,7 +20,7 @@ RATES = {"adam": 1e-3, "sgd": 0.1}  # inner rates of the rules where none is giv
 
 
 class SettingError(ValueError):
-    """A setting that a learner cannot take. setting: its name; reason: what it must be, and what it is."""
+    """A setting that a learner cannot take. setting: its name; reason: what its value must be, and what it is."""
 
     def __init__(self, setting: str, reason: str) -> None:
         super().__init__(f"{setting} {reason}")
@@ -41,10 +41,10 @@ def setting(
     """A field of a learner's settings.
 
     Args:
-        default: None where the learner finds it out itself; ``help`` then says how.
-        help: what it is, with its unit.
+        default: the default; None where the learner finds the value itself, and ``help`` then says how.
+        help: what the setting is, with its unit.
         least, most, above, below: bounds of a number; every number must be finite.
-        choices: the words that it must be one of.
+        choices: the words that are allowed.
         shapes: whether the learner's own parameters have other shapes with another value.
     """
     bounds = {"least": least, "most": most, "above": above, "below": below}
@@ -53,7 +53,7 @@ def setting(
 
 @dataclass(frozen=True)
 class Settings:
-    """What a learner may be told: fields made by ``setting``. None at all, for a learner without settings.
+    """The settings of a learner: fields made by ``setting``. This class has none, for a learner without settings.
 
     Raises:
         SettingError: a value is out of its bounds.
@@ -65,7 +65,7 @@ class Settings:
 
     @classmethod
     def fitting(cls, values: Mapping[str, Any]) -> Self:
-        """The settings with those of the ``values`` that have a field here."""
+        """The settings that take those of ``values`` that have a field here."""
         return cls(**{name: values[name] for name in names_of(cls) if name in values})
 
 
@@ -75,7 +75,7 @@ def names_of(kind: type[Settings]) -> list[str]:
 
 
 def broken(kind: type[Settings], values: Mapping[str, Any]) -> Iterator[SettingError]:
-    """Everything that is wrong with some values of a kind of settings; what is absent, or None, has its default."""
+    """Everything that is wrong with values for a kind of settings; a value that is absent, or None, is the default."""
     for f in fields(kind):
         value = values.get(f.name)
         if value is not None and (must := _requirement(f, value)):
@@ -83,7 +83,7 @@ def broken(kind: type[Settings], values: Mapping[str, Any]) -> Iterator[SettingE
 
 
 def _requirement(f: Field[Any], value: Any) -> str | None:
-    """What a value should have been; None where it is good."""
+    """What a value must be, in words; None where it is good."""
     meta = f.metadata
     if meta["choices"]:
         return None if value in meta["choices"] else f"one of {', '.join(meta['choices'])}"
@@ -103,7 +103,7 @@ def _requirement(f: Field[Any], value: Any) -> str | None:
 
 
 def optimizer_setting(default: str) -> Any:
-    """The field that names the inner rule."""
+    """The field ``inner_optimizer``, which names the inner rule."""
     return setting(
         default,
         "inner rule: adam (its state made anew in each episode, or in each trajectory where there are any) or sgd",
@@ -113,7 +113,7 @@ def optimizer_setting(default: str) -> Any:
 
 @dataclass(frozen=True)
 class InnerRule(Settings):
-    """An inner loop's rule, Adam unless said otherwise, as fine-tuning has it, and its rate alpha."""
+    """Settings of an inner rule and its rate alpha. Adam is the default, as in fine-tuning."""
 
     inner_optimizer: str = optimizer_setting("adam")
     inner_lr: float | None = setting(
@@ -124,7 +124,7 @@ class InnerRule(Settings):
 
     @property
     def alpha(self) -> float:
-        """The inner rate."""
+        """The inner rate: ``inner_lr``, or else the default of the rule."""
         return RATES[self.inner_optimizer] if self.inner_lr is None else self.inner_lr
 
     def rule(self) -> UpdateRule:

@@ -1,24 +1,25 @@
 """Continual trajectory shifting: inner loops as long as adaptation, at the price of one step an episode.
 
 Shin, Lee, Gong and Hwang, "Large-Scale Meta-Learning with Continual Trajectory Shifting", ICML 2021 (arXiv 2102.07215).
-Each task k has a displacement from theta that is kept from one of its episodes to the next. An episode takes it some
-inner steps further, and theta moves without waiting for the end of the trajectory; all trajectories are shifted by what
-theta moved, because what is kept is their distance from it:
+Each task k has a displacement from theta that is kept from one of its episodes to the next. An episode moves it on by
+some inner steps. theta moves without waiting for the end of the trajectory. All trajectories shift by as much as theta
+moved, because their distance from theta is what is kept:
 
     delta_k <- inner step from theta + delta_k on the support set of task k, minus theta
     theta   <- theta - beta * mean_k grad L_k(theta + delta_k; query set)
 
-FOMAML's one step from theta says little about a fine-tuning of two hundred. Here theta is trained where fine-tuning
-takes it: the query gradient is taken along the whole way.
+FOMAML's one step from theta says little about a fine-tuning of two hundred steps. Here the query gradient is taken
+along the whole way that fine-tuning goes.
 
 Deviations:
 - the outer gradient is FOMAML's, and the trainer's optimiser applies it; ``support_weight`` as in fomaml;
-- which trajectory an episode belongs to comes with it (`Episode.visit`): tasks start theirs at different times, so
-  that a meta-step sees short and long ones together;
-- the inner rate falls to zero over a trajectory, as fine-tuning's does;
+- an episode says which trajectory it belongs to (`Episode.visit`): tasks start their trajectories at different times,
+  so that a meta-step sees short and long ones together;
+- the inner rate falls to zero over a trajectory, as in fine-tuning;
 - parameters outside ``adapted``, such as the universal values, have no displacement.
 
-A trajectory is in no checkpoint (it is three times what adapts, for each task): a resumed run starts them anew.
+Trajectories are in no checkpoint, since each task's is three times the size of what adapts: a resumed run starts them
+anew.
 """
 
 from __future__ import annotations
@@ -52,8 +53,12 @@ from meta_nmt.meta_learners.settings import InnerRule, setting
 
 @dataclass(frozen=True)
 class Trajectory:
-    """displacement: from theta, by name, of all rows where an episode brings some; state: the inner rule's; visits:
-    how many episodes it has had."""
+    """The way that a task has gone from theta.
+
+    displacement: the distance from theta, by name; of a parameter of which episodes bring rows, for all its rows.
+    state: the state of the inner rule.
+    visits: how many episodes the trajectory has had.
+    """
 
     name: Hashable
     displacement: Parameters
@@ -63,6 +68,8 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class TrajectorySettings(InnerRule):
+    """Settings of learners that keep trajectories: cts and lslr."""
+
     support_weight: float = support_weight_setting()
     trajectory_visits: int = setting(
         80, "episodes of a task, --inner-steps each, before its trajectory starts anew; the inner rate falls to zero "
@@ -75,7 +82,7 @@ class TrajectorySettings(InnerRule):
 
 @register_meta_learner("cts")
 class TrajectoryShifting(MetaLearner):
-    """A learner whose tasks each keep a displacement from theta.
+    """The learner that keeps a displacement from theta for each task.
 
     An episode without a visit, and the first of a trajectory, start from theta itself.
     """
@@ -90,7 +97,7 @@ class TrajectoryShifting(MetaLearner):
         self._kept: dict[Hashable, Trajectory] = {}
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
-        """The inner rule, whose rate falls to zero over ``steps`` where these are known, as fine-tuning's does."""
+        """The inner rule; its rate falls to zero over ``steps`` where these are known, as in fine-tuning."""
         if steps is None:
             return self.settings.rule()
         return FallingRate(INNER_OPTIMIZERS[self.settings.inner_optimizer], self.settings.alpha, steps)
@@ -105,30 +112,32 @@ class TrajectoryShifting(MetaLearner):
         rule = self.rule(adapted, self.settings.trajectory_visits * len(episode.support) if visit else None)
         for batch in episode.support:
             point = self._point(theta, trajectory, visit)
-            wanted = list(theta) if weight else list(adapted)
-            loss, of_batch = loss_and_gradients(episode.loss, point, batch, wanted)
+            gradients_of = list(theta) if weight else list(adapted)
+            loss, of_batch = loss_and_gradients(episode.loss, point, batch, gradients_of)
             trajectory = self._step(trajectory, rule, adapted, of_batch, visit, loss)
             losses.append(loss)
             gradients.append(of_batch)
         point = self._point(theta, trajectory, visit)
         query_losses, query_gradients = gradients_of_each(episode.loss, point, episode.query)
         trajectory = replace(trajectory, visits=trajectory.visits + 1)
-        own = self.own_gradients(trajectory, query_gradients, visit)
+        of_learner = self.own_gradients(trajectory, query_gradients, visit)
         if visit:
             self._kept.pop(visit.task, None)
             if all(bool(loss.isfinite()) for loss in [*losses, *query_losses]):  # else the next visit starts from theta
                 self._kept[visit.task] = trajectory
-        return EpisodeResult(mixed(query_gradients, gradients, weight) | own, losses, query_losses)
+        return EpisodeResult(mixed(query_gradients, gradients, weight) | of_learner, losses, query_losses)
 
     def own_gradients(
         self, trajectory: Trajectory, query_gradients: Sequence[Parameters], visit: Visit | None
     ) -> Parameters:
-        """Gradients of what the learner learns itself, under META_PREFIX, from query gradients at the trajectory's
-        point."""
+        """Gradients of the learner's own parameters, under META_PREFIX; none here, a subclass may have some.
+
+        query_gradients: of each query batch, at the point that the trajectory has reached.
+        """
         return {}
 
     def displacement(self, trajectory: Trajectory, name: str, visit: Visit | None) -> Tensor:
-        """A parameter's displacement; of what comes by rows, that of the episode's."""
+        """The displacement of a parameter; where episodes bring rows of it, only of the rows of this episode."""
         delta = trajectory.displacement[name]
         return delta[visit.rows] if visit is not None and name in self._of_rows else delta
 
@@ -139,7 +148,7 @@ class TrajectoryShifting(MetaLearner):
         return torch.zeros_like(value)
 
     def _point(self, theta: Mapping[str, Tensor], trajectory: Trajectory, visit: Visit | None) -> Parameters:
-        """theta + delta: new leaves."""
+        """The parameters theta + delta, each a new leaf."""
         point = dict(theta)
         for name in trajectory.displacement:
             moved = self.displacement(trajectory, name, visit)
@@ -155,8 +164,8 @@ class TrajectoryShifting(MetaLearner):
         visit: Visit | None,
         loss: Tensor,
     ) -> Trajectory:
-        """One step of the inner rule on all rows, of which the episode has no gradient for most."""
-        full = []
+        """One step of the inner rule on all rows; a row without a gradient in the episode counts as zero."""
+        full_grads = []
         for name in adapted:
             delta = trajectory.displacement[name]
             grad = gradients.get(name)
@@ -164,8 +173,8 @@ class TrajectoryShifting(MetaLearner):
                 grad = torch.zeros_like(delta)
             elif visit is not None and name in self._of_rows:
                 grad = torch.zeros_like(delta).index_copy(0, visit.rows, grad)
-            full.append(grad)
+            full_grads.append(grad)
         with torch.no_grad():
-            before = [trajectory.displacement[name] for name in adapted]
-            moved, state = rule(before, full, trajectory.state, loss)
+            displacements = [trajectory.displacement[name] for name in adapted]
+            moved, state = rule(displacements, full_grads, trajectory.state, loss)
         return replace(trajectory, displacement=dict(zip(adapted, moved, strict=True)), state=state)

@@ -17,11 +17,11 @@ from meta_nmt.modules.ulr_embedding import ULREmbedding
 
 logger = logging.getLogger(__name__)
 
-TOP_K = 32  # as good on real text as all, and a third of the time: docs/results/lab-book.md, entry 3
+TOP_K = 32  # as good on real text as all tokens, in a third of the time: docs/results/lab-book.md, entry 3
 
 
 class LexicalTask(Protocol):
-    """What the model asks of a task: the universal space, and the language in play (V may be 0)."""
+    """What the model needs of a task: the universal space, and the language in play (V may be 0)."""
 
     universal_keys: Tensor  # (M, Q)
     language_queries: Tensor  # (V, Q)
@@ -31,7 +31,7 @@ class LexicalTask(Protocol):
 
 @register_model("ulr_transformer")
 class ULRTransformer(TransformerModel):
-    """An encoder that reads any language through ULR, a decoder that writes the shared target language."""
+    """A Transformer that reads any source language through ULR, and writes the shared target language."""
 
     @staticmethod
     def add_args(parser: ArgumentParser) -> None:
@@ -48,7 +48,7 @@ class ULRTransformer(TransformerModel):
 
     @classmethod
     def build_model(cls, args: Namespace, task: LexicalTask) -> ULRTransformer:
-        args.ulr_top_k = getattr(args, "ulr_top_k", 0)  # a checkpoint from before there was a choice
+        args.ulr_top_k = getattr(args, "ulr_top_k", 0)  # a checkpoint of an earlier version has none
         base_ulr_architecture(args)
         if args.share_all_embeddings:
             raise InputError(
@@ -71,7 +71,7 @@ class ULRTransformer(TransformerModel):
         return model
 
     def load_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """fairseq's; InputError where the parameters are not this model's."""
+        """Load parameters as fairseq does; InputError where they are not those of this model."""
         try:
             return super().load_state_dict(state_dict, *args, **kwargs)
         except RuntimeError as error:
@@ -79,21 +79,23 @@ class ULRTransformer(TransformerModel):
             raise InputError(f"the checkpoint's parameters must be those of the model, but: {details}") from None
 
     def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> None:
-        """Lets any checkpoint load into a model with or without a meta-learner's parameters (`meta_learner`, which
-        the task attaches): where the checkpoint has not those of this learner, they stay as they are."""
+        """Let any checkpoint load into a model with or without a meta-learner, which the task attaches.
+
+        The meta-learner's parameters (``meta_learner.``) stay as they are where the checkpoint does not have them.
+        """
         super().upgrade_state_dict_named(state_dict, name)
-        own = {key: value for key, value in self.state_dict().items() if key.startswith("meta_learner.")}
-        saved = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith("meta_learner.")}
-        if {key: v.shape for key, v in saved.items()} == {key: v.shape for key, v in own.items()}:
-            state_dict.update(saved)
+        of_model = {key: value for key, value in self.state_dict().items() if key.startswith("meta_learner.")}
+        of_checkpoint = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith("meta_learner.")}
+        if {key: v.shape for key, v in of_checkpoint.items()} == {key: v.shape for key, v in of_model.items()}:
+            state_dict.update(of_checkpoint)
         else:
-            state_dict.update(own)
-            if own:
+            state_dict.update(of_model)
+            if of_model:
                 logger.warning("the checkpoint has no parameters of this meta-learner, which starts afresh")
 
 
 def _sizes(args: Namespace, width: int, ffn: int, layers: int, heads: int, dropout: float) -> None:
-    """Fills in what the user left open: the same width, depth and heads on both sides."""
+    """Fill in the sizes that the user left open: the same width, depth and heads on both sides."""
     for side in ("encoder", "decoder"):
         for name, value in (("embed_dim", width), ("ffn_embed_dim", ffn), ("layers", layers)):
             setattr(args, f"{side}_{name}", getattr(args, f"{side}_{name}", value))
@@ -104,6 +106,7 @@ def _sizes(args: Namespace, width: int, ffn: int, layers: int, heads: int, dropo
 
 @register_model_architecture("ulr_transformer", "ulr_transformer")
 def base_ulr_architecture(args: Namespace) -> None:
+    """The defaults of every ulr_transformer: tau 0.05, the best TOP_K universal tokens, one target embedding."""
     args.ulr_temperature = getattr(args, "ulr_temperature", 0.05)
     args.ulr_top_k = getattr(args, "ulr_top_k", TOP_K)
     args.share_decoder_input_output_embed = getattr(args, "share_decoder_input_output_embed", True)
@@ -112,13 +115,13 @@ def base_ulr_architecture(args: Namespace) -> None:
 
 @register_model_architecture("ulr_transformer", "ulr_transformer_tiny")
 def tiny(args: Namespace) -> None:
-    """For tests and the quickstart: d 128, ffn 256, 2+2 layers, 4 heads."""
+    """Sizes for tests and the quickstart: d 128, ffn 256, 2+2 layers, 4 heads."""
     _sizes(args, width=128, ffn=256, layers=2, heads=4, dropout=0.1)
 
 
 @register_model_architecture("ulr_transformer", "ulr_transformer_small")
 def small(args: Namespace) -> None:
-    """For a CPU: d 256, ffn 512, 3+3 layers, 4 heads."""
+    """Sizes for a CPU: d 256, ffn 512, 3+3 layers, 4 heads."""
     _sizes(args, width=256, ffn=512, layers=3, heads=4, dropout=0.1)
 
 

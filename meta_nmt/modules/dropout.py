@@ -1,8 +1,8 @@
 """Dropout that takes a third of the time on a CPU.
 
-A CPU draws random numbers on one thread, so the more threads the rest of a step has, the more torch's masks cost of it:
-on one it was a twentieth at the sizes of MetaNMT. Here one draw of 64 bits decides four elements, 16 bits each, and
-numpy's SFC64 draws them.
+A CPU draws random numbers on one thread. So torch's masks cost a larger share of a step where the rest of the step has
+more threads; on one thread it was a twentieth at the sizes of MetaNMT. Here one draw of 64 bits decides four elements,
+16 bits each, and numpy's SFC64 draws them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 from torch.nn import functional
 
-LEVELS = 2**16  # p is rounded to so many
+LEVELS = 2**16  # p is rounded to this many levels
 
 
 def dropout(x: Tensor, p: float) -> Tensor:
-    """x with each element zero with probability p, to 1/131,072, and the others divided by what then is kept.
+    """Dropout: each element of x is zero with probability p, and the others are divided by the share that is kept.
 
-    On a CPU; elsewhere torch's own. The mask is seeded from torch's default generator.
+    p is exact to 1/131,072. The mask is seeded from torch's default generator. On other devices than a CPU this is
+    torch's own dropout.
 
     Args:
         x: any shape and floating-point type; p: 0 to 1.
@@ -36,7 +37,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
 
 class _Kept(torch.autograd.Function):
-    """x * mask * scale, with no more to remember than the mask, a byte an element; differentiable at every order."""
+    """x * mask * scale, which keeps only the mask for the way back, a byte each; differentiable at every order."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, mask: Tensor, scale: float) -> Tensor:
@@ -50,7 +51,7 @@ class _Kept(torch.autograd.Function):
 
 
 class Dropout(FairseqDropout):
-    """fairseq's module, with the above."""
+    """fairseq's dropout module, with `dropout` in place of torch's."""
 
     def forward(self, x: Tensor, inplace: bool = False) -> Tensor:
         if self.p > 0 and (self.training or self.apply_during_inference):
@@ -59,7 +60,7 @@ class Dropout(FairseqDropout):
 
 
 def use_dropout(model: nn.Module) -> None:
-    """Puts `Dropout` in the place of every dropout of fairseq's in a model."""
+    """Replace every dropout module of fairseq's in a model by `Dropout`."""
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is FairseqDropout:

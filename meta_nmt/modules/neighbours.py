@@ -1,4 +1,4 @@
-"""What a source piece is made of: the universal tokens that its representation mixes, nearest first."""
+"""The universal tokens that the representation of a source piece mixes, nearest first."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def nearest_universal(
 
     Args:
         model: a `ULRTransformer` with the language in place (V rows), or its `ULREmbedding`.
-        dictionary: the language's; row r is id ``nspecial + r``.
+        dictionary: that of the language; row r is id ``nspecial + r``.
         names: the M universal tokens, in the order of the keys (`language_pack.load_universal_names`).
         pieces: SentencePiece pieces of the language.
-        k: at most so many a piece, at least 1.
+        k: how many tokens a piece gets at most, at least 1.
 
     Returns:
-        a list a piece, in order. It is empty for a piece that is not in the dictionary, and for one without a vector:
-        that one attends to all universal tokens alike, so none is near.
+        a list for each piece, in order. It is empty for a piece that is not in the dictionary, and for a piece without
+        a vector: such a piece attends to all universal tokens alike, so none is near.
 
     Raises:
-        ValueError: the names are not as many as the keys.
+        ValueError: there are not as many names as keys.
     """
     embedding = next(part for part in model.modules() if isinstance(part, ULREmbedding))
     if len(names) != embedding.keys.size(0):
         raise ValueError(f"there must be a name for each of the {embedding.keys.size(0)} keys, but are {len(names)}")
     ids = [dictionary.index(piece) for piece in pieces]
     rows = [i - dictionary.nspecial for i in ids if i >= dictionary.nspecial]
-    found: dict[int, list[tuple[str, float]]] = {}
+    nearest_of: dict[int, list[tuple[str, float]]] = {}
     distinct = sorted(set(rows))
     if distinct:
         index = torch.tensor(distinct, device=embedding.keys.device)
@@ -45,5 +45,5 @@ def nearest_universal(
         for row, has_vector, weights, tokens in zip(
             distinct, filled, best.values.tolist(), best.indices.tolist(), strict=True
         ):
-            found[row] = [(names[t], w) for t, w in zip(tokens, weights, strict=True)] if has_vector else []
-    return [found.get(i - dictionary.nspecial, []) for i in ids]
+            nearest_of[row] = [(names[t], w) for t, w in zip(tokens, weights, strict=True)] if has_vector else []
+    return [nearest_of.get(i - dictionary.nspecial, []) for i in ids]

@@ -23,8 +23,8 @@ from data_prep.base.errors import InputError
 class WeightedSum(torch.autograd.Function):
     """values (M, D), chosen (U, k), weights (U, k) -> (U, D): row u is the sum of weights[u, i] * values[chosen[u, i]].
 
-    ``embedding_bag``, which never gathers the U * k rows, where it can be: it has no second derivative, so that where a
-    gradient is to be differentiated again (MAML's) the way back goes through the gathered rows.
+    It is computed by ``embedding_bag``, which never gathers the U * k rows, but has no second derivative. Where a
+    gradient is differentiated again, as MAML's is, the way back goes through the gathered rows.
     """
 
     @staticmethod
@@ -54,8 +54,8 @@ class ULREmbedding(nn.Module):
     ``r`` of the language in play. That language is data, not structure: its ``queries`` and ``residual`` are
     replaced by an episode (through ``torch.func.functional_call``, with any number of rows) and loaded
     from a language pack for adaptation and generation. The meta-trained model holds no language (V = 0).
-    Where ``looked_up`` has rows, a row an id, they are the embeddings: who goes through a batch in pieces computes them
-    once for all of them.
+    Where ``looked_up`` has rows, a row for each id, they are the embeddings. A caller that goes through a batch in
+    pieces computes them once for all pieces.
 
     Args:
         keys: (M, Q) aligned vectors of the universal tokens; fixed.
@@ -65,9 +65,10 @@ class ULREmbedding(nn.Module):
         num_special: number of special symbols, the first ids of every dictionary.
         padding_idx: id of the padding symbol, embedded as zeros.
         temperature: tau of the softmax, 0.05 in the papers.
-        top_k: universal tokens that a token attends to, those of the highest scores at the present A; 0 (the papers):
-            all. It is another model, not an approximation of the same: where queries are badly aligned the rest of the
-            softmax weighs much, and is mostly noise. A third of the time at M = 20,000 and k = 32.
+        top_k: how many universal tokens a token attends to, those of the highest scores at the present A; 0 (the
+            papers): all. With ``top_k`` it is another model, and no approximation of the papers': where queries are
+            badly aligned, the rest of the softmax weighs much and is mostly noise. It takes a third of the time at
+            M = 20,000 and k = 32.
     """
 
     def __init__(
@@ -103,8 +104,10 @@ class ULREmbedding(nn.Module):
             self.special[padding_idx].zero_()
 
     def mixture(self, rows: Tensor) -> Tensor:
-        """Weights (U, M) of the universal tokens in each of the language's ``rows`` (U,); they add up to 1 (with
-        ``top_k`` those of a zero row to 0)."""
+        """Weights (U, M) of the universal tokens in each of the language's ``rows`` (U,).
+
+        The weights of a row add up to 1; those of a zero row add up to 0 with ``top_k``.
+        """
         if self.top_k:
             chosen, weights = self._mixture_of_best(rows)
             return weights.new_zeros(len(rows), self.keys.size(0)).scatter(1, chosen, weights)
@@ -122,8 +125,10 @@ class ULREmbedding(nn.Module):
         return chosen, torch.softmax(scores / self.temperature, dim=-1) * queries.any(dim=-1, keepdim=True)
 
     def lexical(self, rows: Tensor) -> Tensor:
-        """Embeddings (U, D) of the language's ``rows`` (U,); never under autocast, as the temperature makes 20 times
-        the rounding errors of the scores."""
+        """Embeddings (U, D) of the language's ``rows`` (U,), never computed under autocast.
+
+        The temperature multiplies rounding errors of the scores by 20.
+        """
         with torch.autocast(rows.device.type, enabled=False):
             if not self.top_k:
                 return self.mixture(rows) @ self.values + self.residual[rows]
@@ -131,7 +136,7 @@ class ULREmbedding(nn.Module):
             return WeightedSum.apply(self.values, chosen, weights) + self.residual[rows]
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """tokens (B, S) -> embeddings (B, S, D). The mixture is computed once per distinct id."""
+        """Embeddings (B, S, D) of tokens (B, S); the mixture is computed once for each distinct id."""
         if len(self.looked_up):
             return nn.functional.embedding(tokens, self.looked_up, self.padding_idx)
         distinct, position = tokens.unique(return_inverse=True)  # sorted: special symbols come first
@@ -141,7 +146,7 @@ class ULREmbedding(nn.Module):
         return nn.functional.embedding(index, table, self.padding_idx)
 
     def upgrade_state_dict_named(self, state_dict: dict[str, Any], name: str) -> None:
-        """Lets a checkpoint without a language (V = 0) load into a model with one, and checks the rest.
+        """Let a checkpoint without a language (V = 0) load into a model with one, and check the other buffers.
 
         Raises:
             InputError: the checkpoint's universal tokens, or its language, are not those of the data folder.

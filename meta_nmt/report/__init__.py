@@ -1,1 +1,1 @@
-"""The report: results scored, compared, drawn and written down."""
+"""The report: results are scored, compared, drawn and written down."""

@@ -1,6 +1,7 @@
-"""COMET, where a user has it: the package unbabel-comet and a checkpoint on disk. Nothing is downloaded.
+"""COMET scores, where a user has the package unbabel-comet and a checkpoint on disk. Nothing is downloaded.
 
-Rei et al., EMNLP 2020 (arXiv 2009.09025). Its models know about a hundred languages; on others its numbers mean little.
+COMET is by Rei et al., EMNLP 2020 (arXiv 2009.09025). Its models know about a hundred languages; for others its scores
+mean little.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ BATCH = 32  # sentences
 
 
 def check_comet(checkpoint: Path) -> Any:
-    """The package; InputError if it or the checkpoint is missing."""
+    """The package unbabel-comet; InputError if the package or the checkpoint is missing."""
     if not checkpoint.is_file():
         raise InputError(f"`--comet` must name a COMET checkpoint (a local file), but {checkpoint} is none")
     try:
@@ -27,8 +28,8 @@ def check_comet(checkpoint: Path) -> Any:
 
 
 def add_comet(report: Report, checkpoint: Path) -> None:
-    """Adds the system score, times 100, of every result whose source text is known."""
-    import torch  # a report without COMET does without
+    """Add the system score, times 100, of every result whose source text is known."""
+    import torch  # loaded here: a report without COMET does not need torch
 
     model = check_comet(checkpoint).load_from_checkpoint(str(checkpoint))
     for result in report.results:

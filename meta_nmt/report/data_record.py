@@ -1,4 +1,4 @@
-"""What a data folder says of itself: its languages, their sizes and hashes, and the leakage audit."""
+"""The record of a data folder for the report: its languages, their sizes and hashes, and the leakage audit."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from meta_nmt.roles import added_card, added_role
 
 
 def data_folders(results: Sequence[Result]) -> list[Path]:
-    """Data folders that the results name and that are there."""
-    named = unique(result.data for result in results if result.data)
-    return [Path(name) for name in named if DataFolder(name).record.is_file()]
+    """The data folders that results name and that still exist."""
+    names = unique(result.data for result in results if result.data)
+    return [Path(name) for name in names if DataFolder(name).record.is_file()]
 
 
 def data_record(folder: Path, targets: Sequence[str]) -> dict[str, Any] | None:
-    """Hashes, sizes and the leakage audit of a data folder, with the targets that were added to it later; None where
-    its record has another form."""
+    """The hashes, sizes and leakage audit of a data folder, with the ``targets`` that were added to it later.
+
+    None where the record of the folder has another form.
+    """
     try:
         record = read_json(DataFolder(folder).record)
         english = record["target_lang"]
@@ -57,10 +59,10 @@ def data_record(folder: Path, targets: Sequence[str]) -> dict[str, Any] | None:
 
 
 def added_record(path: Path) -> dict[str, Any]:
-    """The entry of a language that meta-nmt-add-language made. ``path``: of its card.
+    """The entry of a language that meta-nmt-add-language made. ``path``: the path of its card.
 
-    Its training text was not audited, but cleaned of its dev and test lines; what is counted are those whose English
-    the model may have seen in meta-training.
+    The language's training text was cleaned of its dev and test lines, but not audited. ``overlaps`` counts the dev and
+    test lines whose English the model may have seen in meta-training.
     """
     card = read_json(path)
     splits = card["text"]["splits"]

@@ -1,5 +1,7 @@
-"""Everything that a report shows, gathered from results, training logs and data folders. What is not there (a data
-folder that was moved, a log that an older version did not keep) is left out, never made up."""
+"""Gathering of all that a report shows, from results, training logs and data folders.
+
+What is not there is left out, such as a data folder that was moved, or a log that an older version did not keep.
+"""
 
 from __future__ import annotations
 
@@ -24,30 +26,31 @@ from meta_nmt.report.significance import compare, tasks
 
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "sacrebleu", "sentencepiece", "numpy")
 MAIN_BUDGET = 16_000  # English tokens: the paper's table
-MANY = 12  # results; from here on processes are worth their start
+MANY = 12  # results; with so many, several processes are faster than one
 LOG_TAIL = 12  # lines of a failed job's log
 
 
 def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: int | None = None) -> Report:
-    """Read, score and compare everything; progress on stderr where there is much of it. ``budget``: English tokens of
-    the main table.
+    """Read, score and compare all results, with progress on stderr where there are many.
+
+    ``budget``: English tokens of the main table.
 
     Raises:
-        InputError: a result is damaged, there is none, or there are two of one name.
+        InputError: a result is damaged, there are no results, or two have one name.
     """
     files = unique(file for path in paths for file in result_files(path))
     with worker_pool(cores() if len(files) >= MANY else 1) as pool:
         results = _distinct(_all(pool, read_result, [(file,) for file in files], "scoring"))
         cells = tasks(results, baseline)
         seeds = tasks(results, baseline, by_seed=True)
-        made = _all(pool, compare, [*cells, *seeds], "comparing")
+        comparisons = _all(pool, compare, [*cells, *seeds], "comparing")
     report = Report(
         title=title,
         results=results,
         baseline=baseline,
         budget=0,
-        significance=made[: len(cells)],
-        by_seed=made[len(cells) :],
+        significance=comparisons[: len(cells)],
+        by_seed=comparisons[len(cells) :],
         commit=commit(),
         versions=versions(PACKAGES),
     )
@@ -64,25 +67,25 @@ def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, bud
 
 
 def _all(pool: Executor | None, function: Any, jobs: list[tuple], title: str) -> list[Any]:
-    done = in_order(pool, function, jobs)
-    return list(tqdm(done, total=len(jobs), desc=title, disable=pool is None, leave=False))
+    outcomes = in_order(pool, function, jobs)
+    return list(tqdm(outcomes, total=len(jobs), desc=title, disable=pool is None, leave=False))
 
 
 def _distinct(results: Iterable[Result]) -> list[Result]:
     """The results in the report's order; InputError if two have one name."""
     by_name: dict[tuple[Any, ...], Result] = {}
     for result in results:
-        known = by_name.setdefault(result.name, result)
-        if known.hypotheses.resolve() != result.hypotheses.resolve():
+        first = by_name.setdefault(result.name, result)
+        if first.hypotheses.resolve() != result.hypotheses.resolve():
             raise InputError(
                 f"{result.hypotheses.parent}/result.json: must be another system, target, size, strategy or seed than "
-                f"{known.hypotheses.parent}/result.json, but is the same: {result.name}"
+                f"{first.hypotheses.parent}/result.json, but is the same: {result.name}"
             )
     return sorted(by_name.values(), key=lambda result: result.order)
 
 
 def _add_evaluation(report: Report, results_file: Path) -> None:
-    """What a results file says beside its finished cells."""
+    """Add what a results file tells beside its finished cells: failures, choices, and jobs without a result."""
     lines = ledger.read_ledger(results_file)
     report.experiment = ledger.experiment(lines)
     jobs = ledger.latest(lines)
@@ -95,7 +98,7 @@ def _add_evaluation(report: Report, results_file: Path) -> None:
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log; empty where it is gone."""
+    """The last lines of a log; empty where the file is gone."""
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:])
     except OSError:
@@ -103,8 +106,10 @@ def tail(log: Path) -> str:
 
 
 def main_budget(report: Report) -> int:
-    """English tokens of the main table: the paper's, or else the largest to which anything was adapted, full data
-    aside; 0 where nothing was."""
+    """English tokens of the main table: the paper's number, or else the largest sample that a system was adapted to.
+
+    Full data does not count as a sample. It is 0 where nothing was adapted.
+    """
     adapted = [r for r in report.results if r.english_tokens and not report.is_full(r)]
     sizes = {r.english_tokens for r in adapted if r.system != "scratch"} or {r.english_tokens for r in adapted}
     return MAIN_BUDGET if MAIN_BUDGET in sizes else max(sizes, default=0)

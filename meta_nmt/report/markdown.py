@@ -12,7 +12,7 @@ from meta_nmt.report.tables import Table
 
 
 def markdown_table(table: Table) -> list[str]:
-    """Followed by an empty line."""
+    """The lines of a table in Markdown, with an empty line after them."""
     lines = [table.flat_head, ["---"] * len(table.head)]
     for row in [*table.rows, *table.foot]:
         lines.append([" ".join(part for part in (cell.plain, cell.note) if part) for cell in row])
@@ -28,6 +28,7 @@ def section(title: str, *tables: Table, text: str = "") -> list[str]:
 
 
 def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
+    """The whole report as Markdown; pictures are links into the folder plots/."""
     lines = [f"# {report.title}", "", "BLEU, mean ± standard deviation over n seeds; zero: without adaptation.", ""]
     lines += markdown_table(tables.summary_table(report))
     lines += _state(report)
@@ -67,7 +68,7 @@ def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
 
 
 def _state(report: Report) -> list[str]:
-    """What is missing: never silently."""
+    """What is missing in the report: jobs without a result, and jobs that failed."""
     lines = []
     if report.unfinished:
         lines += [f"{report.unfinished} jobs of this evaluation have no result yet.", ""]
@@ -78,9 +79,9 @@ def _state(report: Report) -> list[str]:
     return lines
 
 
-def _samples(found: Sequence[Samples]) -> list[str]:
-    lines: list[str] = ["## Samples", ""] if found else []
-    for samples in found:
+def _samples(shown: Sequence[Samples]) -> list[str]:
+    lines: list[str] = ["## Samples", ""] if shown else []
+    for samples in shown:
         title = f"{samples.target}: {samples.system}, {samples.strategy}, {samples.english_tokens:,} English tokens, "
         lines += [f"{title}seed {samples.seed}; best and worst by chrF", ""]
         rows = [
@@ -93,8 +94,8 @@ def _samples(found: Sequence[Samples]) -> list[str]:
 
 def _neighbours(report: Report) -> list[str]:
     lines: list[str] = ["## Nearest universal tokens", ""] if report.neighbours else []
-    for found in report.neighbours:
-        lines += [f"{found['target']}, as {found['system']} ({found['strategy']}) reads it", ""]
+    for entry in report.neighbours:
+        lines += [f"{entry['target']}, as {entry['system']} ({entry['strategy']}) reads it", ""]
         lines += [f"- {piece}: " + ", ".join(f"{name} {weight:.2f}" for name, weight in tokens)
-                  for piece, tokens in found["pieces"]] + [""]  # fmt: skip
+                  for piece, tokens in entry["pieces"]] + [""]  # fmt: skip
     return lines

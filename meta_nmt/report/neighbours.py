@@ -1,4 +1,4 @@
-"""The universal tokens behind each target's words, where its best adapted model can still be read."""
+"""The universal tokens behind the words of each target, where the target's best adapted model still exists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN_PIECES = 8
 
 
 def neighbours(report: Report) -> list[dict[str, Any]]:
-    """Universal tokens that the most frequent word pieces of each target are made of, in its best adapted model."""
+    """The universal tokens that each target's most frequent word pieces are made of, in its best adapted model."""
     shown = []
     for target in report.targets:
         for result in report.best_system(target)[:1]:
@@ -25,7 +25,9 @@ def neighbours(report: Report) -> list[dict[str, Any]]:
 
 
 def _neighbours(result: Result) -> dict[str, Any]:
-    from meta_nmt.report.universal import nearest_pieces  # it loads a model: only where there is one
+    from meta_nmt.report.universal import (
+        nearest_pieces,
+    )  # loaded here, since it loads torch, which other reports do not need
 
     pieces = nearest_pieces(str(result.data), str(result.checkpoint), result.target, SHOWN_PIECES)
     return {"target": result.target, "system": result.system, "strategy": result.strategy, "pieces": pieces}

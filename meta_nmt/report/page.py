@@ -37,45 +37,45 @@ def _pictures(figures: Sequence[Plot]) -> list[dict[str, Any]]:
 
 
 def main_strategy(report: Report) -> str:
-    """The fine-tuning that most results at the main budget have; of several, the default one or the first."""
+    """The strategy that most results at the main budget have; of several such, the default one or the first."""
     adapted = [r for r in report.results if r.english_tokens == report.budget and r.system != "scratch"]
     counts = Counter(result.strategy for result in adapted if result.strategy != "learned")
     return max(counts, key=lambda s: (counts[s], s == "emb_enc"), default="")
 
 
 def finding(report: Report) -> str:
-    """What was found, in words: the best system that is no baseline beside the baseline, over all targets."""
+    """The finding in words: the best system that is no baseline, against the baseline, over all targets."""
     strategy, averages = main_strategy(report), {}
     for system in report.systems:
-        found = [_mean_bleu(report, system, target, "all" if system == "scratch" else strategy)
-                 for target in report.targets]  # fmt: skip
-        scores = [score for score in found if score is not None]
-        if len(scores) == len(found):
+        of_targets = [_mean_bleu(report, system, target, "all" if system == "scratch" else strategy)
+                      for target in report.targets]  # fmt: skip
+        scores = [score for score in of_targets if score is not None]
+        if len(scores) == len(of_targets):
             averages[system] = mean(scores)
-    others = {s: v for s, v in averages.items() if s not in ("scratch", "transfer", report.baseline)}
-    if not others or report.baseline not in averages or not report.budget:
+    contenders = {s: v for s, v in averages.items() if s not in ("scratch", "transfer", report.baseline)}
+    if not contenders or report.baseline not in averages or not report.budget:
         return ""
-    best, targets = max(others, key=lambda system: others[system]), len(report.targets)
-    chosen = f" (the best of {len(others)} on the test sets)" if len(others) > 1 else ""
+    best, targets = max(contenders, key=lambda system: contenders[system]), len(report.targets)
+    chosen = f" (the best of {len(contenders)} on the test sets)" if len(contenders) > 1 else ""
     where = f" on average over {targets} languages" if targets > 1 else f" on {report.targets[0]}"
     scratch = f" Training from scratch gives {averages['scratch']:.2f}." if "scratch" in averages else ""
     return (
         f"From {report.budget:,} English tokens, adapting {tables.strategy_title(strategy)}, {best}{chosen} reaches "
-        f"{others[best]:.2f} BLEU{where}, against {averages[report.baseline]:.2f} of {report.baseline}"
+        f"{contenders[best]:.2f} BLEU{where}, against {averages[report.baseline]:.2f} of {report.baseline}"
         f"{_verdict(report, best, strategy)}.{scratch}"
     )
 
 
 def _mean_bleu(report: Report, system: str, target: str, strategy: str) -> float | None:
-    wanted = (system, target, report.budget, strategy)
-    runs = [r.bleu for r in report.results if (r.system, r.target, r.english_tokens, r.strategy) == wanted]
+    cell = (system, target, report.budget, strategy)
+    runs = [r.bleu for r in report.results if (r.system, r.target, r.english_tokens, r.strategy) == cell]
     return mean(runs) if runs else None
 
 
 def _verdict(report: Report, system: str, strategy: str) -> str:
-    """What the paired bootstrap says of it, and the t-test where there are several seeds, in words."""
-    wanted = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system)
-    tests = {c.test: c for c in report.significance if (c.target, c.english_tokens, c.strategy, c.system) == wanted}
+    """The verdict on a system in words: of the paired bootstrap, and of the t-test where there are several seeds."""
+    cell = (ALL_TARGETS if len(report.targets) > 1 else report.targets[0], report.budget, strategy, system)
+    tests = {c.test: c for c in report.significance if (c.target, c.english_tokens, c.strategy, c.system) == cell}
     if "bs" not in tests:
         return ""
     over_sentences, over_seeds = tests["bs"], tests.get(T_TEST)
@@ -93,6 +93,7 @@ def _p(p: float) -> str:
 
 
 def main_caption(report: Report) -> str:
+    """The caption of the main table."""
     seeds = len(report.seeds)
     return (
         f"Test BLEU (sacreBLEU) after adaptation to samples of {report.budget:,} English tokens, mean ± standard "
@@ -126,7 +127,7 @@ def _made(report: Report) -> list[tuple[str, Any]]:
 
 
 def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
-    wanted = [
+    candidates = [
         ("results", "Translation quality", bool(context["main_table"].rows)),
         ("budget", "Amount of data", bool(context["budget_figures"])),
         ("significance", "Significance", bool(context["significance"].rows)),
@@ -138,11 +139,11 @@ def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
         ("failed", "Failed jobs", bool(report.failures)),
         ("made", "Made with", True),
     ]
-    return [(name, title) for name, title, there in wanted if there]
+    return [(name, title) for name, title, is_shown in candidates if is_shown]
 
 
 def as_page(report: Report, figures: Sequence[Plot]) -> str:
-    """The page. Everything from data is escaped."""
+    """The page as HTML, in which all text from data is escaped."""
     pictures = _pictures(figures)
     trainings = [picture for plot, picture in zip(figures, pictures, strict=True) if plot.name == "meta-training"]
     definition = report.experiment.get("experiment")

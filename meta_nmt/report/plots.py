@@ -1,4 +1,4 @@
-"""The report's figures: PNG and SVG, the same bytes for the same numbers and the same matplotlib."""
+"""The report's figures as PNG and SVG; the same numbers and matplotlib give the same bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from meta_nmt.report.report import Report
 from meta_nmt.report.tables import budget_title, strategy_title
 
-# Wong's colours, which colour-blind readers can tell apart, and a few more; baselines are greys and dashed
+# Wong's colours, which colour-blind readers can tell apart, and a few more; baselines are grey and dashed
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b")
 ON_DARK = ("#4da3e0", "#f2803d", "#2fc79a", "#e0a0c4", "#f2b632", "#8fd0f5", "#c08a7e")
 BASELINES = {"scratch": (0, (1, 2)), "transfer": (0, (4, 2)), "joint": (0, (6, 1.5))}
@@ -25,6 +25,8 @@ DPI = 160
 
 @dataclass(frozen=True)
 class Theme:
+    """The colours of a figure on a light or a dark page."""
+
     ink: str
     quiet: str
     grid: str
@@ -48,7 +50,12 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Plot:
-    """name: of its files; title and caption: of the figure on the page; draw(theme) -> figure."""
+    """A figure that can be drawn.
+
+    name: the name of its files.
+    title, caption: its words on the page.
+    draw: a function, draw(theme) -> figure.
+    """
 
     name: str
     title: str
@@ -69,9 +76,9 @@ def rendered(plot: Plot, format: str, theme: str = "light") -> bytes:
 
 
 def plots(report: Report) -> list[Plot]:
-    """BLEU against budget of every target that has two budgets, and the course of meta-training."""
-    found = [plot for target in report.targets if (plot := budget_plot(report, target))]
-    return found + ([training_plot(report)] if report.curves else [])
+    """All figures: BLEU against budget of each target that has two budgets, and the course of meta-training."""
+    budget_plots = [plot for target in report.targets if (plot := budget_plot(report, target))]
+    return budget_plots + ([training_plot(report)] if report.curves else [])
 
 
 def _axes(theme: Theme, columns: int = 1) -> tuple[Figure, list[Any]]:
@@ -90,13 +97,13 @@ def _axes(theme: Theme, columns: int = 1) -> tuple[Figure, list[Any]]:
 def looks(report: Report, theme: Theme) -> dict[str, dict[str, Any]]:
     """Colour, dashes and marker of each system, the same in every figure of a report."""
     styles: dict[str, dict[str, Any]] = {}
-    others = [system for system in report.systems if system not in BASELINES]
+    no_baselines = [system for system in report.systems if system not in BASELINES]
     for i, system in enumerate(report.systems):
         baseline = system in BASELINES
         if baseline:
             colour = theme.ink if system == "joint" else theme.quiet
         else:
-            colour = theme.colours[others.index(system) % len(theme.colours)]
+            colour = theme.colours[no_baselines.index(system) % len(theme.colours)]
         styles[system] = {"color": colour, "linestyle": BASELINES.get(system, "-"),
                           "marker": MARKERS[i % len(MARKERS)]}  # fmt: skip
     return styles
@@ -108,7 +115,7 @@ def _legend(figure: Figure, axis: Any, theme: Theme) -> None:
 
 
 def plotted_strategy(report: Report, target: str) -> str | None:
-    """The strategy with results at the most budgets; the first of the report's order where several have."""
+    """The strategy with results of a target at the most budgets; of several such, the first in the report's order."""
     budgets: dict[str, set[int]] = defaultdict(set)
     for result in report.results:
         if result.target == target and result.system != "scratch" and result.strategy not in ("zero", "learned"):
@@ -117,8 +124,11 @@ def plotted_strategy(report: Report, target: str) -> str | None:
 
 
 def budget_points(report: Report, target: str, strategy: str) -> dict[str, list[tuple[int, float, float]]]:
-    """System -> (English tokens, mean BLEU, standard deviation), zero-shot at 0. What has no such strategy (scratch
-    trains everything, a learned rule moves its own parameters) stands with the one it has."""
+    """The points of each system: (English tokens, mean BLEU, standard deviation), with zero-shot at 0 tokens.
+
+    A system without the strategy stands with the one that it has: scratch trains everything, and a learned rule moves
+    its own parameters.
+    """
     by_system: dict[str, dict[str, dict[int, list[float]]]] = {}
     for r in report.results:
         if r.target == target and not report.is_full(r):
@@ -130,16 +140,16 @@ def budget_points(report: Report, target: str, strategy: str) -> dict[str, list[
         adapted = strategies.get(strategy) or next((s for n, s in strategies.items() if n != "zero"), {})
         sizes = {**strategies.get("zero", {}), **adapted}
         points[system] = [(n, mean(b), stdev(b) if len(b) > 1 else 0.0) for n, b in sorted(sizes.items())]
-    return {system: found for system, found in points.items() if found}
+    return {system: curve for system, curve in points.items() if curve}
 
 
 def budget_plot(report: Report, target: str) -> Plot | None:
-    """BLEU against English tokens, mean with a band of one standard deviation; None with fewer than two budgets."""
+    """The figure of BLEU against English tokens, with a band of one standard deviation; None for one budget."""
     strategy = plotted_strategy(report, target)
     if strategy is None:
         return None
     points = budget_points(report, target, strategy)
-    sizes = sorted({size for found in points.values() for size, _, _ in found})
+    sizes = sorted({size for curve in points.values() for size, _, _ in curve})
     if len(sizes) < 2:
         return None
 
@@ -147,7 +157,9 @@ def budget_plot(report: Report, target: str) -> Plot | None:
         figure, (axis,) = _axes(theme)
         for system, look in looks(report, theme).items():
             if system in points:
-                x = [sizes.index(size) for size, _, _ in points[system]]  # a step a budget: 0 fits on no log axis
+                x = [
+                    sizes.index(size) for size, _, _ in points[system]
+                ]  # equal steps between budgets, since a log axis has no 0
                 y = [bleu for _, bleu, _ in points[system]]
                 sd = [deviation for _, _, deviation in points[system]]
                 low, high = ([b + sign * d for b, d in zip(y, sd, strict=True)] for sign in (-1, 1))
@@ -171,7 +183,7 @@ def budget_plot(report: Report, target: str) -> Plot | None:
 
 
 def training_plot(report: Report) -> Plot:
-    """Loss and BLEU on the meta-validation languages during training."""
+    """The figure of loss and BLEU on the meta-validation languages during training."""
     with_bleu = any(bleu is not None for curve in report.curves for _, _, bleu in curve.points)
 
     def draw(theme: Theme) -> Figure:

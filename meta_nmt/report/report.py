@@ -1,4 +1,4 @@
-"""What a report holds: results and all that is shown beside them, gathered, and in no form yet."""
+"""The content of a report, before it gets a form: results, and all that is shown beside them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from meta_nmt.report.significance import Comparison
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that ended badly: its name, what it said last, and where its log is."""
+    """A job that failed: its name, its error, the path of its log, and the last lines of that."""
 
     job: str
     error: str
@@ -22,7 +22,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Sample:
-    """One test sentence; ``theirs`` is the baseline's translation, where there is one."""
+    """A test sentence with its translation, and the baseline's translation where there is one (``theirs``)."""
 
     source: str
     reference: str
@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Translations of one target by one system, best and worst by chrF."""
+    """Translations of one target's test set by one system: the best and the worst by chrF."""
 
     target: str
     system: str
@@ -46,7 +46,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class Curve:
-    """Meta-training of a system. points: (training tokens so far in millions, loss base 2, BLEU or None)."""
+    """The meta-training of a system.
+
+    points: (training tokens so far in millions, loss base 2, BLEU or None).
+    """
 
     system: str
     points: list[tuple[float, float, float | None]]
@@ -54,7 +57,7 @@ class Curve:
 
 @dataclass
 class Report:
-    """What the page, the Markdown, the JSON and the CSV are made of."""
+    """The content that the page, the Markdown, the JSON and the CSV are made from."""
 
     title: str
     results: list[Result]
@@ -66,7 +69,7 @@ class Report:
     versions: dict[str, str]
     failures: list[Failure] = field(default_factory=list)
     unfinished: int = 0  # jobs of the evaluation that have no result yet
-    experiment: dict[str, Any] = field(default_factory=dict)  # the evaluation's record of itself
+    experiment: dict[str, Any] = field(default_factory=dict)  # the last experiment line of the results file
     choices: list[dict[str, Any]] = field(default_factory=list)  # settings and parents chosen on dev sets
     curves: list[Curve] = field(default_factory=list)
     samples: list[Samples] = field(default_factory=list)
@@ -76,33 +79,39 @@ class Report:
 
     @property
     def systems(self) -> list[str]:
+        """The systems, baselines first."""
         return [system for _, system in sorted({result.system_order for result in self.results})]
 
     @property
     def targets(self) -> list[str]:
+        """The target languages, in the order of the results."""
         return unique(result.target for result in self.results)
 
     @property
     def seeds(self) -> list[int]:
+        """The seeds of all adaptations."""
         return sorted({result.seed for result in self.results if result.english_tokens})
 
     @property
     def full_sizes(self) -> dict[str, int]:
-        """English tokens of the whole training text, by target; what was trained on that is the reference."""
+        """English tokens of the whole training text of each target; systems trained on that are the reference."""
         languages = [entry for record in self.data for entry in record["languages"]]
         return {entry["lang"]: entry["english_tokens"] for entry in languages if entry["role"] == "target"}
 
     def is_full(self, result: Result) -> bool:
+        """Whether a result is of a system that was trained on the whole text of its target."""
         return result.english_tokens > 0 and result.english_tokens == self.full_sizes.get(result.target)
 
     def best_system(self, target: str) -> list[Result]:
-        """The results of a target's best meta-learner (or whatever there is) at the main budget, by mean BLEU over
-        seeds."""
+        """The results of a target's best system at the main budget, by mean BLEU over seeds.
+
+        A baseline is the best only where there is no other system.
+        """
         groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
         for result in self.results:
             if result.target == target and result.english_tokens == self.budget:
                 groups[result.system, result.strategy].append(result)
         if not groups:
             return []
-        others = {key: runs for key, runs in groups.items() if key[0] not in ("scratch", "transfer", self.baseline)}
-        return max((others or groups).values(), key=lambda runs: sum(r.bleu for r in runs) / len(runs))
+        contenders = {key: runs for key, runs in groups.items() if key[0] not in ("scratch", "transfer", self.baseline)}
+        return max((contenders or groups).values(), key=lambda runs: sum(r.bleu for r in runs) / len(runs))

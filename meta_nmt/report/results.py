@@ -1,8 +1,8 @@
 """Results: translations of a test set, read and scored.
 
 A result is a folder with result.json, hypotheses.txt and references.txt, as meta-nmt-generate writes it. BLEU, chrF
-and chrF++ are sacreBLEU's: `sacrebleu references.txt -i hypotheses.txt -m bleu chrf [--chrf-word-order 2]` gives the
-same. A results file of meta-nmt-evaluate names the folders of its finished cells.
+and chrF++ are what `sacrebleu references.txt -i hypotheses.txt -m bleu chrf [--chrf-word-order 2]` prints. A results
+file of meta-nmt-evaluate names the folders of its finished cells.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STRATEGY_ORDER = ("zero", "emb", "emb_enc", "all")
 
 @dataclass(frozen=True)
 class Result:
-    """One scored translation. Scores are percentages."""
+    """A scored translation of a test set. Scores are percentages."""
 
     system: str
     target: str
@@ -61,15 +61,17 @@ class Result:
 
     @property
     def name(self) -> tuple[str, str, int, str, int]:
+        """What tells a result from all others: system, target, English tokens, strategy, seed."""
         return (self.system, self.target, self.english_tokens, self.strategy, self.seed)
 
     @property
     def cell(self) -> tuple[str, int, str]:
-        """What systems are compared at."""
+        """What systems are compared at: target, English tokens, strategy."""
         return (self.target, self.english_tokens, self.strategy)
 
     @property
     def order(self) -> tuple[Any, ...]:
+        """The key that sorts results in a report."""
         return (
             self.target,
             self.english_tokens,
@@ -80,22 +82,23 @@ class Result:
 
     @property
     def system_order(self) -> tuple[int, str]:
+        """The key that sorts systems: baselines first, others by name."""
         return rank(self.system, SYSTEM_ORDER)
 
     @property
     def sources(self) -> Path | None:
-        """The text that was translated, where it lies beside the translation."""
+        """The file of the text that was translated; None where it does not lie beside the translation."""
         path = self.hypotheses.with_name("sources.txt")
         return path if path.is_file() else None
 
 
 def rank(value: str, order: Sequence[str]) -> tuple[int, str]:
-    """A sorting key: values in ``order`` first, others after them by name."""
+    """A key that sorts the values in ``order`` first, and others after them by name."""
     return (order.index(value) if value in order else len(order), value)
 
 
 def read_lines(path: Path) -> list[str]:
-    """A text file's lines as the sacrebleu command reads them: cut at line feeds only, no trailing space."""
+    """The lines of a text file as the sacrebleu command reads them: cut at line feeds only, no trailing space."""
     try:
         with open(path, encoding="utf-8", newline="\n") as file:
             return [line.rstrip() for line in file]
@@ -145,14 +148,15 @@ def read_result(path: Path) -> Result:
 
 
 def score(translated: Sequence[str], expected: Sequence[str]) -> dict[str, Any]:
-    """BLEU, chrF and chrF++ with their signatures, and the statistics of BLEU by sentence.
+    """BLEU, chrF and chrF++ with their signatures, and the statistics of BLEU for each sentence.
 
-    What `corpus_score` of each would give, from one pass over the n-grams: chrF's statistics are the first of chrF++'s.
+    They equal what `corpus_score` of each gives, but take one pass over the n-grams: chrF's statistics are the first of
+    chrF++'s.
     """
     bleu, chrf, chrf2 = BLEU(), CHRF(), CHRF(word_order=2)
     statistics = bleu._extract_corpus_statistics(translated, [expected])
     grams = np.array(chrf2._extract_corpus_statistics(translated, [expected])).sum(axis=0).tolist()
-    chrf.corpus_score(translated[:1], [expected[:1]])  # its signature names what it has seen
+    chrf.corpus_score(translated[:1], [expected[:1]])  # chrF's signature is complete only after a score
     return {
         "bleu": bleu._aggregate_and_compute(statistics).score,
         "chrf": chrf._compute_score_from_stats(grams[: CHRF_STATISTICS * chrf.char_order]).score,
@@ -165,16 +169,16 @@ def score(translated: Sequence[str], expected: Sequence[str]) -> dict[str, Any]:
 
 
 def find_ledger(path: Path) -> Path | None:
-    """The results file of meta-nmt-evaluate that ``path`` is or holds."""
+    """The results file of meta-nmt-evaluate that ``path`` is or holds; None where it is and holds none."""
     inside = path / ledger.FILE_NAME
     return path if path.is_file() else inside if inside.is_file() else None
 
 
 def result_files(path: Path) -> Iterator[Path]:
-    """Every result.json below a folder; those of the finished cells of a results file.
+    """The result.json files below a folder, or those of the finished cells of a results file.
 
     Raises:
-        InputError: there are none, or ``path`` is neither.
+        InputError: there are none, or ``path`` is neither a folder nor a results file.
     """
     results_file = find_ledger(path)
     if results_file is not None:
@@ -186,16 +190,16 @@ def result_files(path: Path) -> Iterator[Path]:
         return
     if not path.is_dir():
         raise InputError(f"{path}: must be a folder with results or a results file, but is none")
-    found = sorted(path.rglob("result.json"))
-    if not found:
+    files = sorted(path.rglob("result.json"))
+    if not files:
         raise InputError(f"{path}: must hold result.json files (meta-nmt-generate writes them), but has none")
-    yield from found
+    yield from files
 
 
 def unique(items: Iterable[Any]) -> list[Any]:
-    """The items without repeats, in order; they need not be hashable."""
-    found: list[Any] = []
+    """The items in order, without repeats; an item need not be hashable."""
+    kept: list[Any] = []
     for item in items:
-        if item not in found:
-            found.append(item)
-    return found
+        if item not in kept:
+            kept.append(item)
+    return kept

@@ -20,7 +20,14 @@ MINUS = "\u2212"
 
 @dataclass(frozen=True)
 class Cell:
-    """text: what is shown; value: what it sorts by (None: by its text); best: of its column; note: more, small."""
+    """A cell of a table.
+
+    text: what is shown.
+    value: what the cell is sorted by; None: by its text.
+    best: whether it is the best of its column.
+    note: a small text beside it.
+    mark: a sign beside it.
+    """
 
     text: str
     value: float | None = None
@@ -30,14 +37,19 @@ class Cell:
 
     @property
     def plain(self) -> str:
+        """The text and the mark, in bold Markdown where the cell is the best."""
         text = " ".join(part for part in (self.text, self.mark) if part)
         return f"**{text}**" if self.best else text
 
 
 @dataclass
 class Table:
-    """words: columns that are no numbers; groups: (heading, columns it spans) over the head, where there are any;
-    foot: rows that stay below the others however these are sorted."""
+    """A table.
+
+    words: columns that are text and not numbers.
+    groups: headings above the head, each as (heading, columns it spans).
+    foot: rows that stay below the others, however these are sorted.
+    """
 
     name: str
     head: list[str]
@@ -47,9 +59,11 @@ class Table:
     foot: list[list[Cell]] = field(default_factory=list)
 
     def is_text(self, column: int) -> bool:
+        """Whether a column is text and not numbers."""
         return column in self.words
 
     def has_notes(self, column: int) -> bool:
+        """Whether any cell of a column has a note."""
         return any(row[column].note for row in self.rows)
 
     @property
@@ -60,29 +74,33 @@ class Table:
 
 
 def number(value: float | None, digits: int = 2) -> Cell:
+    """A cell with a number of so many digits after the point; empty for None."""
     return Cell("", None) if value is None else Cell(f"{value:,.{digits}f}", value)
 
 
 def count(value: int | None) -> Cell:
+    """A cell with a whole number; empty for None."""
     return Cell("") if value is None else Cell(f"{value:,}", value)
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean ± standard deviation; of one value, the value."""
+    """The mean ± the standard deviation of values; a single value as it is."""
     return f"{values[0]:.2f}" if len(values) == 1 else f"{mean(values):.2f} ± {stdev(values):.2f}"
 
 
 def strategy_title(strategy: str) -> str:
+    """The name of a strategy in headings."""
     titles = {"zero": "zero-shot", "emb_enc": "emb + enc", "learned": "learned rule"}
     return titles.get(strategy, strategy)
 
 
 def budget_title(tokens: int) -> str:
+    """A number of English tokens in headings, such as 16k."""
     return f"{tokens // 1000}k" if tokens % 1000 == 0 and tokens else f"{tokens:,}"
 
 
 def marks(report: Report) -> dict[tuple[str, int, str, str], str]:
-    """Cells that the paired bootstrap finds above or below the baseline."""
+    """The marks of cells that the paired bootstrap finds above or below the baseline."""
     return {
         (c.target, c.english_tokens, c.strategy, c.system): ABOVE if c.delta > 0 else BELOW
         for c in report.significance
@@ -91,7 +109,7 @@ def marks(report: Report) -> dict[tuple[str, int, str, str], str]:
 
 
 def paper_columns(report: Report) -> list[tuple[str, int, str]]:
-    """(target, tokens, strategy) of the main table: zero-shot and the main budget, for each target."""
+    """The columns (target, tokens, strategy) of the main table: zero-shot and the main budget, for each target."""
     cells = unique(result.cell for result in report.results if result.system != "scratch")
     if not cells:
         cells = unique(result.cell for result in report.results)
@@ -99,7 +117,7 @@ def paper_columns(report: Report) -> list[tuple[str, int, str]]:
 
 
 def paper_table(report: Report) -> Table:
-    """Table 1 of the paper: systems down, targets across, zero-shot beside what adaptation makes of it.
+    """Table 1 of the paper: a row for each system, and for each target columns of zero-shot and of adaptation.
 
     A system trained from scratch has one strategy, all parameters: it stands in every column of a fine-tuning.
     """
@@ -141,7 +159,7 @@ def _paper_cell(results: Sequence[Result] | None, best: float, mark: str) -> Cel
 
 
 def _full_rows(report: Report, columns: Sequence[tuple[str, int, str]]) -> list[list[Cell]]:
-    """The full-data reference: under the adapted columns of its target."""
+    """The rows of systems trained on full data, as a reference under the adapted columns of each target."""
     by_system: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for result in report.results:
         if report.is_full(result):
@@ -157,12 +175,12 @@ def _full_rows(report: Report, columns: Sequence[tuple[str, int, str]]) -> list[
 
 
 def summary_table(report: Report) -> Table:
-    """One row per target, size and strategy; BLEU per system as mean ± standard deviation over n seeds.
+    """The summary: a row for each target, size and strategy; BLEU of each system as mean ± deviation over n seeds.
 
     A system trained from scratch has no strategy: it stands beside every strategy of its target and size.
     """
     cells: dict[tuple[str, int, str], dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
-    for result in report.results:  # in the report's order, which the rows keep
+    for result in report.results:  # the rows keep the order of the results
         if result.system != "scratch":
             cells[result.cell][result.system].append(result)
     for result in report.results:
@@ -187,6 +205,7 @@ def _summary(results: Sequence[Result]) -> Cell:
 
 
 def runs_table(report: Report) -> Table:
+    """The table of all results, a row for each."""
     head = ["target", "English tokens", "strategy", "system", "seed", "BLEU", "chrF", "chrF++"]
     rows = [
         [Cell(r.target), Cell(str(r.english_tokens), r.english_tokens), Cell(r.strategy), Cell(r.system),
@@ -200,7 +219,10 @@ def runs_table(report: Report) -> Table:
 
 
 def significance_table(report: Report, main: bool = False) -> Table:
-    """One row a comparison, its tests beside each other, the main table's first; ``main``: those alone."""
+    """A row for each comparison, with its tests beside each other.
+
+    Comparisons of the main table come first; with ``main`` there are no others.
+    """
     by_test: dict[tuple[Any, ...], dict[str, Comparison]] = defaultdict(dict)
     for c in (c for c in report.significance if not main or c.english_tokens in (0, report.budget)):
         by_test[c.english_tokens, c.strategy, c.system, c.target][c.test] = c
@@ -212,7 +234,7 @@ def significance_table(report: Report, main: bool = False) -> Table:
 
 
 def _significance_order(report: Report, tokens: int, strategy: str, system: str, target: str) -> tuple[Any, ...]:
-    """The main size first, then the greater; within a system, all targets together first."""
+    """The key that sorts comparisons: the main size first, then larger ones; all targets together come first."""
     place = (tokens != report.budget, -tokens, rank(strategy, STRATEGY_ORDER), report.systems.index(system))
     return (*place, target != ALL_TARGETS, target)
 
@@ -229,11 +251,12 @@ def _significance_row(tests: dict[str, Comparison]) -> list[Cell]:
 
 
 def p_value(p: float) -> str:
+    """A p-value in three digits."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def training_table(report: Report) -> Table:
-    """What each system had been trained on before adaptation, so that a comparison can be judged."""
+    """The cost of each system's training before adaptation, so that a comparison can be judged."""
     behind: dict[str, dict[str, Any]] = {}
     for result in report.results:
         runs = [cost for cost in result.cost if cost["kind"] == "train"]
@@ -252,6 +275,7 @@ def training_table(report: Report) -> Table:
 
 
 def cost_table(costs: Iterable[dict[str, Any]]) -> Table:
+    """The table of cost records, a row for each."""
     rows = [
         [Cell(cost["kind"]), Cell("/".join(Path(cost["run"]).parts[-3:])), count(cost["train_tokens"]),
          number(cost["wall_s"], 0), Cell(f"{cost['peak_memory_mib']:.0f}", cost["peak_memory_mib"]),
@@ -262,7 +286,7 @@ def cost_table(costs: Iterable[dict[str, Any]]) -> Table:
 
 
 def choices_table(report: Report) -> Table:
-    """What was chosen on dev sets, among what."""
+    """The choices that were made on dev sets, with the score of each option."""
     rows = [
         [Cell(c["what"]), Cell(c["for"]), Cell(c["chosen"]),
          Cell(", ".join(f"{name}: {bleu:.2f}" for name, bleu in c["dev_bleu"].items()))]
@@ -272,7 +296,7 @@ def choices_table(report: Report) -> Table:
 
 
 def audit_table(record: dict[str, Any]) -> Table:
-    """The leakage audit of a data folder, language by language."""
+    """The leakage audit of a data folder, a row for each language."""
     rows = [
         [Cell(e["lang"]), Cell(e["role"] + (", added" if e.get("added") else "")), count(e["lines"]),
          count(e["english_tokens"]), number(e["precision"]), count(e["audited"]), count(e["held_out"]),
@@ -288,12 +312,15 @@ def audit_table(record: dict[str, Any]) -> Table:
 
 
 def all_costs(report: Report) -> list[dict[str, Any]]:
+    """The cost records of all results, each once."""
     return unique(cost for result in report.results for cost in result.cost)
 
 
 def all_commands(report: Report) -> list[str]:
+    """The commands of all results, each once."""
     return unique(command for result in report.results for command in result.commands)
 
 
 def signatures(report: Report) -> list[str]:
+    """sacreBLEU's signatures of all results, each once."""
     return unique(s for r in report.results for s in (r.signature, r.chrf_signature, r.chrf2_signature))

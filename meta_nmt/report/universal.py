@@ -1,4 +1,4 @@
-"""The universal tokens that a language's words are made of in an adapted model: ULR, made visible."""
+"""The universal tokens that ULR makes a language's words of, in an adapted model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from meta_nmt.modules.neighbours import nearest_universal
 from meta_nmt.tasks.adapted import load_adapted
 
 WORD_START = "▁"
-SHORTEST = 4  # letters: shorter pieces are mostly function words and fragments
+SHORTEST = 4  # letters; shorter pieces are mostly function words and fragments
 NEAREST = 5
 
 
 def nearest_pieces(data: str, checkpoint: str, lang: str, count: int) -> list[tuple[str, list[tuple[str, float]]]]:
-    """(piece, its nearest universal tokens with their weights) of the most frequent pieces that begin a word.
+    """The most frequent pieces that begin a word, each with its nearest universal tokens and their weights.
 
     Raises:
         InputError: the checkpoint or the language pack cannot be read.

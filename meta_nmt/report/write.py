@@ -1,4 +1,4 @@
-"""The report's files: an HTML page, Markdown, JSON and CSV, and the figures as PNG and SVG."""
+"""Writing the report's files: an HTML page, Markdown, JSON and CSV, and the figures as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME_FIELDS = ("system", "target", "english_tokens", "strategy", "seed")
 
 
 def _row(result: Result, out: Path) -> dict[str, Any]:
-    """One row of the JSON contract; paths of texts are relative to the folder ``out``."""
+    """A result as a row of report.json; paths of texts are relative to the folder ``out``."""
     return {
         **{name: getattr(result, name) for name in NAME_FIELDS},
         "bleu": result.bleu,
@@ -33,7 +33,7 @@ def _row(result: Result, out: Path) -> dict[str, Any]:
 
 
 def more_scores(report: Report, result: Result) -> dict[str, float]:
-    """Scores beside those of the row contract."""
+    """The scores of a result that are not in its row of report.json."""
     scores = {"chrf++": result.chrf2}
     return scores | ({"comet": report.comet[result.name]} if result.name in report.comet else {})
 
@@ -63,7 +63,7 @@ def as_json(report: Report, out: Path) -> dict[str, Any]:
 
 
 def as_csv(report: Report, out: Path) -> str:
-    """Every result in a line: the fields of the JSON rows and the further scores."""
+    """The report as CSV, a line for each result: the fields of its JSON row and its further scores."""
     rows = [_row(result, out) | more_scores(report, result) for result in report.results]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")

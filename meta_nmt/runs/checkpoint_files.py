@@ -1,8 +1,8 @@
-"""Checkpoint files that are whole or not there: however a run ends, the last good checkpoint can be gone on from.
+"""Checkpoint files that are whole or not there: however a run ends, another can go on from its last good checkpoint.
 
-A checkpoint is written to a temporary file beside its place, brought to the disk (fsync) and only then renamed to its
-name. Its further names (``checkpoint_best.pt``, ``checkpoint_last.pt``) are hard links to the same file, renamed into
-place: no second write, no moment at which a name is half-written, no disk space for a copy.
+A checkpoint is written to a temporary file beside its place and brought to the disk (fsync). Only then it is renamed.
+Its further names (``checkpoint_best.pt``, ``checkpoint_last.pt``) are hard links to the same file, renamed into place.
+So there is no second write, no name is ever half-written, and no disk space goes to a copy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from data_prep.base.files import atomic, remove_partial
 from meta_nmt.runs.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
-DAMAGED = ".damaged"  # is appended to the name of a checkpoint that cannot be read
+DAMAGED = ".damaged"  # ends the new name of a checkpoint that cannot be read
 
 
 class _Remembering:
@@ -44,10 +44,12 @@ class _Remembering:
 
 
 def save(state: Any, filename: str | Path, async_write: bool = False) -> None:
-    """In place of fairseq's ``torch_persistent_save``, which writes a second time behind a write that failed.
+    """Save a checkpoint, whole or not at all.
+
+    It takes the place of fairseq's ``torch_persistent_save``, which writes again behind a write that failed.
 
     Raises:
-        OSError: it could not be written; ``filename`` is as it was.
+        OSError: the file could not be written; ``filename`` is as it was before.
     """
     try:
         with _durable(Path(filename)) as temporary, open(temporary, "wb") as file:
@@ -65,9 +67,9 @@ def save(state: Any, filename: str | Path, async_write: bool = False) -> None:
 
 
 def add_name(source: str | Path, name: str | Path) -> bool:
-    """Makes ``name`` the same file as ``source``, at once; a copy where the file system has no hard links.
+    """Make ``name`` the same file as ``source``, at once; a copy where the file system has no hard links.
 
-    In place of ``PathManager.copy``, which writes over the file that it replaces; True, as that returns.
+    It takes the place of ``PathManager.copy``, which writes over the file that it replaces. Both return True.
     """
     with _durable(Path(name)) as temporary:
         temporary.unlink()
@@ -82,7 +84,7 @@ def add_name(source: str | Path, name: str | Path) -> bool:
 
 @contextmanager
 def _durable(path: Path) -> Iterator[Path]:
-    """`atomic`, and the rename itself is on the disk at the end."""
+    """A temporary path as `atomic` gives it; at the end the rename itself is on the disk, too."""
     with atomic(path) as temporary:
         yield temporary
     folder = os.open(path.parent, os.O_RDONLY)
@@ -93,11 +95,13 @@ def _durable(path: Path) -> Iterator[Path]:
 
 
 def recover(save_dir: str | Path) -> None:
-    """Before a run: clears away what a killed one was writing; a last checkpoint that cannot be read (a failing disk, a
-    tool that cut it) gives its place to the newest that can, with a warning.
+    """Make the folder of a killed run ready to go on: remove half-written files.
+
+    A last checkpoint that cannot be read (a failing disk, a tool that cut it) is replaced by the newest one that can,
+    with a warning.
 
     Raises:
-        InputError: it cannot be read, and nor can any other checkpoint of the folder.
+        InputError: neither the last checkpoint nor any other of the folder can be read.
     """
     run = RunFolder(save_dir)
     if not run.path.is_dir():
@@ -111,19 +115,19 @@ def recover(save_dir: str | Path) -> None:
         return
     except Exception as error:
         reason = why_unreadable(error)
-    found = _newest([path for path in run.checkpoints if path != last])
-    if found is None:
+    newest = _newest([path for path in run.checkpoints if path != last])
+    if newest is None:
         raise InputError(
             f"{last}: must be a whole checkpoint, but cannot be loaded ({reason}), and there is no other one to go on "
             "from: remove it to start afresh"
         )
     os.replace(last, last.with_name(f"{last.name}{DAMAGED}"))
-    add_name(found, last)
-    logger.warning(f"{last}: cannot be loaded ({reason}); going on from {found.name}, the newest that can")
+    add_name(newest, last)
+    logger.warning(f"{last}: cannot be loaded ({reason}); going on from {newest.name}, the newest that can")
 
 
 def why_unreadable(error: Exception) -> str:
-    """What torch says about a file that it cannot load, in one line and without its advice to load it unsafely."""
+    """Torch's reason why it cannot load a file, in one line and without its advice to load the file unsafely."""
     text = str(error) or type(error).__name__
     if "WeightsUnpickler error: " in text:
         text = "it holds more than tensors and plain values: " + text.split("WeightsUnpickler error: ")[1]
@@ -131,7 +135,7 @@ def why_unreadable(error: Exception) -> str:
 
 
 def _newest(paths: list[Path]) -> Path | None:
-    """The readable one with the most updates."""
+    """The checkpoint with the most updates among those that can be read; None where none can."""
     updates: dict[Path, int] = {}
     for path in paths:
         with suppress(Exception):  # damaged too
@@ -140,7 +144,7 @@ def _newest(paths: list[Path]) -> Path | None:
 
 
 def _updates(path: Path) -> int:
-    """Updates that a checkpoint has seen; torch raises many types for a damaged file."""
+    """The updates that a checkpoint has seen; for a damaged file torch raises many types of errors."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     try:
         return int(state["optimizer_history"][-1]["num_updates"])

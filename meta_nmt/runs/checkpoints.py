@@ -1,4 +1,4 @@
-"""Checkpoints read: a model's own, and any of fairseq's, with one line for a file that is none."""
+"""Reading checkpoints, those of our models and any of fairseq's, with a one-line error for any other file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from meta_nmt.runs.checkpoint_files import why_unreadable
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The contents of a checkpoint of ours; InputError as `read_fairseq_checkpoint`, or where it is another model's."""
+    """The contents of a checkpoint of one of our models; InputError where it is of another, or cannot be read."""
     state = read_fairseq_checkpoint(path)
     model = state["cfg"]["model"]
     if not hasattr(model, "ulr_temperature"):
@@ -25,10 +25,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def read_fairseq_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A fairseq checkpoint's contents, of any model.
+    """The contents of a fairseq checkpoint of any model.
 
     Raises:
-        InputError: it is missing, truncated, no checkpoint, or carries more than tensors and plain values.
+        InputError: the file is missing, truncated, no checkpoint, or holds more than tensors and plain values.
     """
     try:
         state = dict(checkpoint_utils.load_checkpoint_to_cpu(str(path)))
@@ -44,7 +44,7 @@ def read_fairseq_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def trained_tokens(checkpoint: dict[str, Any]) -> int:
-    """Source and target tokens that a checkpoint's run took gradients on, as its task counted them."""
+    """Source and target tokens that the run of a checkpoint took gradients on, as its task counted them."""
     extra = checkpoint.get("extra_state", {})
     return sum(
         int(entry["train_tokens"]) for entry in extra.values() if isinstance(entry, dict) and "train_tokens" in entry

@@ -1,4 +1,4 @@
-"""What a run cost, one JSON line a process in its folder, so that every result can name its price."""
+"""Cost records: what a run cost, a JSON line for each process in its folder, so that every result names its cost."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from meta_nmt.runs.run_folder import RunFolder
 
 
 def device_name() -> str:
-    """The GPU's name, or the processor's and the number of threads."""
-    import torch  # here and below: who only reads records does without
+    """The name of the GPU; without one, the name of the processor and the number of threads."""
+    import torch  # loaded here and below, since reading records does not need it
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
@@ -30,7 +30,7 @@ def device_name() -> str:
 
 
 def peak_memory_mib() -> float:
-    """Peak memory of this process: of the GPU where there is one, else resident."""
+    """Peak memory of this process in MiB: of the GPU where there is one, else resident."""
     import torch
 
     if torch.cuda.is_available():
@@ -39,16 +39,18 @@ def peak_memory_mib() -> float:
 
 
 class CostMeter:
-    """Measures from its construction to `record`."""
+    """A meter of time and memory, from its construction to `record`."""
 
     def __init__(self, kind: str, command: str, run: str | Path, parent: str | None = None) -> None:
         self.fields: dict[str, Any] = {"command": command, "kind": kind, "run": str(run), "parent": parent}
         self.start = time.monotonic()
 
     def record(self, train_tokens: int = 0, train_s: float = 0.0) -> dict[str, Any]:
-        """train_tokens: source and target tokens of every batch of the run that a gradient was taken on, train_s:
-        its seconds of training; processes that were interrupted included. What the run's earlier records say is
-        taken off, so that the records of a run add up to what it cost."""
+        """The cost record of this process. Earlier records of the run are subtracted, so that all add up to its cost.
+
+        train_tokens: source and target tokens that the run took gradients on, interrupted processes included.
+        train_s: seconds of training of the run, interrupted processes included.
+        """
         earlier = read_records(self.fields["run"])
         wall_s = max(time.monotonic() - self.start, train_s - sum(r["wall_s"] for r in earlier))
         return {
@@ -61,15 +63,15 @@ class CostMeter:
 
 
 def append(run: str | Path, record: dict[str, Any]) -> None:
-    """Adds a line, all of it or none; a run that found itself finished and did nothing adds none."""
+    """Add a record to a run's file, whole or not at all; a process that had nothing left to do adds none."""
     path = RunFolder(run).costs
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    if not before or record["train_tokens"]:
-        write_text(path, before + json.dumps(record) + "\n")
+    lines_before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not lines_before or record["train_tokens"]:
+        write_text(path, lines_before + json.dumps(record) + "\n")
 
 
 def read_records(run: str | Path) -> list[dict[str, Any]]:
-    """A run's records, oldest first; none where it has no cost file. InputError if that is malformed."""
+    """The records of a run, oldest first; none where it has no cost file. InputError if the file is malformed."""
     path = RunFolder(run).costs
     if not path.exists():
         return []
@@ -89,13 +91,13 @@ def read_records(run: str | Path) -> list[dict[str, Any]]:
 
 
 def history(checkpoint: str | Path) -> list[dict[str, Any]]:
-    """Cost records of a checkpoint's run, and of the runs it started from, oldest first."""
+    """The cost records of a checkpoint's run, and of the runs that it started from, oldest first."""
     records: list[dict[str, Any]] = []
     seen: set[Path] = set()
     current: str | Path | None = checkpoint
     while current and (run := Path(current).parent) not in seen:
         seen.add(run)
-        own = read_records(run)
-        records = own + records
-        current = own[-1]["parent"] if own else None
+        of_run = read_records(run)
+        records = of_run + records
+        current = of_run[-1]["parent"] if of_run else None
     return records

@@ -1,4 +1,4 @@
-"""What ends a run, in words: errors of ours, of other processes, and of the machine."""
+"""One line in plain words for the error that ends a run: ours, or one of another process or of the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from data_prep.base.errors import InputError
 
-# What ends a run by no fault of its input -> what to say about it. A worker's own message, in its own words, is {0}.
+# An ending by no fault of the input -> what to say about it. {0} is what matched: the original message.
 ENDINGS = (
     (r"process \d+ terminated with (?:signal|exit code) (\S+)", "a worker was ended from outside ({0}); run it again"),
     (r"(Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed)", "another worker ended ({0})"),
@@ -16,13 +16,16 @@ ENDINGS = (
     (r"(out of memory|DefaultCPUAllocator|Unable to allocate)", "more memory is needed than there is ({0})"),
 )
 
-# in the traceback of a worker: an error of ours, or of the system (InputError and OSError in this process are known)
+# errors that the traceback of a worker may name: ours, or one of the system
 NAMES = (f"{InputError.__module__}.{InputError.__name__}", "meta_nmt.tasks.faults.StepError", "OSError")
 RAISED = re.compile(rf"^(?:{'|'.join(map(re.escape, NAMES))}): (.*)", re.M)
 
 
 def explain(error: BaseException) -> str | None:
-    """One line for what ends a run: an `InputError` here or in another process, a fault of one or of the machine."""
+    """One line for an error that ends a run; None for an error that is none of those known.
+
+    It is an `InputError` or OSError of this process or of a worker, or a fault of a process or of the machine.
+    """
     text = str(error)
     if isinstance(error, (InputError, OSError)) and not RAISED.search(text):
         return text

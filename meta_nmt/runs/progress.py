@@ -1,6 +1,6 @@
-"""The numbers of a run as fairseq's trainer hands them to its progress bar, for whoever listens.
+"""The numbers of a run, as fairseq's trainer hands them to its progress bar, for listeners.
 
-What a log line says of them depends on ``--log-format``; what listeners hear does not.
+The form of a log line depends on ``--log-format``; what listeners get does not.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ INTERVAL, EPOCH = "train_inner", "train"  # fairseq's tags of a stretch of train
 
 @dataclass(frozen=True)
 class Progress:
-    """What the trainer reports at one moment.
+    """A report of the trainer at one moment.
 
-    split: `TRAIN` for the stretch of training since the last such report, or the subset that was validated on.
-    updates: of the run so far.
-    numbers: by fairseq's names (loss, bleu, lr ...), where they are finite.
+    split: `TRAIN` for training since the last such report, or the name of the subset that was validated on.
+    updates: the updates of the run so far.
+    numbers: by fairseq's names (loss, bleu, lr ...); only those that are finite.
     """
 
     split: str
@@ -44,7 +44,7 @@ def listen(listener: Listener) -> Iterator[None]:
 
 
 def telling(bar: Any) -> Any:
-    """One of fairseq's progress bars, made to tell the listeners what it is given to show."""
+    """A progress bar of fairseq's, changed so that it tells listeners what it is given to show."""
     log, print_ = bar.log, bar.print
 
     def log_and_tell(stats: Mapping[str, Any], tag: str | None = None, step: int | None = None) -> None:
@@ -54,7 +54,7 @@ def telling(bar: Any) -> Any:
 
     def print_and_tell(stats: Mapping[str, Any], tag: str | None = None, step: int | None = None) -> None:
         print_(stats, tag=tag, step=step)
-        if tag is not None and tag != EPOCH:  # the epoch's own report repeats what was heard before
+        if tag is not None and tag != EPOCH:  # the report of an epoch repeats what listeners have heard
             _tell(tag, stats)
 
     bar.log, bar.print = log_and_tell, print_and_tell
@@ -70,7 +70,7 @@ def _tell(split: str, stats: Mapping[str, Any]) -> None:
 
 
 def _number(value: Any) -> float:
-    """A number or a tensor of one; NaN for anything else."""
+    """The number that a value is, or that a tensor of one element holds; NaN for anything else."""
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError):

@@ -2,11 +2,11 @@
 
     RUN/checkpoint_last.pt   what a rerun goes on from
     RUN/checkpoint_best.pt   the best in validation
-    RUN/checkpoint*.pt       both of them, and others that fairseq keeps
-    RUN/cost.jsonl           what it cost, a line a process (cost.py)
-    RUN/train_log.jsonl      its numbers, a line a validation or a stretch of training (training_log.py)
-    RUN/log.txt              what fairseq said in it; of meta-nmt-adapt from raw text
-    RUN/finished             a mark that it came to its end; of meta-nmt-adapt from raw text
+    RUN/checkpoint*.pt       these two, and others that fairseq keeps
+    RUN/cost.jsonl           what the run cost, a line for each process (cost.py)
+    RUN/train_log.jsonl      the run's numbers, a line for each validation or stretch of training (training_log.py)
+    RUN/log.txt              fairseq's log; of meta-nmt-adapt from raw text
+    RUN/finished             a mark that the run came to its end; of meta-nmt-adapt from raw text
 
 A model card that lies beside a checkpoint has its name from meta_nmt/cards/model_card.py. No other file of meta_nmt
 spells one of these names.
@@ -20,7 +20,7 @@ LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"  # fairseq's own names
 
 
 class RunFolder:
-    """A run's folder by its path; nothing is read or written."""
+    """The paths in a run's folder, by the path of the folder; nothing is read or written."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -45,17 +45,17 @@ class RunFolder:
 
     @property
     def costs(self) -> Path:
-        """The run's cost records."""
+        """The file of the run's cost records."""
         return self.path / "cost.jsonl"
 
     @property
     def training_log(self) -> Path:
-        """The run's numbers."""
+        """The file of the run's numbers."""
         return self.path / "train_log.jsonl"
 
     @property
     def log(self) -> Path:
-        """What fairseq said."""
+        """The file of fairseq's log."""
         return self.path / "log.txt"
 
     @property

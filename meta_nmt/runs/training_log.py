@@ -1,6 +1,6 @@
 """The numbers of a training: a JSON line for each validation and each stretch of training, in the run's folder.
 
-fairseq's own ``--log-file`` writes every line once more each epoch, in the words of ``--log-format``.
+fairseq's own ``--log-file`` writes every line again each epoch, in the form of ``--log-format``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ KEPT = ("loss", "nll_loss", "support_loss", "ppl", "bleu", "lr")
 
 @contextmanager
 def kept(save_dir: str | Path) -> Iterator[None]:
-    """In this context, what a trainer reports is kept in the folder."""
+    """In this context, what a trainer reports is written to the training log of the folder ``save_dir``."""
     path = RunFolder(save_dir).training_log
 
     def keep(progress: Progress) -> None:
         numbers = progress.numbers
         line: dict[str, Any] = {"split": progress.split, "updates": progress.updates}
-        line |= {
-            name: float(f"{numbers[name]:g}") for name in KEPT if name in numbers
-        }  # to as many digits as are shown
+        # with as many digits as a log line shows
+        line |= {name: float(f"{numbers[name]:g}") for name in KEPT if name in numbers}
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -36,8 +35,10 @@ def kept(save_dir: str | Path) -> Iterator[None]:
 
 
 def read(save_dir: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """Split -> its points by number of updates; those of a resumed run, which come again, count once. A torn or
-    foreign line is passed over, as a log is not worth an error."""
+    """The points of each split, in the order of their updates.
+
+    Points that a resumed run measured again count once. A torn or foreign line is skipped: a log is not worth an error.
+    """
     points: dict[str, dict[int, dict[str, Any]]] = {}
     try:
         lines = RunFolder(save_dir).training_log.read_text(encoding="utf-8").splitlines()
@@ -53,6 +54,6 @@ def read(save_dir: str | Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def best_bleu(save_dir: str | Path) -> float | None:
-    """The best BLEU of all validations of a run; None where it measured none."""
+    """The best BLEU of all validations of a run; None where it measured no BLEU."""
     scores = [point["bleu"] for point in read(save_dir).get("valid", []) if "bleu" in point]
     return max(scores, default=None)

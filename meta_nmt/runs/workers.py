@@ -1,7 +1,7 @@
 """Worker processes of a training run: started by torchrun, or by the run itself on a machine without GPUs.
 
-fairseq's own launcher starts a worker for each GPU of a machine and understands Slurm; it goes on doing that. What it
-lacks: it looks at torchrun's variables only where the flags ask for several workers, and it has none without a GPU.
+fairseq's own launcher starts a worker for each GPU of a machine and understands Slurm; it still does that. But it looks
+at torchrun's variables only where the flags ask for several workers, and it starts no workers without a GPU.
 """
 
 from __future__ import annotations
@@ -29,36 +29,39 @@ def is_first() -> bool:
 
 
 def count() -> int:
-    """Workers of the run; 1 before they have met."""
+    """The number of workers of the run; 1 before they are connected."""
     return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
 
 
 def unwrapped(model: Any) -> Any:
-    """The model itself, out of what adds up its gradients: its parameters have their own names."""
+    """The model inside of the wrapper that adds up gradients: there its parameters have their own names."""
     while hasattr(model, "module"):
         model = model.module
     return model
 
 
 def total(number: int, device: torch.device) -> int:
-    """Its sum over all workers, which must all call this together."""
+    """The sum of a number over all workers, which must all call this together."""
     if count() == 1:
         return number
-    result = torch.tensor(number, device=device)
-    torch.distributed.all_reduce(result, group=distributed_utils.get_data_parallel_group())
-    return int(result)
+    summed = torch.tensor(number, device=device)
+    torch.distributed.all_reduce(summed, group=distributed_utils.get_data_parallel_group())
+    return int(summed)
 
 
 def broadcast(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:
-    """In place of fairseq's ``_broadcast_object_slow``, which loads a checkpoint's configuration as if a stranger had
-    sent it, and fails: worker 0 has loaded it with that care, and workers trust each other."""
+    """Send an object from worker ``src_rank`` to the others; it takes the place of ``_broadcast_object_slow``.
+
+    fairseq's function loads a checkpoint's configuration under torch's protection, as if a stranger had sent it, and
+    fails. Worker 0 has loaded it under that protection already, and workers trust each other.
+    """
     objects = [obj]
     torch.distributed.broadcast_object_list(objects, src_rank, group, dist_device)
     return objects[0]
 
 
 def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
-    """In place of fairseq's: ``main(cfg, **kwargs)`` in each worker."""
+    """Run ``main(cfg, **kwargs)`` in each worker; it takes the place of fairseq's ``call_main``."""
     workers = cfg.distributed_training
     if launched() and workers.distributed_init_method is None:
         workers.distributed_init_method = "env://"
@@ -75,7 +78,7 @@ def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
         FAIRSEQ_CALL_MAIN(cfg, main, **kwargs)
         return
     workers.distributed_init_method = f"tcp://localhost:{_free_port()}"
-    workers.distributed_rank = None  # each finds its own
+    workers.distributed_rank = None  # each worker finds its own rank
     torch.multiprocessing.spawn(
         distributed_utils.distributed_main,
         args=(main, cfg, {**kwargs, "start_rank": 0}),

@@ -1,0 +1,1 @@
+"""Serving a translator: the web page and its JSON API."""

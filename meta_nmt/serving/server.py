@@ -1,8 +1,8 @@
 """The page and its JSON API: one model, one translation at a time, bounded in size, time and number.
 
-A request's text is at most MAX_CHARACTERS long and its body MAX_BODY; no more than ``queue_size`` requests wait, the
-rest are told to come back (429); who waits longer than ``timeout_s`` is told so (504). No request names a file: the
-page, the card and the model are read once, at the start. All text travels as JSON and is shown as text.
+A request's text is at most MAX_CHARACTERS long, and its body MAX_BODY bytes. At most ``queue_size`` requests wait; one
+more is told to come back later (429). A request that waits longer than ``timeout_s`` is told so (504). No request names
+a file: the page, the card and the model are read once, at the start. All text travels as JSON and is shown as text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from meta_nmt.translation.translator import Translation, Translator
 
 MAX_CHARACTERS = 2_000
 MAX_BODY = 16 * MAX_CHARACTERS  # bytes: a character is at most 12 as JSON writes it
-DRAINED = 1 << 22  # bytes
+DRAINED = 1 << 22  # bytes of a body that is too long that are still read
 MAX_NBEST = 10
 BATCH = 8  # waiting requests that are translated together
 NEAREST = 5  # universal tokens of a piece
@@ -48,16 +48,22 @@ class Question(BaseModel):
 
 
 class Near(BaseModel):
+    """A universal token near a source piece."""
+
     token: str = Field(description="a universal token: a piece of the target language")
     weight: float = Field(description="its share in the representation of the source piece, 0 to 1")
 
 
 class Piece(BaseModel):
+    """A source piece as the model read it."""
+
     piece: str
     nearest: list[Near] = Field(description="greatest share first; none for pieces without a vector")
 
 
 class Answered(BaseModel):
+    """One hypothesis of an answer."""
+
     text: str
     score: float = Field(description="mean log-probability of a piece; 0 is certain")
     pieces: list[str]
@@ -84,19 +90,23 @@ class About(BaseModel):
 
 
 class Full(Exception):
-    """So many requests wait that one more is not taken."""
+    """The refusal of a request because too many wait."""
 
 
 @dataclass
 class Limits:
-    """queue_size: requests that may wait; timeout_s: seconds that one may wait and be translated."""
+    """The limits of the server.
+
+    queue_size: how many requests may wait.
+    timeout_s: seconds in which a request must be translated, waiting included.
+    """
 
     queue_size: int = 32
     timeout_s: float = 30.0
 
 
 class Desk:
-    """Requests in the order they came, translated in one thread, a few together where several wait."""
+    """A queue of requests, which one thread translates in order, a few together where several wait."""
 
     def __init__(self, translator: Translator, limits: Limits) -> None:
         self.translator, self.limits = translator, limits
@@ -104,7 +114,7 @@ class Desk:
         self.waiting: asyncio.Queue[tuple[str, asyncio.Future[Translation]]] = asyncio.Queue(limits.queue_size)
 
     async def translate(self, text: str) -> Translation:
-        """Raises Full, and TimeoutError."""
+        """The translation of a text, after those that wait before it; raises Full, and TimeoutError."""
         future: asyncio.Future[Translation] = asyncio.get_running_loop().create_future()
         try:
             self.waiting.put_nowait((text, future))
@@ -113,24 +123,24 @@ class Desk:
         return await asyncio.wait_for(future, self.limits.timeout_s)
 
     async def work(self) -> None:
-        """For ever: what waits, but for those who have gone."""
+        """Translate what waits, for ever; requests that have ended are left out."""
         while True:
             batch = [await self.waiting.get()]
             while len(batch) < BATCH and not self.waiting.empty():
                 batch.append(self.waiting.get_nowait())
             batch = [(text, future) for text, future in batch if not future.done()]
             try:
-                results = await asyncio.get_running_loop().run_in_executor(
+                outcomes = await asyncio.get_running_loop().run_in_executor(
                     self.thread, self._translate, [text for text, _ in batch]
                 )
             except Exception as error:  # noqa: BLE001  one bad batch must not stop the server
                 logger.exception("a translation failed")
-                results = [error] * len(batch)
-            for (_, future), result in zip(batch, results, strict=True):
+                outcomes = [error] * len(batch)
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if future.done():
                     continue
-                if isinstance(result, Translation):
-                    future.set_result(result)
+                if isinstance(outcome, Translation):
+                    future.set_result(outcome)
                 else:
                     future.set_exception(RuntimeError("the translation failed"))
 
@@ -139,8 +149,11 @@ class Desk:
 
 
 class BodyLimit:
-    """ASGI middleware: a body of more than ``most`` bytes is answered 413. It is read to its end, but not kept, so that
-    a browser sees the answer; of more than DRAINED bytes the connection is closed."""
+    """ASGI middleware that answers 413 to a body of more than ``most`` bytes.
+
+    Such a body is read to its end, but not kept, so that a browser sees the answer. After DRAINED bytes the connection
+    is closed.
+    """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app, self.most = app, most
@@ -169,7 +182,7 @@ async def _next(whole: list[Message], receive: Receive) -> Message:
 
 
 def read_page() -> tuple[str, str]:
-    """The page in one piece, and its content security policy: its own script and style, and its own server."""
+    """The page in one piece, and its content security policy, which allows its own script, style and server alone."""
     names = {name: (PAGE / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js")}
     html = names["page.html"].replace("/*STYLE*/", names["page.css"]).replace("/*SCRIPT*/", names["page.js"])
     style, script = (
@@ -183,17 +196,18 @@ def read_page() -> tuple[str, str]:
     return html, policy
 
 
-def answer(result: Translation, translator: Translator, nbest: int) -> Answer:
+def answer(translation: Translation, translator: Translator, nbest: int) -> Answer:
+    """A translation as the API answers it, with ``nbest`` hypotheses and the nearest tokens of each piece."""
     return Answer(
         source_lang=translator.source_lang,
         target_lang=translator.target_lang,
-        text=result.text,
-        hypotheses=[Answered(text=h.text, score=h.score, pieces=h.pieces) for h in result.hypotheses[:nbest]],
+        text=translation.text,
+        hypotheses=[Answered(text=h.text, score=h.score, pieces=h.pieces) for h in translation.hypotheses[:nbest]],
         pieces=[
             Piece(piece=p, nearest=[Near(token=t, weight=w) for t, w in translator.neighbours.get(p, [])[:NEAREST]])
-            for p in result.pieces
+            for p in translation.pieces
         ],
-        warnings=result.warnings,
+        warnings=translation.warnings,
     )
 
 
@@ -202,7 +216,7 @@ def make_app(translator: Translator, limits: Limits, card: str = "", hosts: Sequ
 
     Args:
         card: the model card, shown as it is.
-        hosts: names that the server is called by; a request for another is refused (DNS rebinding). "*" is any.
+        hosts: names that the server is called by; a request for another name is refused (DNS rebinding). "*" is any.
     """
     desk, (page, policy) = Desk(translator, limits), read_page()
 
@@ -216,7 +230,9 @@ def make_app(translator: Translator, limits: Limits, card: str = "", hosts: Sequ
         desk.thread.shutdown(wait=False, cancel_futures=True)
 
     title = f"Translation from {translator.source_lang} to {translator.target_lang}"
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, lifespan=lifespan)  # their pages load scripts from afar
+    app = FastAPI(
+        title=title, docs_url=None, redoc_url=None, lifespan=lifespan
+    )  # their pages load scripts from other servers
     app.add_middleware(BodyLimit, most=MAX_BODY)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
 
@@ -234,7 +250,7 @@ def make_app(translator: Translator, limits: Limits, card: str = "", hosts: Sequ
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        """One sentence; pydantic's own answer would send the text back."""
+        """The error as one sentence; pydantic's own answer would send the text back."""
         first: dict[str, Any] = dict(error.errors()[0])
         where = ".".join(str(part) for part in first["loc"] if part != "body")
         return JSONResponse({"detail": f"{where}: {first['msg']}" if where else str(first["msg"])}, 422)
@@ -263,11 +279,11 @@ def make_app(translator: Translator, limits: Limits, card: str = "", hosts: Sequ
     async def translate(question: Question) -> Answer:
         """Translates one sentence."""
         try:
-            result = await desk.translate(question.text)
+            translation = await desk.translate(question.text)
         except Full:
             raise HTTPException(429, "too many requests; please try again in a moment", {"Retry-After": "2"}) from None
         except TimeoutError:
             raise HTTPException(504, f"this took longer than {limits.timeout_s:g} seconds") from None
-        return answer(result, translator, question.nbest)
+        return answer(translation, translator, question.nbest)
 
     return app

@@ -1,6 +1,6 @@
-"""The tasks that we give to fairseq.
+"""The tasks that we give to fairseq, with their flags, losses and faults.
 
-These files stand on fairseq, so it is mended before the first of them is loaded.
+These files import fairseq, so `meta_nmt.compat` mends it before the first of them is loaded.
 """
 
 from meta_nmt import compat  # noqa: F401  it mends

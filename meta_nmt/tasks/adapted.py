@@ -19,9 +19,13 @@ from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
 def load_adapted(
     data: str | Path, paths: Sequence[str | Path], source_lang: str, target_lang: str
 ) -> tuple[ULRTranslationTask, list[Any]]:
-    """The task and the models (several: an ensemble) of adapted checkpoints, their language in place; InputError."""
+    """The task and the models of adapted checkpoints, with their language; several models are an ensemble.
+
+    Raises:
+        InputError: a checkpoint cannot be read, or is no adapted checkpoint of this data folder.
+    """
     for path in paths:
-        read_checkpoint(path)  # a clear error for a damaged one
+        read_checkpoint(path)  # a clear error for a damaged checkpoint
     config = ULRTranslationConfig(
         data=str(data), source_lang=source_lang, target_lang=target_lang, adapt_params="scratch"
     )

@@ -1,4 +1,4 @@
-"""The flags that both tasks share: of those of fairseq's translation task, the ones that do something here."""
+"""The flags that both tasks share: those flags of fairseq's translation task that have an effect here."""
 
 # no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from omegaconf import II
 
 @dataclass
 class TranslationDataConfig(FairseqDataclass):
+    """The flags of the data, of BLEU in validation and of bfloat16, which both tasks have."""
+
     data: str = field(default="", metadata={"help": "data folder, made by meta-nmt-preprocess"})
     target_lang: str = field(
         default="", metadata={"help": "code of the language translated into", "argparse_alias": "-t"}

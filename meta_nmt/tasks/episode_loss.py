@@ -12,11 +12,11 @@ from torch.utils.checkpoint import checkpoint
 
 EMBEDDING = "encoder.embed_tokens."
 QUERIES, RESIDUAL, LOOKED_UP = f"{EMBEDDING}queries", f"{EMBEDDING}residual", f"{EMBEDDING}looked_up"
-PIECE_TOKENS = 750  # padding included
+PIECE_TOKENS = 750  # most tokens of a piece on a CPU, padding included
 
 
 class FunctionalModel:
-    """The model at other parameters: what a fairseq criterion calls, without touching the model's own."""
+    """A model at other parameters, for a fairseq criterion to call; the model's own parameters stay untouched."""
 
     def __init__(self, model: torch.nn.Module, parameters: dict[str, Tensor]) -> None:
         self._model, self._parameters = model, parameters
@@ -29,18 +29,19 @@ class FunctionalModel:
 
 
 class EpisodeLoss:
-    """loss(parameters, batch): a scalar, normalised by the batch's own tokens.
+    """A function loss(parameters, batch), which gives a scalar, normalised by the batch's own tokens.
 
     Args:
-        network: the model; criterion: fairseq's.
+        network: the model.
+        criterion: a criterion of fairseq's.
         queries: (U, Q) vectors of the source tokens in play.
         padding_idx: id of the padding symbol.
         bf16: run forward passes under bfloat16 autocast.
-        pieces: of a batch, at the least, that are computed one after the other: memory is that of one piece, and the
-            gradient that of the batch, up to rounding. ``parts`` gives them to who can take them one by one; a call
-            with a whole batch does not keep their activations but computes them again on the way back.
+        pieces: in how many pieces a batch is computed, at least, one after the other. Memory is that of one piece, and
+            the gradient is that of the batch, up to rounding. ``parts`` gives the pieces to a caller that can take
+            them one by one. A call with a whole batch keeps no activations, but computes them again on the way back.
 
-    What the criterion reported of a batch, the last time that its loss was taken, is in `log_of`.
+    `log_of` gives what the criterion reported of a batch the last time that its loss was taken.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class EpisodeLoss:
     ) -> None:
         self.network, self.criterion, self.queries = network, criterion, queries
         self.padding_idx, self.bf16, self.pieces = padding_idx, bf16, pieces
-        self._logs: dict[int, dict[str, Any]] = {}  # by the identity of the batch
+        self._logs: dict[int, dict[str, Any]] = {}  # by the id() of the batch
 
     def restart(self, pieces: int) -> None:
-        """Begin the episode again, with other pieces."""
+        """Begin the episode again, with each batch in ``pieces`` pieces."""
         self.pieces = pieces
         self._logs.clear()
 
@@ -60,8 +61,11 @@ class EpisodeLoss:
         return sum_logs(self._logs[id(batch)] for batch in batches if id(batch) in self._logs)
 
     def parts(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
-        """The pieces of a batch, whose losses add up to its own. On a CPU they have at most PIECE_TOKENS tokens:
-        activations take less memory, and a step 1 to 4 % longer (gradients of the pieces are added up)."""
+        """The pieces of a batch, whose losses add up to the loss of the batch.
+
+        On a CPU a piece has about PIECE_TOKENS tokens at most. Activations then take less memory, and a step takes 1 to
+        4 % longer, since gradients of the pieces are added up.
+        """
         if not hasattr(self.criterion, "sentence_avg"):  # nothing says what a piece's share of the batch is
             return [batch]
         tokens = max(batch["net_input"]["src_tokens"].numel(), batch["target"].numel())
@@ -74,13 +78,17 @@ class EpisodeLoss:
         return parts
 
     def shared(self, parameters: dict[str, Tensor], batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The embeddings of all source tokens of a batch, a row an id (those that are not in it zero): its pieces have
-        most of them in common."""
+        """The embeddings of all source tokens of a batch, most of which its pieces share.
+
+        The table has a row for each id; rows of ids that are not in the batch are zero.
+        """
         embedding = self.network.encoder.embed_tokens
-        own = {name[len(EMBEDDING) :]: value for name, value in parameters.items() if name.startswith(EMBEDDING)}
+        of_embedding = {
+            name[len(EMBEDDING) :]: value for name, value in parameters.items() if name.startswith(EMBEDDING)
+        }
         distinct = batch["net_input"]["src_tokens"].unique()
         with torch.autocast(self.queries.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            rows = functional_call(embedding, own | {"queries": self.queries}, args=(distinct,))
+            rows = functional_call(embedding, of_embedding | {"queries": self.queries}, args=(distinct,))
         table = rows.new_zeros(embedding.num_special + len(self.queries), rows.size(1))
         return {LOOKED_UP: table.index_copy(0, distinct, rows)}
 
@@ -98,7 +106,7 @@ class EpisodeLoss:
 
         def piece(number: int) -> Tensor:
             loss, *report = self._sum(parameters, parts[number])
-            reports[number] = (report[0], report[1])  # the second time, on the way back, the same
+            reports[number] = (report[0], report[1])  # computed again on the way back, the same report
             return loss
 
         losses = [checkpoint(piece, number, use_reentrant=False) for number in range(len(parts))]
@@ -114,7 +122,7 @@ class EpisodeLoss:
 
 
 def split_batch(batch: dict[str, Any], pieces: int, padding_idx: int) -> list[dict[str, Any]]:
-    """A fairseq batch of B sentences as at most ``pieces`` batches of about as many each."""
+    """A fairseq batch, split into at most ``pieces`` batches of about equally many sentences."""
     sentences = len(batch["target"])
     if min(pieces, sentences) == 1:
         return [batch]
@@ -133,13 +141,13 @@ def split_batch(batch: dict[str, Any], pieces: int, padding_idx: int) -> list[di
 
 
 def sum_logs(logs: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Adds up what criterion calls reported, key by key."""
-    every = list(logs)
-    return {key: sum(log.get(key, 0) for log in every) for key in dict.fromkeys(k for log in every for k in log)}
+    """The sum of several reports of a criterion, key by key."""
+    all_logs = list(logs)
+    return {key: sum(log.get(key, 0) for log in all_logs) for key in dict.fromkeys(k for log in all_logs for k in log)}
 
 
 def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:
-    """Adds to ``p.grad`` by name. The episode's own residual rows are no parameter of the model: dropped."""
+    """Add gradients to ``p.grad`` by name, except those of an episode's residual rows, which are not the model's."""
     for name, gradient in gradients.items():
         if name == RESIDUAL:
             continue

@@ -1,7 +1,7 @@
-"""What may go wrong in an episode without ending the run, and when it ends it all the same.
+"""Faults in an episode that do not end the run, and the point at which they do end it.
 
 A task whose loss or gradient is not finite is left out of its meta-step; an episode that runs out of memory is run
-again in smaller pieces. Both are counted, logged and saved. The gradient reaches theta only after it was looked at.
+again in smaller pieces. Both are counted, logged and saved. A gradient reaches theta only after this check.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ GIVE_UP_AFTER = 10  # meta-steps without any task
 
 
 class StepError(InputError, RuntimeError):
-    """Ends a run from within a step. fairseq saves no ``crash.pt`` on a RuntimeError: theta is as it was."""
+    """An error in a step that ends the run. On a RuntimeError fairseq saves no ``crash.pt``: theta is as it was."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory, of the GPU or of the machine."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         words in str(error) for words in ("out of memory", "DefaultCPUAllocator")
     )
 
 
 def run_in_pieces(episode: Callable[[EpisodeLoss], Result], loss: EpisodeLoss, batches: Sequence[Any]) -> Result:
-    """``episode(loss)``; out of memory, again with each batch in two pieces, in four, and so on.
+    """Run ``episode(loss)``; where memory is not enough, again with each batch in two pieces, in four, and so on.
 
-    ``loss.pieces`` says at the end how many it took.
+    ``loss.pieces`` is at the end the number of pieces that was needed.
 
     Raises:
-        StepError: a sentence at a time is still too much.
+        StepError: memory is not enough for pieces of one sentence.
     """
     while True:
         try:
@@ -51,7 +52,7 @@ def run_in_pieces(episode: Callable[[EpisodeLoss], Result], loss: EpisodeLoss, b
             if not is_out_of_memory(error):
                 raise
             reason = str(error).split("\n")[0].replace("out of memory", "no memory left")
-        # here the exception and what its frames held on to are gone
+        # here the exception, and the tensors that its frames held, are freed
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if loss.pieces >= max(len(batch["target"]) for batch in batches):
@@ -60,7 +61,7 @@ def run_in_pieces(episode: Callable[[EpisodeLoss], Result], loss: EpisodeLoss, b
 
 
 def not_finite(result: EpisodeResult) -> str | None:
-    """What of an episode's losses and gradients is not a finite number, in words; None where all are."""
+    """The loss or gradient of an episode that is not a finite number, in words; None where all are finite."""
     for name, losses in (("support loss", result.support_losses), ("query loss", result.query_losses)):
         values = torch.stack([loss.float() for loss in losses]) if losses else torch.zeros(1)
         if not bool(values.isfinite().all()):
@@ -71,10 +72,11 @@ def not_finite(result: EpisodeResult) -> str | None:
 
 @dataclass
 class StepGuard:
-    """Counts what one worker leaves out, and stops a run that learns nothing any more.
+    """A guard that counts the tasks that one worker leaves out, and stops a run that learns nothing any more.
 
-    skipped: tasks in a row without a finite gradient, by language; used: tasks since the last update; empty: updates in
-    a row to which no worker had a task.
+    skipped: tasks in a row without a finite gradient, by language.
+    used: tasks that were used since the last update.
+    empty: updates in a row for which no worker had a task.
     """
 
     skipped: Counter[str] = field(default_factory=Counter)
@@ -98,10 +100,10 @@ class StepGuard:
         return False
 
     def may_step(self, total: Callable[[int], int]) -> bool:
-        """At an update: whether any worker had a task for it. ``total`` sums over the workers.
+        """Whether any worker had a task for this update. ``total`` sums a number over the workers.
 
         Raises:
-            StepError: none had for a while.
+            StepError: no worker had a task for GIVE_UP_AFTER updates.
         """
         used, self.used = total(self.used), 0
         self.empty = 0 if used else self.empty + 1
@@ -115,5 +117,5 @@ class StepGuard:
 
 
 def zero(value: Any) -> Any:
-    """0 of the same kind: workers add up their reports key by key, and a tensor here must be one everywhere."""
+    """Zero of the kind of ``value``: workers add up reports key by key, so a tensor must be one in every worker."""
     return torch.zeros_like(value) if isinstance(value, Tensor) else type(value)(0)

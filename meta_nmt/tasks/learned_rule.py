@@ -20,8 +20,10 @@ from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig, check_wo
 class LearnedRule:
     """The update rule that a meta-learner learnt, in fine-tuning.
 
-    names: of the parameters that it moves; steps: of the whole fine-tuning, None where that is not known; state: the
-    rule's, after the updates so far; loss and size: sums over the batches of the update in preparation.
+    names: the parameters that the rule moves.
+    steps: the steps of the whole fine-tuning; None where they are not known.
+    state: the state of the rule after the updates so far.
+    loss, size: sums over the batches of the next update.
     """
 
     learner: MetaLearner
@@ -33,12 +35,12 @@ class LearnedRule:
 
     @torch.no_grad()
     def step(self, parameters: dict[str, Tensor]) -> None:
-        """Moves the parameters, whose ``grad`` is that of the loss per token."""
+        """Move the parameters by one step; their ``grad`` must be that of the loss per token."""
         params = [parameters[name] for name in self.names]
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
         device = params[0].device
         rule = self.learner.to(device).rule(self.names, self.steps)
-        state = map_tensors(lambda t: t.to(device), self.state)  # a resumed one comes from the CPU
+        state = map_tensors(lambda t: t.to(device), self.state)  # a resumed state comes from the CPU
         moved, self.state = rule(params, grads, state, torch.tensor(self.loss / self.size, device=device))
         for p, value in zip(params, moved, strict=True):
             p.copy_(value)
@@ -46,7 +48,7 @@ class LearnedRule:
 
 
 def load_learned_rule(cfg: ULRTranslationConfig, names: list[str]) -> LearnedRule:
-    """The rule that the checkpoint of ``--finetune-from-model`` holds. ``names``: of the model's parameters.
+    """The rule that the checkpoint of ``--finetune-from-model`` holds. ``names``: the names of the model's parameters.
 
     Raises:
         InputError: there is no such checkpoint, it holds no rule, or the rule does not fit the other settings.

@@ -11,16 +11,16 @@ from data_prep.base.errors import InputError
 from meta_nmt.meta_learners import META_LEARNERS, META_PREFIX, MetaLearner, SettingError, Settings, select_parameters
 from meta_nmt.meta_learners.settings import names_of
 
-AUTO = "auto"  # what a checkpoint of an earlier version has for a setting that was left open
+AUTO = "auto"  # in checkpoints of an earlier version: a setting that was left open
 
 
 def flag(name: str) -> str:
-    """A setting or field as its flag: support_weight -> --support-weight."""
+    """The flag of a setting or field: support_weight -> --support-weight."""
     return f"--{name.replace('_', '-')}"
 
 
 def given_settings(cfg: Any, kind: type[MetaLearner]) -> dict[str, Any]:
-    """What a configuration says of the settings of a kind of learner; what was left open is not in it."""
+    """The settings of a kind of learner that a configuration gives, without those that were left open."""
     values = {name: getattr(cfg, name, None) for name in names_of(kind.settings_type)}
     return {name: value for name, value in values.items() if value not in (None, AUTO)}
 
@@ -35,13 +35,13 @@ def learner_settings(cfg: Any) -> Settings:
 
 
 def adapted_group(cfg: Any) -> str:
-    """The group of parameters that the inner loop moves: ``--adapt-params``, or else the learner's own."""
+    """The group of parameters that the inner loop moves: ``--adapt-params``, or else the learner's default."""
     group: str | None = cfg.adapt_params
     return META_LEARNERS[cfg.meta_learner].group if group in (None, AUTO) else str(group)
 
 
 def adapted_names(cfg: Any, names: list[str]) -> list[str]:
-    """What ``--adapt-params`` selects of a model's parameter names; InputError where that is nothing."""
+    """The parameter names of a model that ``--adapt-params`` selects; InputError where it selects none."""
     try:
         return select_parameters(names, adapted_group(cfg))
     except ValueError as error:
@@ -63,7 +63,7 @@ def build_meta_learner(cfg: Any, theta: Mapping[str, Tensor]) -> tuple[MetaLearn
 
 
 def own_parameters(cfg: Any) -> str:
-    """What decides which parameters of its own the learner of a configuration has, as flags."""
+    """The flags that decide which parameters of its own the learner of a configuration has."""
     kind = META_LEARNERS.get(getattr(cfg, "meta_learner", ""))
     if kind is None or not kind.learned_rule:
         return "a learner without parameters"
@@ -78,9 +78,9 @@ def saved_meta_learner(path: str, state: dict[str, Any], names: list[str]) -> tu
     """The learner that a meta-trained checkpoint holds, as it was trained, and the names of what it adapts.
 
     Args:
-        path: of the checkpoint, for messages.
-        state: its contents.
-        names: the model's parameters.
+        path: the path of the checkpoint, for messages.
+        state: the contents of the checkpoint.
+        names: the names of the model's parameters.
 
     Raises:
         InputError: its meta-learner learnt no update rule.

@@ -1,7 +1,7 @@
 """Meta-training over many languages: episodes -> meta-learner -> gradients for fairseq's trainer.
 
-MetaNMT (Gu et al. 2018, arXiv 1808.08437, figure 2 and section 3). The trainer calls `train_step` with the
-tasks of one meta-step; each task's gradient, normalised by the task's own tokens, is added to ``p.grad``;
+This is MetaNMT (Gu et al. 2018, arXiv 1808.08437, figure 2 and section 3). The trainer calls `train_step` with the
+tasks of one meta-step. The gradient of each task, normalised by the task's own tokens, is added to ``p.grad``.
 ``sample_size`` is the number of tasks, because the trainer divides by it. Checkpoints, schedules, clipping,
 logging, resume, early stopping and workers are the trainer's own.
 """
@@ -84,7 +84,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         self.packs = packs
         self.guard = StepGuard()
         self.told_of_no_query_loss = False
-        self.faults: Counter[str] = Counter()  # tasks left out or run in pieces, over all workers and since the start
+        self.faults: Counter[str] = Counter()  # tasks left out or run in pieces, of all workers since the start
         self.universal_keys = universal_keys
         self.language_queries = torch.empty(0, universal_keys.size(1))
         for pack in packs.values():
@@ -144,7 +144,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         )
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """The model; what the meta-learner learns itself is its submodule, for the trainer to train and save."""
+        """The model; what the meta-learner learns itself is a submodule of it, for the trainer to train and save."""
         model = super().build_model(cfg, from_checkpoint)
         self.meta_learner, self.adapted = build_meta_learner(self.cfg, dict(model.named_parameters()))
         if self.meta_learner.state_dict():
@@ -152,7 +152,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         return model
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """fairseq's; label-smoothed cross entropy in less memory and time."""
+        """The criterion of fairseq's; its label-smoothed cross entropy takes less memory and time here."""
         return lean(super().build_criterion(cfg, from_checkpoint))
 
     def _loss(self, network: Any, criterion: Any, episode: EpisodeSample) -> EpisodeLoss:
@@ -160,8 +160,10 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
     @staticmethod
     def _theta(network: torch.nn.Module, episode: EpisodeSample) -> dict[str, Tensor]:
-        """The model's parameters by name, without the meta-learner's, and residual rows of zeros for the tokens
-        in play (U, D)."""
+        """The model's parameters by name, without the meta-learner's.
+
+        Its residual rows are zeros (U, D), for the tokens in play.
+        """
         theta: dict[str, Tensor] = {n: p for n, p in network.named_parameters() if not n.startswith(META_PREFIX)}
         residual = theta[RESIDUAL]
         rows = (len(episode["queries"]), residual.size(1))
@@ -177,7 +179,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         update_num: int,
         ignore_grad: bool = False,
     ) -> tuple[Tensor, int, dict[str, Any]]:
-        """One meta-step's share of this worker: ``sample["episodes"]`` -> gradients in ``p.grad``."""
+        """This worker's share of one meta-step: ``sample["episodes"]`` -> gradients in ``p.grad``."""
         network = workers.unwrapped(model)
         model.train()
         model.set_num_updates(update_num)
@@ -198,9 +200,12 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
     def _run_episode(
         self, network: Any, criterion: Any, episode: EpisodeSample, update: int
     ) -> tuple[EpisodeResult, dict[str, Any]]:
-        """A task's gradient, and what it reports. Its dropout depends on the seed, the update and the task alone: not
-        on the tasks before it, so not on how many workers share them."""
-        # a worker without a task goes through one of validation, of which it needs no more than there is in a task
+        """The gradient of a task, and what the task reports.
+
+        Dropout depends on the seed, the update and the task alone. It depends neither on the tasks before, nor on how
+        many workers share them.
+        """
+        # a worker without a task is given a validation episode and takes as much of it as a task has
         support, query = episode["support"][: self.cfg.inner_steps], episode["query"][:1]
         number = episode.get("number", 0)
         seed = np.random.SeedSequence([self.cfg.seed, update, number]).generate_state(1, np.uint64)[0]
@@ -221,15 +226,17 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         }
 
     def _visit(self, episode: EpisodeSample) -> Visit | None:
-        """Whose episode it is, for a learner that keeps trajectories."""
+        """Whose episode it is, for a learner that keeps trajectories; None for other learners."""
         if "trajectory" not in episode:
             return None
         language = episode["language"]
         return Visit(language, episode["trajectory"], episode["rows"], len(self.packs[language].queries))
 
     def _query_log(self, loss: EpisodeLoss, support: Sequence[Any], query: Sequence[Any]) -> dict[str, Any]:
-        """What the criterion reported of the query set; of the support set for a learner that takes no query loss,
-        which is said once."""
+        """What the criterion reported of the query set.
+
+        For a learner that takes no query loss it is what the criterion reported of the support set, with one warning.
+        """
         log = loss.log_of(query)
         if not log and not self.told_of_no_query_loss:
             self.told_of_no_query_loss = True
@@ -240,13 +247,13 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         return log or loss.log_of(support)
 
     def optimizer_step(self, optimizer: Any, model: torch.nn.Module, update_num: int) -> None:
-        """No step where no worker had a task with a finite gradient: momentum alone would move theta."""
+        """Step, unless no worker had a task with a finite gradient: then momentum alone would move theta."""
         device = next(model.parameters()).device
         if self.guard.may_step(lambda used: workers.total(used, device)):
             super().optimizer_step(optimizer, model, update_num)
 
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> tuple[Tensor, int, dict[str, Any]]:
-        """Adapts to each language's fixed sample, then scores its dev set (loss, and BLEU with --eval-bleu)."""
+        """Adapt to each language's fixed sample, then score its dev set (loss, and BLEU with --eval-bleu)."""
         network = workers.unwrapped(model)
         logs: list[dict[str, Any]] = []
         for episode in sample["episodes"]:
@@ -268,7 +275,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
         return logging_output["loss"], logging_output["sample_size"], logging_output
 
     def _adapt(self, network: Any, episode: EpisodeSample, loss: EpisodeLoss) -> dict[str, Tensor]:
-        """theta_prime after fine-tuning on a held-out language, or after the steps that the learner has learnt."""
+        """The parameters theta_prime after fine-tuning on a held-out language, or after steps of a learnt rule."""
         support = episode["support"]
         with torch.random.fork_rng(), torch.enable_grad():  # training's random numbers are left alone
             torch.manual_seed(self.cfg.seed)  # the same dropout each time
@@ -276,12 +283,12 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             theta = self._theta(network, episode)
             if self.meta_learner.learned_rule:
                 return self.meta_learner.adapt(Episode(loss, theta, self.adapted, support)).theta_prime
-            # at a constant rate the winner is who bears the last steps' noise best (docs/results/lab-book.md, 9)
+            # a constant rate would favour models that bear the noise of the last steps (docs/results/lab-book.md, 9)
             rule = FallingRate(INNER_OPTIMIZERS["adam"], self.cfg.valid_lr, len(support))
             return adapt(loss, theta, self.adapted, support, rule).theta_prime
 
     def _add_bleu(self, network: Any, theta_prime: dict[str, Tensor], episode: EpisodeSample, logs: list[Any]) -> None:
-        """Greedy or beam decoding of the dev set by a copy of the model at theta_prime."""
+        """Decode the dev set by a copy of the model at theta_prime, and add the counts of BLEU to ``logs``."""
         adapted = copy.deepcopy(network)
         embedding = adapted.encoder.embed_tokens
         embedding.queries = episode["queries"]
@@ -299,9 +306,9 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             logs.append(log)
 
     def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        # batches that are shuffled one by one would put the tasks of a step together anew for each number of workers
+        # shuffled one by one, batches would form other meta-steps for each number of workers
         batches = super().get_batch_iterator(dataset, *args, **{**kwargs, "grouped_shuffling": True})
-        if isinstance(dataset, TrajectoryDataset):  # a visit goes on where the one before it ended
+        if isinstance(dataset, TrajectoryDataset):  # a visit goes on where the visit before it ended
             batches.disable_shuffling, batches.shuffle = True, False
         return batches
 
@@ -333,7 +340,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
 
 
 def offer_new_learner() -> None:
-    """Give the task the flags of a learner that was registered after it: what fairseq's `register_task` did."""
+    """Give the task the flags of a learner that was registered after the task, as fairseq's `register_task` does."""
     config = refresh()
     setattr(MetaTranslationTask, "__dataclass", config)
     TASK_DATACLASS_REGISTRY[NAME] = config

@@ -1,6 +1,6 @@
 """The flags of the task ``meta_translation``, and what they must be.
 
-What a meta-learner may be told is declared by the learner (meta_learners/settings.py); its flags are made from that.
+A meta-learner declares its own settings (meta_learners/settings.py); its flags are made from these.
 """
 
 # no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
@@ -19,7 +19,7 @@ from meta_nmt.tasks.learner import AUTO, flag, given_settings
 
 @dataclass
 class TaskConfig(TranslationDataConfig):
-    """The task's own flags; those of the learners' settings come from the learners."""
+    """The task's own flags; `with_settings` adds the flags of the learners' settings."""
 
     source_langs: str = field(
         default="", metadata={"help": "codes of the languages to meta-train on, separated by commas"}
@@ -78,22 +78,25 @@ class TaskConfig(TranslationDataConfig):
 
 @dataclass
 class SettingFlag:
-    """A setting that some learners have, as one flag. help, default: learners by what each says of it."""
+    """One flag for a setting that several learners may have.
+
+    help, default: each help text, or default, with the learners that have it.
+    """
 
     type: type
     help: dict[str, list[str]]
     default: dict[str, list[str]]
 
     def text(self) -> str:
-        """The flag's help: who has it, what it is, and its default."""
+        """The help of the flag: the learners that have it, what it is, and its default."""
         helps = [f"{', '.join(learners)}: {text}" for text, learners in self.help.items()]
         return "; ".join(helps) + (f" (default: {self.defaults()})" if self.defaults() else "")
 
     def defaults(self) -> str:
-        """The defaults that are more than "left open", with the learners that have each where they differ."""
-        known = {value: learners for value, learners in self.default.items() if value not in ("None", "False")}
+        """The defaults other than None and False, each with its learners where these differ."""
+        learners_of = {value: learners for value, learners in self.default.items() if value not in ("None", "False")}
         alike = len(self.default) == 1
-        return "; ".join(value if alike else f"{value} for {', '.join(who)}" for value, who in known.items())
+        return "; ".join(value if alike else f"{value} for {', '.join(who)}" for value, who in learners_of.items())
 
 
 def setting_flags() -> dict[str, SettingFlag]:
@@ -107,19 +110,23 @@ def setting_flags() -> dict[str, SettingFlag]:
         types = get_type_hints(kind.settings_type)
         for f in fields(kind.settings_type):
             plain = next(t for t in (*get_args(types[f.name]), types[f.name]) if t is not type(None))
-            known = flags.setdefault(f.name, SettingFlag(plain, {}, {}))
-            if known.type is not plain:
+            entry = flags.setdefault(f.name, SettingFlag(plain, {}, {}))
+            if entry.type is not plain:
                 raise ValueError(
-                    f"setting {f.name} of meta-learner {learner} must be of type {known.type.__name__}, as another "
+                    f"setting {f.name} of meta-learner {learner} must be of type {entry.type.__name__}, as another "
                     f"learner's is, but is of type {plain.__name__}"
                 )
-            known.help.setdefault(f.metadata["help"], []).append(learner)
-            known.default.setdefault(str(f.default), []).append(learner)
+            entry.help.setdefault(f.metadata["help"], []).append(learner)
+            entry.default.setdefault(str(f.default), []).append(learner)
     return flags
 
 
 def with_settings(task_config: type[TaskConfig]) -> type[TaskConfig]:
-    """The configuration with a field for each setting of the registered learners; None where it is left open."""
+    """The configuration with a field for each setting of the registered learners; None is a setting left open.
+
+    Raises:
+        ValueError: a setting has the name of a flag of the task.
+    """
     if taken := setting_flags().keys() & {f.name for f in fields(task_config)}:
         raise ValueError(f"a meta-learner's setting must not be called {min(taken)}: the task has a flag of that name")
     derived: list[tuple[str, Any, Any]] = [
@@ -133,33 +140,33 @@ def with_settings(task_config: type[TaskConfig]) -> type[TaskConfig]:
         groups.default.setdefault(kind.group, []).append(learner)
     words = {"learners": ", ".join(META_LEARNERS), "groups": groups.defaults()}
     for f in (f for f in fields(task_config) if f.name in ("meta_learner", "adapt_params")):
-        text = f.metadata["help"].format(**words)  # these list the learners
+        text = f.metadata["help"].format(**words)  # these two texts list the learners
         derived.append((f.name, f.type, field(default=f.default, metadata={"help": text})))
     config = make_dataclass("MetaTranslationConfig", derived, bases=(task_config,))
     config.__module__ = __name__  # fairseq pickles it for its workers
     return config
 
 
-MetaTranslationConfig: Any = with_settings(TaskConfig)  # a type; `refresh` makes it anew
+MetaTranslationConfig: Any = with_settings(TaskConfig)  # a class; `refresh` makes it anew
 
 
 def refresh() -> type[TaskConfig]:
-    """The configuration again, after a learner was registered."""
+    """Make the configuration anew, after a learner was registered."""
     global MetaTranslationConfig
     MetaTranslationConfig = with_settings(TaskConfig)
     return MetaTranslationConfig
 
 
 def idle_flags(cfg: Any) -> list[str]:
-    """Names of the fields that a configuration sets and that do nothing with its meta-learner."""
+    """The fields that a configuration sets although they do nothing with its meta-learner, by name."""
     kind, task = META_LEARNERS[cfg.meta_learner], TaskConfig()
-    others = setting_flags().keys() - set(names_of(kind.settings_type))
-    idle = [name for name in others if getattr(cfg, name, None) not in (None, AUTO, False)]
+    of_others = setting_flags().keys() - set(names_of(kind.settings_type))
+    idle = [name for name in of_others if getattr(cfg, name, None) not in (None, AUTO, False)]
     return sorted(idle) + (["valid_lr"] if kind.learned_rule and cfg.valid_lr != task.valid_lr else [])
 
 
 def check_config(cfg: Any) -> None:
-    """All contradictions at once, before any work starts (InputError)."""
+    """InputError with all contradictions at once, before any work starts."""
     rules = [
         ("source_langs", bool(cfg.source_langs), "must name at least one language"),
         ("target_lang", bool(cfg.target_lang), "must be given"),

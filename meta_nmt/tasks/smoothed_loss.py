@@ -1,11 +1,11 @@
 """fairseq's label-smoothed cross entropy, in the memory of the logits and their gradient.
 
-fairseq's own keeps the log-probabilities, and on the way back makes a dense (N, V) gradient of each of its two
-terms. The same sum without them, for N target positions with logits z (V), gold piece y, and e = eps / (V - 1):
+fairseq's own version keeps the log-probabilities, and on the way back makes a dense (N, V) gradient of each of its two
+terms. Here the same sum needs neither. For N target positions with logits z (V), gold piece y, and e = eps / (V - 1):
 
     loss = logsumexp(z) - (1 - eps - e) z_y - e sum(z)        d loss / d z = softmax(z) - e - (1 - eps - e) 1_y
 
-Equal to fairseq's up to rounding, at every order of derivative.
+It equals fairseq's loss up to rounding, at every order of derivative.
 """
 
 from __future__ import annotations
@@ -43,17 +43,18 @@ class _SmoothedLoss(torch.autograd.Function):
 
 
 def smoothed_loss(logits: Tensor, target: Tensor, eps: float, padding_idx: int) -> tuple[Tensor, Tensor]:
-    """Sums of the smoothed loss and of the negative log-likelihood (without gradient) over the real positions.
+    """Sums of the smoothed loss and of the negative log-likelihood (without gradient), without padding.
 
     Args:
-        logits: (N, V) in float32 or float64; target: (N,), ``padding_idx`` where there is no piece.
+        logits: (N, V) in float32 or float64.
+        target: (N,) the gold pieces; ``padding_idx`` where there is none.
     """
     loss, nll = _SmoothedLoss.apply(logits, target, target.ne(padding_idx).to(logits.dtype), eps)
     return loss, nll
 
 
 class LeanSmoothedCrossEntropy(LabelSmoothedCrossEntropyCriterion):
-    """fairseq's criterion with the loss above; logits in float64 are not rounded to float32, as fairseq's are."""
+    """fairseq's criterion with `smoothed_loss`; fairseq rounds logits in float64 to float32, this class does not."""
 
     def compute_loss(
         self, model: Any, net_output: Any, sample: dict[str, Any], reduce: bool = True
@@ -67,7 +68,7 @@ class LeanSmoothedCrossEntropy(LabelSmoothedCrossEntropyCriterion):
 
 
 def lean(criterion: Any) -> Any:
-    """The criterion itself, or, where it is fairseq's plain label-smoothed cross entropy, its equal above."""
+    """The criterion itself; for fairseq's plain label-smoothed cross entropy, a `LeanSmoothedCrossEntropy`."""
     if type(criterion) is not LabelSmoothedCrossEntropyCriterion or criterion.ignore_prefix_size:
         return criterion
     return LeanSmoothedCrossEntropy(criterion.task, criterion.sentence_avg, criterion.eps, 0, criterion.report_accuracy)

@@ -1,4 +1,4 @@
-"""The tokens that a run took gradients on, which its cost is told in."""
+"""Counting the tokens that a run takes gradients on, which are the measure of its cost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from meta_nmt import compat
 
 
 class CountsTokens(FairseqTask):
-    """A task that counts the tokens it took gradients on, of all workers and across resumed runs (fairseq's task state
-    is not resumed), and that keeps the state of early stopping in the checkpoint."""
+    """A task that counts the tokens that it took gradients on, of all workers and across resumed runs.
+
+    It keeps the count in the checkpoint, since fairseq does not resume the state of a task, and the state of early
+    stopping, too.
+    """
 
     train_tokens = 0
 
@@ -20,6 +23,7 @@ class CountsTokens(FairseqTask):
         super().reduce_metrics(logging_outputs, criterion)
 
     def get_checkpoint_dict(self) -> dict[str, Any]:
+        """What the checkpoint keeps of this task, under the name of its class."""
         return {
             type(self).__name__: {
                 "train_tokens": self.train_tokens,
@@ -28,6 +32,7 @@ class CountsTokens(FairseqTask):
         }
 
     def set_checkpoint_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from what a checkpoint kept of this task."""
         self.train_tokens = saved["train_tokens"]
         compat.set_early_stopping_state(saved.get("early_stopping", {}))
 

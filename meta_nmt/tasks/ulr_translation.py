@@ -1,8 +1,8 @@
 """One language pair through ULR: fine-tuning on a low-resource pair, and generation.
 
-fairseq's translation task with the language's pack in place of its dictionary, the choice of what adapts
-(MetaNMT, Gu et al. 2018, section 4) and the Gaussian prior around the meta-trained parameters (ibid.,
-section 3.1).
+This is fairseq's translation task with three changes. The language's pack takes the place of its dictionary. A group
+of parameters is chosen to adapt (MetaNMT, Gu et al. 2018, section 4). There may be a Gaussian prior around the
+meta-trained parameters (same paper, section 3.1).
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
             corpus.target,
             corpus.target_sizes,
             self.tgt_dict,
-            # fairseq would deal sentences of a length to batches by the epoch in which a run was started or resumed;
-            # the order of the batches is shuffled each epoch all the same
+            # otherwise the batches would depend on the epoch in which a run was started or resumed; the order of the
+            # batches is shuffled each epoch nevertheless
             shuffle=False,
         )
 
     def get_batch_iterator(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        # fairseq drops the last batch of every split, test sentences included, where its size is no multiple of this
+        # fairseq drops the last batch of every split, test sets included, where its size is no multiple of this
         kwargs["required_batch_size_multiple"] = 1
         return super().get_batch_iterator(dataset, *args, **kwargs)
 
@@ -115,7 +115,7 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
             self.learned_rule.state = saved["rule_state"]
 
     def prior_center(self, model: torch.nn.Module) -> dict[str, Tensor]:
-        """theta0: the checkpoint that fine-tuning started from; zero for the language's own residual rows."""
+        """The center theta0: the parameters that fine-tuning started from; zero for the language's residual rows."""
         if self._prior_center is None:
             if self.cfg.finetune_from_model is None:
                 raise InputError("`--prior-weight` needs a checkpoint to stay near: give `--finetune-from-model`")
@@ -136,7 +136,7 @@ class ULRTranslationTask(CountsTokens, TranslationTask):
         update_num: int,
         ignore_grad: bool = False,
     ) -> tuple[Tensor, int, dict[str, Any]]:
-        def autocast_criterion(*args: Any) -> Any:  # inside fairseq's own context, which ends any other
+        def autocast_criterion(*args: Any) -> Any:  # within fairseq's autocast context, which ends any outer one
             with torch.autocast(sample["target"].device.type, dtype=torch.bfloat16):
                 return criterion(*args)
 

@@ -1,4 +1,4 @@
-"""Settings of the task for one language pair, and what they refuse."""
+"""The flags of the task ``ulr_translation``, and checks of them."""
 
 # no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
 from dataclasses import dataclass, field
@@ -13,6 +13,8 @@ from meta_nmt.tasks.config import TranslationDataConfig
 
 @dataclass
 class ULRTranslationConfig(TranslationDataConfig):
+    """The flags of the task for one language pair."""
+
     source_lang: str = field(
         default="", metadata={"help": "code of the language translated from", "argparse_alias": "-s"}
     )
@@ -45,13 +47,13 @@ class ULRTranslationConfig(TranslationDataConfig):
 
 
 def check_workers(cfg: Any) -> None:
-    """InputError where a learned rule would see another loss, and so take other steps, in each worker."""
+    """InputError for a learned rule with several workers: each would see another loss and take other steps."""
     if cfg.learned_rule and cfg.distributed_world_size > 1:
         raise InputError(f"`--learned-rule` needs `--distributed-world-size 1`, but it is {cfg.distributed_world_size}")
 
 
 def trainable_names(names: list[str], group: str) -> list[str]:
-    """Names that fine-tuning trains; "scratch" is everything, the universal values included."""
+    """The names of parameters that fine-tuning trains; "scratch" is all, the universal values included."""
     if group == "scratch":
         return names
     try:

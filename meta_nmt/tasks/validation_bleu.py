@@ -1,4 +1,4 @@
-"""BLEU of a validation that has batches without a word in any hypothesis."""
+"""BLEU of a validation in which some batches have only empty hypotheses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from sacrebleu.metrics import BLEU
 
 
 def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:
-    """fairseq logs no BLEU of a batch whose hypotheses are all empty, and fails for want of it where no batch of a
-    validation has one. This logs the counts of such a batch, in the meters that fairseq has, so that the BLEU of the
-    validation is that of all its batches, whichever came first, and 0 where every hypothesis is empty."""
+    """Log the counts of BLEU of a batch whose hypotheses are all empty, in fairseq's own meters.
+
+    fairseq logs nothing for such a batch, and fails where a validation has no other batch. With these counts the BLEU
+    of a validation is that of all its batches in any order, and 0 where every hypothesis is empty.
+    """
     if any("_bleu_sys_len" in log for log in logging_outputs):
         if not sum(log.get("_bleu_totals_0", 0) for log in logging_outputs):
             for name in ("_bleu_counts", "_bleu_totals"):
@@ -24,7 +26,7 @@ def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:
 
 
 def bleu_of_meters(meters: Any) -> float:
-    """BLEU, 0 to 100, of the sums that fairseq's translation task logs; computed as it does."""
+    """BLEU, 0 to 100, of the sums that fairseq's translation task logs, computed as fairseq does."""
     counts, totals = (meters[f"_bleu_{name}"].sum.tolist() for name in ("counts", "totals"))
-    words, wanted = (int(meters[f"_bleu_{name}_len"].sum) for name in ("sys", "ref"))
-    return round(BLEU.compute_bleu(counts, totals, words, wanted, smooth_method="exp").score, 2)
+    hypothesis_words, reference_words = (int(meters[f"_bleu_{name}_len"].sum) for name in ("sys", "ref"))
+    return round(BLEU.compute_bleu(counts, totals, hypothesis_words, reference_words, smooth_method="exp").score, 2)

@@ -1,1 +1,1 @@
-"""From adapted checkpoints to translator folders, and from text to text."""
+"""Translation with adapted models: export to a translator folder, the backends that search, and the translator."""

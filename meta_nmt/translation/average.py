@@ -1,8 +1,10 @@
-"""The average of checkpoints of one model, as fairseq's scripts/average_checkpoints.py makes it (fairseq's wheel does
-not have that script, and it does not load checkpoints under torch's protection):
+"""The average of checkpoints of one model:
 
     python -m meta_nmt.translation.average --output average.pt \\
         --inputs runs/ro-s1/checkpoint_best.pt runs/ro-s2/checkpoint_best.pt
+
+It is what fairseq's scripts/average_checkpoints.py makes. fairseq's wheel does not have that script, and the script
+does not load checkpoints under torch's protection.
 
 The checkpoints must be of one model: the same parameters, the same language. Averaging runs that started from one
 meta-trained checkpoint often gains what an ensemble gains, at the price of a single model.
@@ -21,24 +23,24 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic
 from meta_nmt.runs.checkpoints import read_checkpoint
 
-FIXED = (".keys", ".queries")  # what says which universal space and which language a model is of
+FIXED = (".keys", ".queries")  # these say of which universal space and language a model is
 
 
 def average(paths: Sequence[str | Path]) -> dict[str, Any]:
-    """The first checkpoint's contents with the mean of all models' parameters; optimiser state is left out.
+    """The contents of the first checkpoint, with the mean of all checkpoints' parameters and without optimiser state.
 
     Raises:
         InputError: the checkpoints are not of one model and one language.
     """
     for path in paths:
-        read_checkpoint(path)  # a clear error for a damaged one
+        read_checkpoint(path)  # a clear error for a damaged checkpoint
     state: dict[str, Any] = torch.load(paths[0], map_location="cpu", weights_only=True)
     first = state["model"]
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first.items()}
     for path in paths[1:]:
-        other = torch.load(path, map_location="cpu", weights_only=True)["model"]
-        _check_alike(first, other, paths[0], path)
-        for name, value in other.items():
+        model = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        _check_alike(first, model, paths[0], path)
+        for name, value in model.items():
             if value.is_floating_point():
                 sums[name] += value.double()
     state["model"] = {
@@ -49,17 +51,21 @@ def average(paths: Sequence[str | Path]) -> dict[str, Any]:
     return state
 
 
-def _check_alike(first: dict[str, Any], other: dict[str, Any], path: str | Path, other_path: str | Path) -> None:
-    shapes, others = ({name: tuple(value.shape) for name, value in model.items()} for model in (first, other))
-    unlike = sorted(name for name in shapes.keys() | others.keys() if shapes.get(name) != others.get(name))
+def _check_alike(
+    first: dict[str, Any], second: dict[str, Any], first_path: str | Path, second_path: str | Path
+) -> None:
+    shapes = [{name: tuple(value.shape) for name, value in model.items()} for model in (first, second)]
+    unlike = sorted(name for name in {*shapes[0], *shapes[1]} if shapes[0].get(name) != shapes[1].get(name))
     if not unlike:
-        unlike = [name for name in first if name.endswith(FIXED) and not torch.equal(first[name], other[name])]
+        unlike = [name for name in first if name.endswith(FIXED) and not torch.equal(first[name], second[name])]
     if unlike:
-        raise InputError(f"{other_path}: must be of the same model and language as {path}, but {unlike[0]} differs")
+        raise InputError(
+            f"{second_path}: must be of the same model and language as {first_path}, but {unlike[0]} differs"
+        )
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Run the command on its arguments; returns the exit status. Raises InputError."""
+    """Parse the flags and write the average; returns the exit status."""
     parser = OneLineParser(
         prog="python -m meta_nmt.translation.average", description="The average of checkpoints of one model."
     )
@@ -76,7 +82,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Errors are one line on standard error."""
+    """The command; returns its exit status."""
     return run_command(run, argv, prog="python -m meta_nmt.translation.average")
 
 

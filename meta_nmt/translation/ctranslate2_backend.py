@@ -17,21 +17,21 @@ END = "</s>"
 
 
 class CTranslate2Backend:
-    """CTranslate2: several batches at a time, one thread each.
+    """The backend that searches with CTranslate2: several batches at a time, one thread each.
 
     Args:
         model: a ``ctranslate2.Translator``.
         beam: beam width, in hypotheses.
     """
 
-    batch_sentences = 32  # no slower than more, and there is one for every thread sooner
+    batch_sentences = 32  # larger ones are no faster, and smaller ones keep every thread at work
 
     def __init__(self, model: Any, beam: int) -> None:
         self.model, self.beam = model, beam
 
     @classmethod
     def load(cls, folder: Path, beam: int, threads: int | None = None) -> CTranslate2Backend:
-        """A CTranslate2 model's folder, on the GPU where there is one; InputError where it is none."""
+        """Load a model from its folder, onto the GPU where there is one; InputError where it is no such model."""
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
         try:
             model = ctranslate2.Translator(
@@ -43,7 +43,7 @@ class CTranslate2Backend:
         return cls(model, beam)
 
     def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
-        """Hypotheses of each batch, in order; see `Backend.translate`."""
+        """For each batch in order, the ``nbest`` best hypotheses of each of its sentences, best first."""
         pending = [
             self.model.translate_batch(
                 [list(pieces) for pieces in batch], beam_size=self.beam, num_hypotheses=self.beam, return_scores=True,
@@ -52,24 +52,26 @@ class CTranslate2Backend:
             )
             for batch in batches
         ]  # fmt: skip
-        for results in pending:
-            yield [self._best(result.result(), nbest) for result in results]
+        for futures in pending:
+            yield [self._best(future.result(), nbest) for future in futures]
 
     @staticmethod
-    def _best(result: Any, nbest: int) -> list[Scored]:
-        """Hypotheses that ended by themselves before those that were cut off at the greatest length: CTranslate2 does
-        not count the end symbol against these, as fairseq does."""
+    def _best(translation: Any, nbest: int) -> list[Scored]:
+        """The ``nbest`` best hypotheses: those that ended by themselves, then those that were cut for their length.
+
+        In the score of the latter CTranslate2 does not count the end symbol, as fairseq does.
+        """
         ended: list[Scored] = []
         cut: list[Scored] = []
-        for pieces, score in zip(result.hypotheses, result.scores, strict=True):
+        for pieces, score in zip(translation.hypotheses, translation.scores, strict=True):
             if pieces[-1:] == [END]:
                 ended.append(Scored(pieces[:-1], score))
             else:
-                cut.append(Scored(pieces[:-1], score))  # one piece more than was allowed
+                cut.append(Scored(pieces[:-1], score))  # without the last piece, which is one more than is allowed
         return (ended + cut)[:nbest]
 
 
 def default_threads() -> int:
     """OMP_NUM_THREADS, or else the processor's cores."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdecimal() and int(given) > 0 else cores()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return int(threads) if threads.isdecimal() and int(threads) > 0 else cores()

@@ -1,7 +1,7 @@
-"""Leaving home: an adapted model as a translator folder that fairseq and CTranslate2 load without meta_nmt.
+"""Export of an adapted model to a translator folder, which fairseq and CTranslate2 load without meta_nmt.
 
 The universal lexical representation of one language is folded into an ordinary embedding table: E[x] for every x of
-its dictionary. What is left is fairseq's plain `transformer`.
+its dictionary. The model is then fairseq's plain `transformer`.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ def export(
     formats: Sequence[str] = FORMATS,
     quantization: str = "int8",
 ) -> None:
-    """Makes the folder ``out`` a translator, or adds a format to what was made of the same checkpoint before.
+    """Make the folder ``out`` a translator, or add a format to a translator of the same checkpoint.
 
     Args:
         data: the data folder that the checkpoint was adapted on.
-        formats: of FORMATS.
-        quantization: of the CTranslate2 model, of QUANTIZATIONS.
+        formats: some of FORMATS.
+        quantization: one of QUANTIZATIONS, for the CTranslate2 model.
 
     Raises:
-        InputError: the checkpoint is not of this data folder, ``out`` holds another model, or CTranslate2 has no such
-            Transformer.
+        InputError: the checkpoint is not of this data folder, ``out`` holds another model, or CTranslate2 cannot
+            convert the model.
     """
     data, folder = Path(data), TranslatorFolder(Path(out))
     task, (model,) = load_adapted(data, [checkpoint], source_lang, target_lang)
@@ -68,7 +68,7 @@ def export(
         "quantization": quantization if "ctranslate2" in formats else None,
         "versions": versions(PACKAGES),
     }
-    before = _made_before(folder, record)
+    record_before = _made_before(folder, record)
     names = load_universal_names(data, model.encoder.embed_tokens.keys.size(0))
     pieces = list(task.source_dictionary.symbols[task.source_dictionary.nspecial :])
     near = nearest_universal(model, task.source_dictionary, names, pieces, NEAREST)
@@ -86,19 +86,19 @@ def export(
     if "ctranslate2" in formats:
         _write_ctranslate2(_Plain(model, args, task), folder, quantization)
     else:
-        record["quantization"] = before.get("quantization")
+        record["quantization"] = record_before.get("quantization")
     write_json(folder.record, record)  # last: a folder with a record is whole
 
 
 def _made_before(out: TranslatorFolder, record: dict[str, Any]) -> dict[str, Any]:
-    """The record of ``out``; {} where there is none. InputError if it is of another model."""
+    """The record of the folder ``out``; {} where there is none. InputError if it is of another model."""
     if not out.record.is_file():
         return {}
-    before = read_json(out.record)
+    record_before = read_json(out.record)
     for name in ("source_lang", "target_lang", "checkpoint"):
-        if not isinstance(before, dict) or before.get(name) != record[name]:
+        if not isinstance(record_before, dict) or record_before.get(name) != record[name]:
             raise InputError(f"--out {out}: must be new or hold the same model, but holds another ({name} differs)")
-    return before
+    return record_before
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -107,7 +107,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def transformer_arguments(saved: Namespace) -> Namespace:
-    """Of a ulr_transformer's arguments, those of a plain transformer."""
+    """The arguments of a plain transformer, taken from those of a ulr_transformer."""
     parser = ArgumentParser(add_help=False)
     TransformerModel.add_args(parser)
     names = {action.dest for action in parser._actions}
@@ -119,8 +119,10 @@ def transformer_arguments(saved: Namespace) -> Namespace:
 
 
 def plain_checkpoint(model: Any, args: Namespace, source_lang: str, target_lang: str) -> dict[str, Any]:
-    """A fairseq checkpoint of a folded model in tensors and plain containers alone: any fairseq loads it, with torch's
-    protection (`weights_only`) on, and runs none of our code."""
+    """A fairseq checkpoint of a folded model, of tensors and plain containers alone.
+
+    Any fairseq loads it, with torch's protection (`weights_only`) on, and runs none of our code.
+    """
     task = {"_name": "translation", "data": "", "source_lang": source_lang, "target_lang": target_lang}
     return {
         "args": None,
@@ -135,7 +137,7 @@ def plain_checkpoint(model: Any, args: Namespace, source_lang: str, target_lang:
 
 
 class _Plain(Converter):
-    """A folded model for CTranslate2, by the parts of its own converter of fairseq models."""
+    """A converter of a folded model to CTranslate2, made of parts of CTranslate2's converter of fairseq models."""
 
     def __init__(self, model: Any, args: Namespace, task: Any) -> None:
         self.model, self.args, self.task = model, args, task
@@ -153,15 +155,15 @@ class _Plain(Converter):
 
 
 def _write_ctranslate2(converter: Converter, out: TranslatorFolder, quantization: str) -> None:
-    """The CTranslate2 model of ``out``, made beside its place and then moved there."""
+    """Make the CTranslate2 model of ``out`` beside its place, and then move it there."""
     out.path.mkdir(parents=True, exist_ok=True)
     target = out.ctranslate2_model
     with tempfile.TemporaryDirectory(PARTIAL, f".{target.name}.", out.path) as folder:
-        made = Path(folder) / target.name
+        converted = Path(folder) / target.name
         try:
-            converter.convert(str(made), quantization=None if quantization == "float32" else quantization)
+            converter.convert(str(converted), quantization=None if quantization == "float32" else quantization)
         except ValueError as error:
             raise InputError(f"CTranslate2 cannot convert this model: {error}") from None
         if target.exists():
             target.rename(Path(folder) / "old")
-        made.rename(target)
+        converted.rename(target)

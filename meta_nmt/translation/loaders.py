@@ -1,4 +1,4 @@
-"""Translators, loaded: from a translator folder, in five lines,
+"""Loading translators, from a translator folder in five lines:
 
     from meta_nmt import Translator
 
@@ -6,7 +6,7 @@
     for line in translator.translate(["Wasiyman rini.", "Paqarin hamuy."]):
         print(line)
 
-or from adapted checkpoints and the data folder that they were adapted on. (`meta_nmt.Translator` is `load_folder`.)
+or from adapted checkpoints and the data folder that they were adapted on. `meta_nmt.Translator` is `load_folder`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def load_folder(
     """The translator of a translator folder.
 
     Args:
-        folder: made by meta-nmt-adapt or meta-nmt-export.
+        folder: a folder made by meta-nmt-adapt or meta-nmt-export.
         backend: "torch", "ctranslate2", or "auto": CTranslate2 where the folder has it. Without "torch", torch and
             fairseq are not loaded.
         beam: beam width, in hypotheses.
         max_pieces: longer lines are cut to so many pieces, with a warning.
-        threads: of CTranslate2; by default OMP_NUM_THREADS, or else all cores. (torch has its own setting.)
+        threads: threads of CTranslate2; by default OMP_NUM_THREADS, or else all cores. torch has its own setting.
 
     Raises:
         InputError: the folder is no translator, or is damaged.
@@ -57,17 +57,19 @@ def load_folder(
 def _load_backend(
     folder: TranslatorFolder, wanted: str, languages: tuple[str, str], beam: int, threads: int | None
 ) -> Backend:
-    """What the folder has of the backend wanted; of "auto", the faster one that is there."""
+    """The wanted backend of a folder, loaded; "auto" is the faster one that the folder has."""
     places = {"ctranslate2": folder.ctranslate2_model, "torch": folder.torch_model}
-    there = [name for name, place in places.items() if place.exists()]
-    if not there or wanted not in ("auto", *there):
+    available = [name for name, place in places.items() if place.exists()]
+    if not available or wanted not in ("auto", *available):
         needed = "a model" if wanted == "auto" else f"a model for {wanted} ({places[wanted].name})"
-        raise InputError(f"{folder}: must have {needed}, but has {', '.join(there) or 'none'}")
-    if (there[0] if wanted == "auto" else wanted) == "ctranslate2":
-        from meta_nmt.translation.ctranslate2_backend import CTranslate2Backend  # some of its versions load torch
+        raise InputError(f"{folder}: must have {needed}, but has {', '.join(available) or 'none'}")
+    if (available[0] if wanted == "auto" else wanted) == "ctranslate2":
+        from meta_nmt.translation.ctranslate2_backend import (
+            CTranslate2Backend,
+        )  # some versions of ctranslate2 load torch
 
         return CTranslate2Backend.load(folder.ctranslate2_model, beam, threads)
-    from meta_nmt.translation.torch_backend import TorchBackend  # torch and fairseq: not where CTranslate2 will do
+    from meta_nmt.translation.torch_backend import TorchBackend  # this loads torch and fairseq
 
     return TorchBackend.load(folder, *languages, beam)
 
@@ -81,9 +83,11 @@ def load_checkpoints(
     beam: int = BEAM,
     max_pieces: int = MAX_PIECES,
 ) -> Translator:
-    """The translator of adapted checkpoints (several are an ensemble), with the data folder that they were adapted on;
-    InputError where that or one of them cannot be read."""
-    from meta_nmt.translation.torch_backend import TorchBackend  # torch and fairseq: not where CTranslate2 will do
+    """The translator of adapted checkpoints and of the data folder ``data`` that they were adapted on.
+
+    Several checkpoints are an ensemble. InputError where a checkpoint or the data folder cannot be read.
+    """
+    from meta_nmt.translation.torch_backend import TorchBackend  # this loads torch and fairseq
 
     check_limits(beam, max_pieces)
     backend = TorchBackend.load_checkpoints(data, paths, source_lang, target_lang, beam)

@@ -1,7 +1,8 @@
-"""A meta-trained model as others can use it: its checkpoint, and what a new language needs of its data folder.
+"""A meta-trained model that can be given to others: its checkpoint, and what a new language needs of its data folder.
 
-That is the universal space (keys and names), the target language's pack (SentencePiece, dictionary, vectors) and the
-record: a *meta model* folder holds these beside ``meta.pt``, and is all that meta-nmt-adapt needs to add a language.
+A new language needs the universal space (keys and names), the target language's pack (SentencePiece, dictionary,
+vectors) and the record. A *meta model* folder holds these beside ``meta.pt``. It is all that meta-nmt-adapt needs to
+add a language.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CHECKPOINT = "meta.pt"
 
 
 def check_meta(checkpoint: str | Path) -> dict[str, Any]:
-    """The contents of a checkpoint that holds no language yet; InputError for any other."""
+    """The contents of a checkpoint that holds no language yet; InputError for any other checkpoint."""
     state = read_checkpoint(checkpoint)
     residual = state["model"].get("encoder.embed_tokens.residual")
     if residual is None:
@@ -35,38 +36,39 @@ def check_meta(checkpoint: str | Path) -> dict[str, Any]:
     return state
 
 
-def find_data(checkpoint: str | Path, given: str | Path | None = None) -> Path:
+def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
     """The folder with the universal space that a meta-trained checkpoint was trained in.
 
-    ``given``, or else the folder of the checkpoint (a meta model), or else the data folder that the checkpoint names.
+    It is ``data`` where that is given, or else the folder of the checkpoint (a meta model), or else the data folder
+    that the checkpoint names.
 
     Raises:
-        InputError: it is not there, or its universal tokens are not the checkpoint's.
+        InputError: there is no such folder, or its universal tokens are not those of the checkpoint.
     """
     state = check_meta(checkpoint)
     trained_on = str(getattr(state["cfg"].task, "data", ""))
-    places = [Path(given)] if given is not None else [Path(checkpoint).parent, Path(trained_on)]
-    found = next((place for place in places if DataFolder(place).record.is_file()), None)
-    if found is None:
+    places = [Path(data)] if data is not None else [Path(checkpoint).parent, Path(trained_on)]
+    folder = next((place for place in places if DataFolder(place).record.is_file()), None)
+    if folder is None:
         raise InputError(
             f"`--data` must name the data folder that {checkpoint} was trained on ({trained_on!r}), or a meta model's "
             f"folder: there is no {LAYOUT.record} in {', '.join(map(str, places))}"
         )
     keys = state["model"]["encoder.embed_tokens.keys"].numpy()
-    if not np.array_equal(load_universal_keys(found).numpy(), keys):
-        raise InputError(f"{found}: must hold the universal tokens of {checkpoint}, but they differ; give `--data`")
-    return found
+    if not np.array_equal(load_universal_keys(folder).numpy(), keys):
+        raise InputError(f"{folder}: must hold the universal tokens of {checkpoint}, but they differ; give `--data`")
+    return folder
 
 
 def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
-    """Make ``out`` a data folder of no source language: record, universal space, target pack, held-out text.
+    """Make ``out`` a data folder without source languages: record, universal space, target pack, held-out text.
 
-    ``without``: a language to be left out of the record, so that it can be added anew.
+    ``without``: a language to leave out of the record, so that it can be added anew.
     """
-    given = DataFolder(data)
-    record, pack = given.read_record(), given.pack(given.english)
-    needed = [*given.universal.files, *pack.segmentation, pack.vectors]
-    for path in [*needed, given.held_out]:
+    folder = DataFolder(data)
+    record, pack = folder.read_record(), folder.pack(folder.english)
+    needed = [*folder.universal.files, *pack.segmentation, pack.vectors]
+    for path in [*needed, folder.held_out]:
         if path in needed or path.is_file():
             with atomic(out / path.relative_to(data)) as temporary:
                 shutil.copyfile(path, temporary)
@@ -75,15 +77,15 @@ def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
 
 
 def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Path:
-    """Makes the meta model folder ``out``, without the optimiser's state; returns the path of its checkpoint."""
-    found = find_data(checkpoint, data)
-    copy_universal(found, Path(out))
+    """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint."""
+    folder = find_data(checkpoint, data)
+    copy_universal(folder, Path(out))
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    state["last_optimizer_state"] = None  # twice the model's size
+    state["last_optimizer_state"] = None  # it is twice as large as the model
     target = Path(out) / CHECKPOINT
     with atomic(target) as temporary:
         torch.save(state, temporary)
     RunFolder(out).costs.unlink(missing_ok=True)
     for record in cost.history(checkpoint):
-        cost.append(out, record | {"parent": None})  # the runs before it are in these records
+        cost.append(out, record | {"parent": None})  # these records contain those of its parents
     return target

@@ -1,4 +1,4 @@
-"""A translator's model in torch: fairseq's own beam search."""
+"""A translator's model in torch, with fairseq's own beam search."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from meta_nmt.translation.translator_folder import TranslatorFolder
 
 
 class TorchBackend:
-    """fairseq's own beam search, on the GPU where there is one.
+    """The backend that searches with fairseq's beam search, on the GPU where there is one.
 
     Args:
         task: a translation task with the dictionaries of both languages.
-        models: of that task; several are an ensemble.
+        models: models of that task; several are an ensemble.
         beam: beam width, in hypotheses.
     """
 
@@ -46,14 +46,14 @@ class TorchBackend:
 
     @classmethod
     def load(cls, folder: TranslatorFolder, source_lang: str, target_lang: str, beam: int) -> TorchBackend:
-        """The fairseq export of a translator folder."""
+        """Load the fairseq model of a translator folder; InputError where it is damaged."""
         read_fairseq_checkpoint(folder.torch_model)
         dictionaries = [load_dictionary(folder.dictionary(lang)) for lang in (source_lang, target_lang)]
         config = TranslationConfig(data=str(folder), source_lang=source_lang, target_lang=target_lang)
         task = TranslationTask(config, *dictionaries)
         try:
             models, _ = checkpoint_utils.load_model_ensemble([str(folder.torch_model)], task=task)
-        except RuntimeError as error:  # other shapes
+        except RuntimeError as error:  # the shapes differ
             raise InputError(f"{folder.torch_model}: must fit the dictionaries beside it: {error}") from None
         return cls(task, models, beam)
 
@@ -61,8 +61,10 @@ class TorchBackend:
     def load_checkpoints(
         cls, data: str | Path, paths: Sequence[str | Path], source_lang: str, target_lang: str, beam: int
     ) -> TorchBackend:
-        """Adapted checkpoints, of one language pack: several are an ensemble. ULR is folded: words are looked up, not
-        computed."""
+        """Load adapted checkpoints of one language pack; several are an ensemble.
+
+        ULR is folded, so embeddings are looked up and not computed.
+        """
         task, models = load_adapted(data, paths, source_lang, target_lang)
         for model in models:
             fold(model)
@@ -71,7 +73,7 @@ class TorchBackend:
     def _sample(self, batch: Batch) -> Any:
         dictionary: Dictionary = self.task.source_dictionary
         ids = [[*(dictionary.index(piece) for piece in pieces), dictionary.eos()] for pieces in batch]
-        width = max(map(len, ids))  # padding on the left, as fairseq's translation task has it
+        width = max(map(len, ids))  # padding is on the left, as in fairseq's translation task
         rows = [[dictionary.pad()] * (width - len(row)) + row for row in ids]
         sample = {
             "id": torch.arange(len(ids)),
@@ -80,15 +82,16 @@ class TorchBackend:
         return utils.move_to_cuda(sample) if self.cuda else sample
 
     def translate(self, batches: Sequence[Batch], nbest: int) -> Iterator[list[list[Scored]]]:
-        """Hypotheses of each batch, in order; see `Backend.translate`."""
+        """For each batch in order, the ``nbest`` best hypotheses of each of its sentences, best first."""
         dictionary: Dictionary = self.task.target_dictionary
         for batch in batches:
             with torch.inference_mode():
                 searched = self.task.inference_step(self.generator, self.models, self._sample(batch))
             yield [
                 [
-                    Scored([dictionary[i] for i in one["tokens"].tolist()[:-1]], float(one["score"]))  # the last is eos
-                    for one in hypotheses[:nbest]
+                    # the last token is the end symbol
+                    Scored([dictionary[i] for i in entry["tokens"].tolist()[:-1]], float(entry["score"]))
+                    for entry in hypotheses[:nbest]
                 ]
                 for hypotheses in searched
             ]

@@ -1,4 +1,4 @@
-"""From text to text: lines into pieces, pieces through a model, the best hypotheses back into lines."""
+"""Translation of text to text: lines into pieces, pieces through a model, the best hypotheses back into lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from meta_nmt.translation.translator_folder import Neighbours
 BEAM = 5
 MAX_PIECES = 500
 BATCH_PIECES = 4000  # source pieces of a batch, padding included: fairseq-generate's --max-tokens in meta-nmt-generate
-UNSEEN_SHARE = 0.5  # of a line's pieces that are single bytes or unknown: then its script is not the model's
+UNSEEN_SHARE = 0.5  # with more single bytes or unknown pieces, a line's script is not the model's
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """text: plain, one line; score: mean log-probability of its pieces, the end symbol included (0 is certain)."""
+    """A possible translation of a line.
+
+    text: plain text, one line.
+    score: the mean log-probability of its pieces, the end symbol included; 0 is certain.
+    """
 
     text: str
     score: float
@@ -28,8 +32,12 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Translation:
-    """One line. pieces: those that the model read; hypotheses: best first, none for a line without a word; warnings:
-    what is wrong with the line, a phrase each."""
+    """A line and its translation.
+
+    pieces: the pieces that the model read.
+    hypotheses: best first; none for a line without a word.
+    warnings: what is wrong with the line, a phrase each.
+    """
 
     source: str
     pieces: list[str]
@@ -44,7 +52,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class Translator:
-    """Everything that turns a line of the source language into one of the target language.
+    """A translator of lines of the source language into lines of the target language.
 
     Args:
         backend: the model, which searches with a beam of ``beam`` hypotheses.
@@ -55,7 +63,7 @@ class Translator:
         max_pieces: longer lines are cut to so many pieces, with a warning.
         neighbours: source piece -> its nearest universal tokens with their weights; {} where they are not known.
 
-    An object serves one caller at a time. `meta_nmt.translation.loaders` makes one of a folder, or of checkpoints.
+    A translator serves one caller at a time. `meta_nmt.translation.loaders` loads one from a folder or checkpoints.
     """
 
     backend: Backend
@@ -69,12 +77,12 @@ class Translator:
 
     def translate(self, lines: Iterable[str]) -> list[str]:
         """The best translation of each line, in order; a line without a word stays an empty line."""
-        return [result.text for result in self.results(list(lines))]
+        return [translation.text for translation in self.results(list(lines))]
 
     def results(self, lines: Sequence[str], nbest: int = 1) -> list[Translation]:
-        """Each line with its ``nbest`` (1 to the beam width) best hypotheses, their scores and pieces, in order.
+        """Translations of lines, in order, each with the ``nbest`` best hypotheses, from 1 to the beam width.
 
-        Lines are batched by length, so many at a time are much faster than one by one.
+        Lines are batched by length, so many lines at a time are much faster than one by one.
         """
         if not 1 <= nbest <= self.beam:
             raise InputError(f"nbest must be between 1 and the beam width {self.beam}, but is {nbest}")
@@ -113,15 +121,17 @@ class Translator:
 
 
 def check_limits(beam: int, max_pieces: int) -> None:
-    """InputError unless both are positive."""
+    """InputError unless both limits are positive."""
     for name, value in (("beam", beam), ("max_pieces", max_pieces)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, but is {value}")
 
 
 def batches_by_length(order: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Groups neighbours of ``order`` (indices by rising length) into batches of at most ``most`` sentences, and
-    BATCH_PIECES pieces with padding."""
+    """Batches of neighbours in ``order``, which are indices by rising length.
+
+    A batch has at most ``most`` sentences, and at most BATCH_PIECES pieces with padding.
+    """
     batch: list[int] = []
     for i in order:
         if batch and (len(batch) == most or (len(batch) + 1) * (lengths[i] + 1) > BATCH_PIECES):

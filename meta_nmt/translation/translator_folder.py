@@ -1,12 +1,12 @@
-"""The layout of a translator folder, which meta-nmt-adapt and meta-nmt-export write and which is enough to translate:
+"""The layout of a translator folder, which meta-nmt-adapt and meta-nmt-export write. It is enough to translate.
 
-    translator.json             languages, what it was made from
+    translator.json             languages, and what the translator was made from
     source.spm, target.spm      SentencePiece models
     dict.<xx>.txt, dict.en.txt  fairseq dictionaries
     model.pt                    fairseq `transformer` checkpoint (for torch and for plain fairseq), and/or
     ctranslate2/                CTranslate2 model
     neighbours.json             the universal tokens that each source piece is made of
-    MODEL_CARD.md               what it is, and how good
+    MODEL_CARD.md               what the model is, and how good it is
 
 No other file of meta_nmt spells one of these names.
 """
@@ -27,7 +27,7 @@ Neighbours = dict[str, list[tuple[str, float]]]
 
 @dataclass(frozen=True)
 class TranslatorFolder:
-    """A translator folder by its path; nothing is read but what is asked for, and nothing is written."""
+    """The paths in a translator folder, by the path of the folder, and the reading of its two JSON files."""
 
     path: Path
 
@@ -36,7 +36,7 @@ class TranslatorFolder:
 
     @property
     def record(self) -> Path:
-        """Languages, and what it was made from; a folder that has it is whole."""
+        """The file of the languages and of what the translator was made from; a folder that has this file is whole."""
         return self.path / "translator.json"
 
     @property
@@ -50,12 +50,12 @@ class TranslatorFolder:
         return self.path / "target.spm"
 
     def dictionary(self, lang: str) -> Path:
-        """`piece count` lines of a language, by the name that plain fairseq looks for."""
+        """The dictionary of a language, lines `piece count`, under the name that plain fairseq looks for."""
         return self.path / f"dict.{lang}.txt"
 
     @property
     def torch_model(self) -> Path:
-        """A checkpoint of fairseq's `transformer`."""
+        """The checkpoint of fairseq's `transformer`."""
         return self.path / "model.pt"
 
     @property
@@ -65,7 +65,7 @@ class TranslatorFolder:
 
     @property
     def neighbours(self) -> Path:
-        """Source piece -> its nearest universal tokens with their weights."""
+        """The file of each source piece's nearest universal tokens, with their weights."""
         return self.path / "neighbours.json"
 
     @property

@@ -52,7 +52,7 @@ def test_a_learner_from_outside_is_trained_adapted_and_evaluated(folder: Path) -
     assert '"learner": "msl"' in printed, "the few-shot bench"
     done = subprocess.run(
         [sys.executable, "-m", "meta_nmt.cli.train", "data", "--user-dir", "weighted_msl.py", "--help"],
-        cwd=folder, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": str(folder)},
+        cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "--last-weight" in done.stdout and "(default: 0.5)" in done.stdout, "a setting is a flag"
 

@@ -81,7 +81,7 @@ def defines(file: Path, symbol: str) -> bool:
 
 def symbols_that_are_gone(page: Page, root: Path) -> Complaints:
     """`file.py:name`, and `package.module.name`, that are not defined there."""
-    for quote in page.spans:
+    for quote in [*page.spans, *page.code_lines]:
         for name, symbol in SYMBOL.findall(quote.text):
             if not any(defines(file, symbol) for file in files_called(name, root)):
                 yield Quote(quote.line, f"{name}:{symbol}"), "not defined there"
@@ -206,6 +206,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "README.md": "# All of it\n",
         "docs/notes.md": "# The `theta` of it, twice\n",
         "meta_nmt/learners/one.py": "RATE: float = 1\n\n\nclass One:\n    def step(self): ...\n",
+        "meta_nmt/cli/train.py": "",
         "recipes/ro-en.sh": "",
     }
     for name, text in files.items():
@@ -261,6 +262,7 @@ def test_what_is_there_passes(root: Path) -> None:
         ("`bash fi-en.sh`", "fi-en.sh: no such file"),
         ("`meta_nmt/learners/one.py:Two`", "meta_nmt/learners/one.py:Two: not defined there"),
         ("`one.py:One.rate`", "one.py:One.rate: not defined there"),
+        ("    theta' = step(theta)     learners/one.py:stepped", "learners/one.py:stepped: not defined there"),
         ("`meta_nmt.learners.two`", "meta_nmt.learners.two: no such module, and no such name in one"),
         ("`meta_nmt.learners.one.Two`", "meta_nmt.learners.one.Two: no such module, and no such name in one"),
         ("`meta-nmt-fetch`", "meta-nmt-fetch: no such program"),

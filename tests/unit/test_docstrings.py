@@ -36,31 +36,6 @@ WITHOUT: Mapping[str, str] = {
     "data_prep/synthetic/family.py": "language_list positive",
     "data_prep/synthetic/grammar.py": "Clause NounPhrase Sentence Urn.draw english_be english_clause",
     "data_prep/synthetic/languages.py": "Language.family",
-    "meta_nmt/compat.py": "set_early_stopping_state",
-    "meta_nmt/data/episodes.py": "EpisodeSizes.total",
-    "meta_nmt/evaluation/cells.py": "Choice.needs",
-    "meta_nmt/ledger.py": "Ledger.close",
-    "meta_nmt/models/ulr_transformer.py": "base_ulr_architecture",
-    "meta_nmt/report/gather.py": "Report.is_full Report.seeds Report.systems Report.targets full_name",
-    "meta_nmt/report/markdown.py": "as_markdown",
-    "meta_nmt/report/page.py": "main_caption",
-    "meta_nmt/report/plots.py": "Theme",
-    "meta_nmt/report/results.py": "Result.name Result.order Result.system_order",
-    "meta_nmt/report/significance.py": "Comparison.as_row Pair.seeds",
-    "meta_nmt/report/tables.py": (
-        "Cell.plain Table.has_notes Table.is_text all_commands all_costs budget_title cost_table count number "
-        "p_value runs_table signatures strategy_title"
-    ),
-    "meta_nmt/runs/__init__.py": "MODULE",
-    "meta_nmt/serving/__init__.py": "MODULE",
-    "meta_nmt/serving/server.py": "Answered Near Piece answer",
-    "meta_nmt/tasks/config.py": "TranslationDataConfig",
-    "meta_nmt/tasks/episode_loss.py": "EpisodeLoss.restart",
-    "meta_nmt/tasks/faults.py": "is_out_of_memory",
-    "meta_nmt/tasks/meta_translation_config.py": "MetaTranslationConfig",
-    "meta_nmt/tasks/ulr_translation.py": (
-        "CountsTokens.get_checkpoint_dict CountsTokens.set_checkpoint_dict ULRTranslationConfig"
-    ),
 }
 # file: its names, with a docstring that does not name its subject
 WITHOUT_SUBJECT: Mapping[str, str] = {
@@ -80,23 +55,6 @@ WITHOUT_SUBJECT: Mapping[str, str] = {
     "data_prep/pipeline/audit.py": "Audited.sides",
     "data_prep/pipeline/stages.py": "audit_stage",
     "data_prep/pipeline/survey.py": "LanguageSurvey",
-    "meta_nmt/cli/adapt_estimate.py": "characters seconds",
-    "meta_nmt/cli/adapt_raw.py": "split",
-    "meta_nmt/data/episodes.py": "EpisodeDataset.language",
-    "meta_nmt/data/trajectories.py": "Place",
-    "meta_nmt/ledger.py": "choices",
-    "meta_nmt/meta_learners/base.py": "MetaLearner.adapt MetaLearner.inner_names",
-    "meta_nmt/meta_learners/lstm_meta_learner.py": "LSTMMetaLearner",
-    "meta_nmt/meta_learners/meta_sgd.py": "MetaSGD",
-    "meta_nmt/meta_learners/trajectory_shifting.py": "TrajectoryShifting.displacement TrajectoryShifting.own_gradients",
-    "meta_nmt/models/ulr_transformer.py": "ULRTransformer.load_state_dict small tiny",
-    "meta_nmt/modules/attention.py": "CrossAttention",
-    "meta_nmt/report/gather.py": "added_record",
-    "meta_nmt/runs/workers.py": "total",
-    "meta_nmt/serving/server.py": "Desk.work",
-    "meta_nmt/tasks/faults.py": "StepGuard.may_step",
-    "meta_nmt/tasks/meta_translation.py": "MetaTranslationTask.build_criterion",
-    "meta_nmt/translation/export.py": "transformer_arguments",
 }
 
 

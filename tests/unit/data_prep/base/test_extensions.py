@@ -35,6 +35,13 @@ def test_what_is_neither_is_refused(name: str, tmp_path: Path) -> None:
         extensions.load(tmp_path / name)
 
 
+def test_what_lies_beside_a_file_can_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "own_file.py").write_text("WORD = 'beside'\n")
+    (tmp_path / "own_other.py").write_text("from own_file import WORD\n")
+    extensions.load(tmp_path / "own_other.py")
+    assert sys.modules.pop("own_other").WORD == "beside"
+
+
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     (tmp_path / "json.py").touch()
     with pytest.raises(InputError, match="another name than the Python module json"):

@@ -11,25 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from arguments import arguments
 
 from meta_nmt.cli import adapt, generate, train, translate
 
-TINY = ["--arch", "ulr_transformer_tiny", "--encoder-layers", "1", "--decoder-layers", "1"]
-SMALL = [*TINY, "--support-tokens", "60", "--query-tokens", "60", "--max-update", "2", "--num-workers", "0"]
 
-
-def train_flags(data, save, *flags):
-    return [
-        str(data),
-        "--save-dir",
-        str(save),
-        "--source-langs",
-        "aa,bb",
-        "--valid-langs",
-        "cc",
-        *SMALL,
-        *flags,
-    ]
+def train_flags(data, save, more="", *values):
+    return arguments(
+        "{} --save-dir {} --source-langs aa,bb --valid-langs cc --arch ulr_transformer_tiny --encoder-layers 1 "
+        "--decoder-layers 1 --support-tokens 60 --query-tokens 60 --max-update 2 --num-workers 0 " + more,
+        *(data, save, *values),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +34,7 @@ def checkpoint(data, tmp_path_factory):
 def refused(capfd, command, argv, *words):
     """The command ends with status 2 and one line that has all the words."""
     try:
-        status = command.main([str(a) for a in argv])
+        status = command.main(argv)
     except SystemExit as stop:
         status = stop.code
     lines = [line for line in capfd.readouterr().err.splitlines() if "| INFO |" not in line]
@@ -54,48 +46,48 @@ def refused(capfd, command, argv, *words):
 
 @pytest.mark.parametrize("flag, value", [("--ulr-top-k", "5"), ("--ulr-temperature", "0.1")])
 def test_a_checkpoint_is_not_read_through_another_mixture(data, checkpoint, tmp_path, capfd, flag, value):
-    start = train_flags(data, tmp_path / "new", "--finetune-from-model", str(checkpoint), flag, value)
+    start = train_flags(data, tmp_path / "new", f"--finetune-from-model {{}} {flag} {value}", checkpoint)
     refused(capfd, train, start, flag, value, "checkpoint_best.pt")
     assert not list((tmp_path / "new").iterdir())
-    refused(capfd, train, train_flags(data, checkpoint.parent, flag, value), flag, value, "checkpoint_last.pt")
+    refused(capfd, train, train_flags(data, checkpoint.parent, f"{flag} {value}"), flag, value, "checkpoint_last.pt")
 
 
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--inner-steps", "-1"], ["--inner-steps", "at least 1", "-1"]),
-        (["--inner-lr", "0"], ["--inner-lr", "above 0"]),
-        (["--inner-lr", "inf", "--valid-lr", "inf"], ["--inner-lr", "--valid-lr", "finite", "inf"]),
-        (["--query-noise", "-1"], ["--query-noise", "at least 0", "-1"]),
-        (["--query-noise", "inf"], ["--query-noise", "finite", "inf"]),
-        (["--inner-steps", "-1", "--support-weight", "2"], ["--inner-steps", "--support-weight"]),
-        (["--meta-learner", "maml", "--support-weight", "0.5"], ["--support-weight", "does nothing", "maml", "0.5"]),
-        (["--meta-learner", "meta_sgd", "--inner-optimizer", "adam"], ["--inner-optimizer", "meta_sgd", "adam"]),
-        (["--meta-learner", "lstm", "--inner-optimizer", "sgd"], ["--inner-optimizer", "lstm", "sgd"]),
-        (["--meta-learner", "meta_sgd", "--valid-lr", "0.1"], ["--valid-lr", "does nothing", "meta_sgd"]),
-        (["--meta-learner", "joint", "--inner-lr", "1", "--head-params", "x"], ["--inner-lr", "--head-params"]),
-        (["--checkpoint-inner-steps", "--lstm-hidden", "5"], ["--checkpoint-inner-steps", "--lstm-hidden", "fomaml"]),
-        (["--meta-learner", "lstm", "--lstm-hidden", "0"], ["--lstm-hidden", "at least 1", "0"]),
-        (["--meta-learner", "lstm", "--inner-lr", "2"], ["--inner-lr", "between 0 and 1", "2"]),
-        (["--meta-learner", "anil", "--head-params", "("], ["--head-params", "regular expression", "("]),
-        (["--meta-learner", "anil", "--head-params", "none"], ["--head-params", "matches none", "none"]),
-        (["--meta-learner", "anil", "--adapt-params", "emb"], ["--head-params", "matches none"]),
-        (["--meta-learner", "mamal"], ["--meta-learner", "joint", "mamal"]),
-        (["--adapt-params", "nothing_like_it"], ["--adapt-params", "nothing_like_it"]),
-        (["--support-tokens", "1000000"], ["--support-tokens", "corpus size", "language aa"]),
-        (["--source-langs", "aa,xx"], ["unknown language code 'xx'"]),
-        (["--source-langs", "aa,dd"], ["--source-langs", "dd", "target"]),
-        (["--source-langs", "aa,cc"], ["--source-langs", "cc", "meta-validation"]),
-        (["--source-langs", "aa,aa"], ["--source-langs", "aa"]),
-        (["--valid-langs", ""], ["--valid-langs"]),
-        (["--restore-file", "/nowhere/joint.pt"], ["/nowhere/joint.pt"]),
-        (["--no-such-flag"], ["--no-such-flag"]),
-        (["--max-update", "many"], ["--max-update", "many"]),
-        (["--fp16"], ["--fp16"]),
+        ("--inner-steps -1", ["--inner-steps", "at least 1", "-1"]),
+        ("--inner-lr 0", ["--inner-lr", "above 0"]),
+        ("--inner-lr inf --valid-lr inf", ["--inner-lr", "--valid-lr", "finite", "inf"]),
+        ("--query-noise -1", ["--query-noise", "at least 0", "-1"]),
+        ("--query-noise inf", ["--query-noise", "finite", "inf"]),
+        ("--inner-steps -1 --support-weight 2", ["--inner-steps", "--support-weight"]),
+        ("--meta-learner maml --support-weight 0.5", ["--support-weight", "does nothing", "maml", "0.5"]),
+        ("--meta-learner meta_sgd --inner-optimizer adam", ["--inner-optimizer", "meta_sgd", "adam"]),
+        ("--meta-learner lstm --inner-optimizer sgd", ["--inner-optimizer", "lstm", "sgd"]),
+        ("--meta-learner meta_sgd --valid-lr 0.1", ["--valid-lr", "does nothing", "meta_sgd"]),
+        ("--meta-learner joint --inner-lr 1 --head-params x", ["--inner-lr", "--head-params"]),
+        ("--checkpoint-inner-steps --lstm-hidden 5", ["--checkpoint-inner-steps", "--lstm-hidden", "fomaml"]),
+        ("--meta-learner lstm --lstm-hidden 0", ["--lstm-hidden", "at least 1", "0"]),
+        ("--meta-learner lstm --inner-lr 2", ["--inner-lr", "between 0 and 1", "2"]),
+        ("--meta-learner anil --head-params (", ["--head-params", "regular expression", "("]),
+        ("--meta-learner anil --head-params none", ["--head-params", "matches none", "none"]),
+        ("--meta-learner anil --adapt-params emb", ["--head-params", "matches none"]),
+        ("--meta-learner mamal", ["--meta-learner", "joint", "mamal"]),
+        ("--adapt-params nothing_like_it", ["--adapt-params", "nothing_like_it"]),
+        ("--support-tokens 1000000", ["--support-tokens", "corpus size", "language aa"]),
+        ("--source-langs aa,xx", ["unknown language code 'xx'"]),
+        ("--source-langs aa,dd", ["--source-langs", "dd", "target"]),
+        ("--source-langs aa,cc", ["--source-langs", "cc", "meta-validation"]),
+        ("--source-langs aa,aa", ["--source-langs", "aa"]),
+        ("--valid-langs ''", ["--valid-langs"]),
+        ("--restore-file /nowhere/joint.pt", ["/nowhere/joint.pt"]),
+        ("--no-such-flag", ["--no-such-flag"]),
+        ("--max-update many", ["--max-update", "many"]),
+        ("--fp16", ["--fp16"]),
     ],
 )
 def test_train_refuses(data, tmp_path, capfd, flags, words):
-    refused(capfd, train, train_flags(data, tmp_path / "save", *flags), *words)
+    refused(capfd, train, train_flags(data, tmp_path / "save", flags), *words)
     assert not list(tmp_path.glob("save/*.pt")), "nothing may be written"
 
 
@@ -154,54 +146,46 @@ def test_full_output_folder(data, tmp_path, capfd):
     assert not list(save.glob("*.pt")), "no checkpoint may be half-written"
 
 
-def adapt_flags(data, checkpoint, save, *flags):
-    return [
-        data,
-        "--checkpoint",
-        checkpoint,
-        "--source-lang",
-        "dd",
-        "--train-subset",
-        "train-300-s1",
-        "--save-dir",
-        save,
-        "--max-update",
-        "2",
-        *flags,
-    ]
+def adapt_flags(data, checkpoint, save, more=""):
+    line = "{} --checkpoint {} --source-lang dd --train-subset train-300-s1 --save-dir {} --max-update 2 "
+    return arguments(line + more, data, checkpoint, save)
+
+
+def generate_flags(data, checkpoint, results, more="--source-lang dd"):
+    return arguments("{} --path {} --results {} " + more, data, checkpoint, results)
 
 
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--strategy", "nothing_like_it"], ["--adapt-params", "nothing_like_it"]),
-        (["--prior-weight", "-1"], ["--prior-weight", "-1"]),
-        (["--source-lang", "xx"], ["unknown language code 'xx'"]),
-        (["--train-subset", "train-9-s9"], ["train-9-s9.dd-en.dd.idx", "must exist"]),
-        (["--from-scratch"], ["--checkpoint", "--from-scratch"]),
+        ("--strategy nothing_like_it", ["--adapt-params", "nothing_like_it"]),
+        ("--prior-weight -1", ["--prior-weight", "-1"]),
+        ("--source-lang xx", ["unknown language code 'xx'"]),
+        ("--train-subset train-9-s9", ["train-9-s9.dd-en.dd.idx", "must exist"]),
+        ("--from-scratch", ["--checkpoint", "--from-scratch"]),
     ],
 )
 def test_adapt_refuses(data, checkpoint, tmp_path, capfd, flags, words):
-    refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", *flags), *words)
+    refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", flags), *words)
 
 
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ([], ["--learned-rule", "meta_sgd", "lstm", "fomaml"]),
-        (["--lr", "1"], ["--lr", "--learned-rule"]),
-        (["--strategy=all"], ["--strategy", "--learned-rule"]),
-        (["--distributed-world-size", "2"], ["--distributed-world-size", "1", "2"]),
+        ("", ["--learned-rule", "meta_sgd", "lstm", "fomaml"]),
+        ("--lr 1", ["--lr", "--learned-rule"]),
+        ("--strategy=all", ["--strategy", "--learned-rule"]),
+        ("--distributed-world-size 2", ["--distributed-world-size", "1", "2"]),
     ],
 )
 def test_adapt_refuses_a_learned_rule_that_is_none(data, checkpoint, tmp_path, capfd, flags, words):
-    refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", "--learned-rule", *flags), *words)
+    refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", f"--learned-rule {flags}"), *words)
 
 
 def test_train_does_not_go_on_with_the_optimiser_of_other_parameters(data, checkpoint, tmp_path, capfd):
-    flags = train_flags(data, tmp_path / "save", "--meta-learner", "meta_sgd", "--restore-file", checkpoint)
+    flags = train_flags(data, tmp_path / "save", "--meta-learner meta_sgd --restore-file {}", checkpoint)
     refused(capfd, train, flags, str(checkpoint), "meta_sgd", "--reset-optimizer")
-    flags = train_flags(data, Path(checkpoint).parent, "--meta-learner", "meta_sgd")
+    flags = train_flags(data, Path(checkpoint).parent, "--meta-learner meta_sgd")
     refused(capfd, train, flags, "checkpoint_last.pt", "meta_sgd", "--finetune-from-model")
 
 
@@ -213,43 +197,16 @@ def test_corrupt_checkpoint(data, checkpoint, tmp_path, capfd, damage):
     if damage == "text":
         broken.write_text("not a checkpoint")
     refused(capfd, adapt, adapt_flags(data, broken, tmp_path / "save"), "broken.pt")
-    refused(
-        capfd,
-        generate,
-        [data, "--path", broken, "--source-lang", "dd", "--results", tmp_path / "r"],
-        "broken.pt",
-    )
-    refused(capfd, translate, [data, "--path", broken, "--source-lang", "dd"], "broken.pt")
+    refused(capfd, generate, generate_flags(data, broken, tmp_path / "r"), "broken.pt")
+    refused(capfd, translate, arguments("{} --path {} --source-lang dd", data, broken), "broken.pt")
 
 
 def test_a_dictionary_that_does_not_match_the_checkpoint(data, adapted, tmp_path, capfd):
     capfd.readouterr()
-    argv = [
-        data,
-        "--path",
-        adapted,
-        "--source-lang",
-        "cc",
-        "--gen-subset",
-        "valid",
-        "--results",
-        tmp_path / "r",
-    ]
+    argv = generate_flags(data, adapted, tmp_path / "r", "--source-lang cc --gen-subset valid")
     refused(capfd, generate, argv, "adapted to another dictionary")
-    argv = [
-        data,
-        "--path",
-        adapted,
-        "--source-lang",
-        "dd",
-        "--gen-subset",
-        "test",
-        "--beam",
-        "1",
-        "--results",
-        tmp_path / "r",
-    ]
-    assert generate.main([str(a) for a in argv]) == 0, "its own dictionary matches"
+    argv = generate_flags(data, adapted, tmp_path / "r", "--source-lang dd --gen-subset test --beam 1")
+    assert generate.main(argv) == 0, "its own dictionary matches"
 
 
 class Malicious:
@@ -271,24 +228,15 @@ def test_a_malicious_checkpoint_is_refused_and_does_not_run(data, checkpoint, tm
         pickled = next(archive.read(n) for n in archive.namelist() if n.endswith("data.pkl"))
     assert b"touch" in pickled
     refused(capfd, adapt, adapt_flags(data, evil, tmp_path / "save"), "evil.pt")
-    refused(capfd, train, train_flags(data, tmp_path / "t", "--restore-file", evil), "evil.pt")
-    refused(capfd, generate, [data, "--path", evil, "--source-lang", "dd", "--results", tmp_path / "r"], "evil.pt")
+    refused(capfd, train, train_flags(data, tmp_path / "t", "--restore-file {}", evil), "evil.pt")
+    refused(capfd, generate, generate_flags(data, evil, tmp_path / "r"), "evil.pt")
     assert not proof.exists(), "the checkpoint's code ran"
     pickle.loads(pickle.dumps(Malicious(proof)))
     assert proof.exists(), "the payload itself works, so the test can fail"
 
 
 def test_invalid_utf8_on_standard_input(data, checkpoint):
-    command = [
-        sys.executable,
-        "-m",
-        "meta_nmt.cli.translate",
-        data,
-        "--path",
-        checkpoint,
-        "--source-lang",
-        "dd",
-    ]
-    done = subprocess.run(command, input=b"ddwaa\n\xff\xfe\n", capture_output=True)
+    argv = arguments("-m meta_nmt.cli.translate {} --path {} --source-lang dd", data, checkpoint)
+    done = subprocess.run([sys.executable, *argv], input=b"ddwaa\n\xff\xfe\n", capture_output=True)
     assert done.returncode == 2, done.stderr
     assert b"standard input: line 2 must be UTF-8" in done.stderr, done.stderr

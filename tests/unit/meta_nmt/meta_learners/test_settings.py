@@ -1,13 +1,12 @@
-"""Settings of learners: their checks, and the flags that are derived from them."""
+"""Settings of learners, and their checks."""
 
 from dataclasses import dataclass
 
 import pytest
 
-from meta_nmt.meta_learners import META_LEARNERS, InnerRule, MetaLearner, SettingError, register_meta_learner, setting
+from meta_nmt.meta_learners import InnerRule, SettingError, setting
 from meta_nmt.meta_learners.maml import FOMAMLSettings
 from meta_nmt.meta_learners.settings import broken
-from meta_nmt.tasks.meta_translation_config import TaskConfig, refresh, setting_flags
 
 
 @dataclass(frozen=True)
@@ -44,40 +43,3 @@ def test_all_that_is_wrong_is_told_at_once():
 def test_a_learner_takes_the_settings_that_it_has():
     assert FOMAMLSettings.fitting({"inner_lr": 0.2, "lstm_hidden": 5}) == FOMAMLSettings(inner_lr=0.2)
     assert (FOMAMLSettings().alpha, FOMAMLSettings("sgd").alpha, FOMAMLSettings(inner_lr=0.2).alpha) == (1e-3, 0.1, 0.2)
-
-
-@pytest.fixture
-def registry(monkeypatch):
-    """META_LEARNERS, as it was afterwards."""
-    before = dict(META_LEARNERS)
-    yield META_LEARNERS
-    META_LEARNERS.clear()
-    META_LEARNERS.update(before)
-    refresh()
-
-
-def test_a_setting_is_a_flag_with_help_default_and_type(registry):
-    @register_meta_learner("some")
-    class Learner(MetaLearner):
-        settings_type = Some
-
-    flag = setting_flags()["share"]
-    assert (flag.type, flag.text()) == (float, "some: a share (default: 0.5)")
-    fields = refresh().__dataclass_fields__
-    assert fields["count"].default is None and "some: a number (default: 3)" in fields["count"].metadata["help"]
-    assert "some" in fields["meta_learner"].metadata["help"], "the list of learners is derived"
-
-
-@pytest.mark.parametrize("name, kind, message", [
-    ("lstm_hidden", float, "lstm_hidden of meta-learner odd must be of type int"),
-    ("seed", int, "must not be called seed"),
-])  # fmt: skip
-def test_a_setting_that_is_another_flag_is_refused(registry, name, kind, message):
-    @dataclass(frozen=True)
-    class Odd(InnerRule):
-        pass
-
-    odd = dataclass(frozen=True)(type("Odd", (Odd,), {"__annotations__": {name: kind}, name: setting(1, "odd")}))
-    assert "seed" in TaskConfig.__dataclass_fields__
-    with pytest.raises(ValueError, match=message):
-        register_meta_learner("odd")(type("OddLearner", (MetaLearner,), {"settings_type": odd}))

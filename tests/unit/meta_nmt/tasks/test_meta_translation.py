@@ -8,8 +8,11 @@ import pytest
 import torch
 from tiny_task import INNER_LR, build, sample_of
 
-from meta_nmt.modules.ulr_embedding import ULREmbedding
-from meta_nmt.tasks import episode_loss
+from meta_nmt.data import episodes
+
+
+def gradients(model):
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 def with_language(model, episode):
@@ -226,26 +229,6 @@ def test_a_checkpoint_loads_with_and_without_the_learners_parameters(data):
     assert all((p == start[0, 0]).all() for p in less.meta_learner.parameters()), "rates of other parameters"
 
 
-@pytest.mark.parametrize("learner", ["joint", "fomaml", "maml", "reptile", "lstm"])
-@pytest.mark.parametrize("unit", [[], ["--sentence-avg"]])
-def test_a_batch_in_pieces_gives_the_gradient_of_the_whole(data, monkeypatch, learner, unit):
-    found, split = [], episode_loss.split_batch
-    # Adam makes a step of any size of gradients that are nothing but rounding
-    rule = ["--inner-optimizer", "sgd"] if learner in ("fomaml", "reptile") else []
-    for tokens in (10**9, 25):
-        monkeypatch.setattr(episode_loss, "PIECE_TOKENS", tokens)
-        task, model, criterion = build(data, "--meta-learner", learner, *unit, *rule)
-        seen, lookups, lexical = [], [], ULREmbedding.lexical
-        monkeypatch.setattr(ULREmbedding, "lexical", lambda m, rows, of=lexical, n=lookups: n.append(1) or of(m, rows))
-        monkeypatch.setattr(episode_loss, "split_batch", lambda *args, seen=seen: seen.append(split(*args)) or seen[-1])
-        loss, size, log = task.train_step(sample_of(task), model, criterion, None, 0)
-        assert max(map(len, seen)) == 1 if tokens > 25 else max(map(len, seen)) > 2
-        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        monkeypatch.setattr(ULREmbedding, "lexical", lexical)
-        found.append((loss, size, {k: torch.as_tensor(v) for k, v in log.items()}, len(lookups), gradients))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-10)
-
-
 def test_trajectories_go_on_from_episode_to_episode(data):
     """Against deep copies that each language keeps, with a residual row for each of its tokens: their distance from the
     model goes on, at a rate that falls over the trajectory."""
@@ -302,3 +285,40 @@ def test_a_learner_without_a_query_loss_says_so_and_logs_that_of_its_support(dat
     told = [record.message for record in caplog.records if "reports no query loss" in record.message]
     assert len(told) == 1 and "fomaml" in told[0], "it is said, once"
     assert used == 2 and float(log["loss"]) > 0 and log["sample_size"] > 0, "and the log has a loss all the same"
+
+
+@pytest.mark.parametrize("tasks", [1, 3, 4])
+def test_dropout_of_a_task_does_not_depend_on_the_tasks_before_it(data, tasks):
+    task, model, criterion = build(data, "--dropout", "0.3")
+    sample = sample_of(task, tasks)
+    last = {"episodes": sample["episodes"][-1:]}
+    task.train_step(sample, model, criterion, None, 7)
+    together = gradients(model)
+    model.zero_grad()
+    if tasks > 1:
+        task.train_step({"episodes": sample["episodes"][:-1]}, model, criterion, None, 7)
+    torch.manual_seed(99)
+    task.train_step(last, model, criterion, None, 7)
+    for name, value in gradients(model).items():
+        torch.testing.assert_close(value, together[name], rtol=1e-9, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4])
+@pytest.mark.parametrize("tasks", [1, 3, 4])
+def test_a_step_has_the_same_tasks_on_any_number_of_workers(data, workers, tasks):
+    """Shuffled as the trainer does it, resumed in the middle of an epoch."""
+    task, _, _ = build(data, "--meta-batch-size", str(tasks), "--updates-per-epoch", "6")
+    task.load_dataset("train")
+    dataset = task.dataset("train")
+    dataset.num_shards = workers
+    steps = None
+    for shard in range(workers):
+        epoch = task.get_batch_iterator(dataset, num_shards=workers, shard_id=shard, seed=1, max_sentences=1)
+        epoch.load_state_dict({"epoch": 1, "iterations_in_epoch": 2, "version": 2})
+        batches = epoch.ordered_batches(1, False, True)[2:]
+        assert len(epoch) == 6, "as many steps an epoch as asked for"
+        steps = batches if steps is None else [a + b for a, b in zip(steps, batches, strict=True)]
+    reference = build(data, "--meta-batch-size", str(tasks), "--updates-per-epoch", "6")[0]
+    one = reference.get_batch_iterator(reference.dataset("train"), seed=1, max_sentences=1)
+    assert [sorted(step) for step in steps] == [sorted(b) for b in one.ordered_batches(1, False, True)[2:]]
+    assert isinstance(dataset, episodes.EpisodeDataset)

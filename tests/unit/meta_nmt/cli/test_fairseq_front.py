@@ -1,0 +1,22 @@
+"""Our defaults in fairseq's own parser."""
+
+import pytest
+
+from meta_nmt.cli import adapt, train
+
+
+@pytest.mark.parametrize("parse, more", [(train.parse_args, []), (adapt.parse_args, ["--checkpoint", "a.pt"])])
+def test_our_defaults_give_way_to_an_optimiser_or_schedule_that_does_not_have_them(parse, more):
+    """fairseq refuses --adam-betas with SGD, and the user did not give it."""
+    args = parse(["data", *more, "--optimizer", "sgd", "--lr-scheduler", "tri_stage"])
+    assert args.optimizer == "sgd" and args.lr_scheduler == "tri_stage"
+    assert not hasattr(args, "adam_betas") and not hasattr(args, "warmup_updates")
+    assert parse(["data", *more, "--lr-scheduler", "cosine"]).adam_betas == "(0.9, 0.98)"
+
+
+def test_a_falling_rate_reaches_zero_at_the_last_update_unless_told_otherwise():
+    fine_tune = ["data", "--checkpoint", "a.pt"]
+    assert adapt.parse_args([*fine_tune, "--max-update", "7"]).total_num_update == 7
+    assert train.parse_args(["data", "--lr-scheduler", "polynomial_decay", "--max-update", "9"]).total_num_update == 9
+    assert float(adapt.parse_args([*fine_tune, "--total-num-update", "50"]).total_num_update) == 50
+    assert not hasattr(adapt.parse_args([*fine_tune, "--lr-scheduler", "fixed"]), "total_num_update")
