@@ -2,8 +2,8 @@
 
     python -m benchmarks [--quick] [--only NAME,...] [--json FILE] [--list] [--threads N]
 
-A subject is a module of this package with ``rows(settings)``. What cannot be measured on this machine is a row too,
-`unmeasured`, with the reason. --quick is for a look: small sizes, 3 rounds instead of 5.
+A subject is a module of this package with ``rows(settings)``. A benchmark that cannot be run on this machine is a row
+too, `unmeasured`, with the reason. --quick is for a first look: small sizes, 3 rounds instead of 5.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import write_json
 from data_prep.base.workers import cores
 
-SUBJECTS = {  # in the order that they are run
+SUBJECTS = {  # name -> what it measures, in the order in which they are run
     "meta_step": "tokens a second and peak memory of a meta-step against stock fairseq",
     "peers": "our fomaml against learn2learn, higher and TorchOpt around the same Transformer",
     "lexical": "ULR against the naive formula and a plain embedding",
@@ -41,7 +41,7 @@ def measure(subject: str, settings: Settings) -> Iterator[Row]:
     before = logging.root.manager.disable
     try:
         module = importlib.import_module(f"benchmarks.{subject}")
-        logging.disable(logging.INFO)  # fairseq and others tell much; importing them undoes it
+        logging.disable(logging.INFO)  # fairseq and others log much; after the import, which would undo this
         yield from module.rows(settings)
     except Exception as error:
         yield unmeasured(f"{subject}_rest", "", error)
@@ -74,20 +74,20 @@ def run(argv: Sequence[str] | None = None) -> int:
     settings = Settings(args.quick, args.threads)
     print(f"{args.threads} thread(s), medians of {settings.rounds} rounds{', small sizes' if args.quick else ''}")
     print(next(table([])))
-    found: list[Row] = []
+    rows: list[Row] = []
     for name in names:
         start = time.monotonic()
         for row in measure(name, settings):
-            found.append(row)
+            rows.append(row)
             print(line_of(row), flush=True)
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
         if args.json:
-            write_json(args.json, [row.record() for row in found])
+            write_json(args.json, [row.record() for row in rows])
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; returns its exit status."""
     return run_command(run, argv, prog="python -m benchmarks")
 
 

@@ -1,8 +1,9 @@
 """Adapting to 600 pairs against fairseq-train, and translating against fairseq-generate and CTranslate2.
 
-On generated languages: a small joint model, trained for some updates, is adapted by meta-nmt-adapt to 600 pairs of a
-held-out language. The peer is fairseq-train with its `transformer` of the same sizes: the same pairs, updates, batches
-and validation by BLEU. Both are whole commands in turns. Translation: benchmarks/translation.py, on that model.
+The languages are generated. A small joint model, trained for some updates, is adapted by meta-nmt-adapt to 600 pairs of
+a held-out language. The peer is fairseq-train with its `transformer` of the same sizes: the same pairs, updates,
+batches and validation by BLEU. Whole commands are timed, in turns. Then translation is measured with the adapted model
+(benchmarks/translation.py).
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ TINY += ["--decoder-attention-heads", "4", "--share-decoder-input-output-embed",
 def command(threads: int, *argv: object) -> None:
     """Run a Python module to its end; RuntimeError with its last line where it fails."""
     env = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(REPO)}
-    done = subprocess.run([sys.executable, "-m", *map(str, argv)], cwd=REPO, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip() or f"{argv[0]}: exit status {done.returncode}").splitlines()[-1])
+    process = subprocess.run([sys.executable, "-m", *map(str, argv)], cwd=REPO, env=env, capture_output=True, text=True)
+    if process.returncode:
+        raise RuntimeError((process.stderr.strip() or f"{argv[0]}: exit status {process.returncode}").splitlines()[-1])
 
 
 def make_world(work: Path, threads: int) -> Path:
-    """Generated text, the data folder and a joint model; returns the data folder."""
+    """Make generated text, the data folder and a joint model in ``work``; returns the data folder."""
     corpus, data = work / "corpus", work / "data"
     codes = f"{SOURCES},{VALID},{TARGET}"
     command(threads, "data_prep", "synthetic", "--out", corpus, "--languages", codes, "--mono-sentences", 2000)
@@ -53,30 +54,30 @@ def make_world(work: Path, threads: int) -> Path:
 
 
 def plain_folder(data: Path, folder: Path) -> None:
-    """The same pairs and dev set as stock fairseq reads them."""
+    """Write the sample and the dev set of a data folder into ``folder``, as stock fairseq reads them."""
     folder.mkdir()
-    made = DataFolder(data, "en")
+    data_folder = DataFolder(data, "en")
     for split, name in ((SAMPLE, "train"), ("valid", "valid")):
-        for path in made.binary_files(TARGET, split):
+        for path in data_folder.binary_files(TARGET, split):
             shutil.copy(path, folder / f"{name}{path.name.removeprefix(split)}")
     for side in (TARGET, "en"):
-        shutil.copy(made.pack(side).dictionary, folder / f"dict.{side}.txt")
+        shutil.copy(data_folder.pack(side).dictionary, folder / f"dict.{side}.txt")
 
 
 def common(updates: int) -> Sequence[object]:
-    """Flags of both sides."""
+    """The flags that both sides have."""
     return ["--max-update", updates, "--max-tokens", 1000, "--save-interval-updates", updates // 2, "--seed", 1]
 
 
 def adapt(data: Path, work: Path, updates: int, threads: int) -> None:
-    """Ours, from the joint model."""
+    """Adapt the joint model by meta-nmt-adapt: our side."""
     shutil.rmtree(work / "ours", ignore_errors=True)
     command(threads, "meta_nmt.cli.adapt", data, "--checkpoint", work / "joint/checkpoint_last.pt", "--source-lang",
             TARGET, "--train-subset", SAMPLE, "--save-dir", work / "ours", *common(updates))  # fmt: skip
 
 
 def fine_tune(folder: Path, work: Path, updates: int, threads: int) -> None:
-    """fairseq's, with the settings that meta-nmt-adapt has."""
+    """Train by fairseq-train with the settings that meta-nmt-adapt has: the peer."""
     shutil.rmtree(work / "peer", ignore_errors=True)
     command(threads, "fairseq_cli.train", folder, "--save-dir", work / "peer", "--task", "translation", "-s", TARGET,
             "-t", "en", "--arch", "transformer", *TINY, "--criterion", "label_smoothed_cross_entropy",
@@ -89,7 +90,7 @@ def fine_tune(folder: Path, work: Path, updates: int, threads: int) -> None:
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Adaptations an hour; sentences a second; agreement of the exports."""
+    """The rows of adaptations an hour, of sentences a second, and of the exports' agreement."""
     updates, threads = 20 if settings.quick else 200, settings.threads
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)

@@ -3,24 +3,24 @@
     python -m benchmarks.alignment --corpus bible --dictionaries muse-dict --source-langs bg,cs,da \\
         --target-langs ro,fi --valid-ids HEB,JAS --test-ids JHN --vocab-size 8000 [--json FILE]
 
-What is measured: pairs of pieces mined from the parallel training text (``lexicon.mine_pairs``: IBM model 1 in both
-directions, mutual best, in at least 2 sentence pairs, score at least 0.1) are put in the order of their scores; every
-10th source piece is held out, and none of its pairs is an anchor. A held-out piece counts as right if its English piece
-is the nearest by CSLS of all English pieces that have a vector; r(y) is taken over all pieces of the language. No
-word list is an anchor but where the row says so.
+Measured are pairs of pieces that are mined from the parallel training text (``lexicon.mine_pairs``: IBM model 1 in both
+directions, mutual best, in at least 2 sentence pairs, score at least 0.1). In the order of their scores every 10th
+source piece is held out, and none of its pairs is an anchor. A held-out piece counts as right if its English piece is
+the nearest by CSLS of all English pieces that have a vector; r(y) is taken over all pieces of the language. Word lists
+give anchors only where the row says so.
 
-- alone: monolingual vectors and Procrustes on the other anchors. Nothing of this has seen the held-out pairs.
-- final: with sentences in common and the lexicon. The held-out pairs are in no lexicon, but they were mined from
+- alone: monolingual vectors and Procrustes on the anchors. Neither has seen the held-out pairs.
+- final: with sentences in common and the lexicon too. The held-out pairs are in no lexicon, but they were mined from
   the sentences that the sentence queries are made of.
-- disjoint: final, with pairs that were mined from every 10th line (held out as above) while the other lines alone gave
-  anchors and sentence queries. The monolingual vectors have read both sides, but not side by side.
-- list: final, with all mined anchors, on the words of the word lists that are one piece on both sides. Nothing
-  of the language pack has seen the lists.
+- disjoint: as final, but held out from pairs that are mined from every 10th line, while anchors and sentence queries
+  come from the other lines alone. The monolingual vectors have read both sides, but not side by side.
+- list: as final, with all mined anchors, on the words of the word lists that are one piece on both sides. Nothing of
+  the language pack has seen the lists.
 
-A target language has 600 of the pairs (--pairs) and its whole training text as monolingual text. Its held-out pairs
-are those mined from all of its parallel text (that is what ``alone`` and ``final`` are about), and ``own`` those that
-the 600 pairs give themselves. The row ``+ list`` has the word list for anchors, too. Seconds are processor seconds of
-what meta-nmt-preprocess does as well: SentencePiece and vectors (pack), anchors, sentences and queries (align).
+A target language has 600 of the pairs (--pairs), and its whole training text as monolingual text. ``alone`` and
+``final`` are on held-out pairs that are mined from all of its parallel text, ``own`` on held-out pairs that are mined
+from the 600. In the row ``+ list`` the word list gives anchors too. Seconds are processor seconds of work that
+meta-nmt-preprocess does as well: SentencePiece and vectors (pack); anchors, sentences and queries (align).
 """
 
 import json
@@ -45,22 +45,22 @@ from data_prep.corpora.readers import Parallel, concatenate
 from data_prep.packs import align, anchors, subwords, ulr_tables, vectors
 from data_prep.packs.anchors import Anchor, Pack
 
-DISJOINT_SHARE = 10  # every 10th line is for the disjoint pairs
+DISJOINT_SHARE = 10  # the disjoint pairs are mined from every 10th line
 
-Text = tuple[anchors.Rows, anchors.Rows]
+ParallelRows = tuple[anchors.Rows, anchors.Rows]
 
 
 def training_text(corpus: Path, lang: str, english: str, split: SplitOptions) -> Parallel:
     """The clean training pairs of a language."""
-    found = read_splits(find_corpus(corpus, lang, english), "target", split)
-    text = concatenate([part for name, part in found if name == "train"])
-    pairs = [(normalise(x), normalise(y)) for x, y in zip(text.source, text.english, strict=True)]
+    batches = read_splits(find_corpus(corpus, lang, english), "target", split)
+    parallel = concatenate([part for name, part in batches if name == "train"])
+    pairs = [(normalise(x), normalise(y)) for x, y in zip(parallel.source, parallel.english, strict=True)]
     pairs = [pair for pair in pairs if all(pair)]
     return Parallel([pair[0] for pair in pairs], [pair[1] for pair in pairs], [])
 
 
 def make_pack(folder: PackFolder, lines: Sequence[str], options: Mapping[str, Any]) -> Path:
-    """A pack with its raw vectors beside it; returns their file."""
+    """Make a language pack, and its monolingual vectors beside it; returns the file of the vectors."""
     raw = folder.path.with_suffix(".npy")
     subwords.write_pack(folder, lines, [], options["vocab_size"])
     vectors.write_vectors(folder, lines, [], options["vector_dim"], raw, options["vector_method"])
@@ -68,92 +68,92 @@ def make_pack(folder: PackFolder, lines: Sequence[str], options: Mapping[str, An
 
 
 def cut(lines: Sequence[str], pack: Pack) -> anchors.Rows:
-    """Lines as fairseq indices."""
+    """The lines as fairseq indices of their pieces."""
     return [list(pack.cut(line)) for line in lines]
 
 
-def some(text: Text, rows: Sequence[int]) -> Text:
-    """Some lines of a text."""
-    return [text[0][row] for row in rows], [text[1][row] for row in rows]
+def some(parallel: ParallelRows, rows: Sequence[int]) -> ParallelRows:
+    """The lines of parallel text at the given rows."""
+    return [parallel[0][row] for row in rows], [parallel[1][row] for row in rows]
 
 
-def without(given: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
-    """Anchors of other source pieces than those held out."""
+def without(candidates: Sequence[Anchor], held: Sequence[Anchor]) -> list[Anchor]:
+    """The candidates whose source pieces are not those of a held-out anchor."""
     pieces = {anchor.source for anchor in held}
-    return [anchor for anchor in given if anchor.source not in pieces]
+    return [anchor for anchor in candidates if anchor.source not in pieces]
 
 
 def scores(prefix: str, rows: Any, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
-    """Precision at 1 and 5 under a prefix."""
-    found = align.precision(rows, held, english)
-    return {f"{prefix}_p1": found["precision_at_1"], f"{prefix}_p5": found["precision_at_5"]}
+    """Precision at 1 and 5 of query vectors on held-out anchors, as fields whose names begin with ``prefix``."""
+    precisions = align.precision(rows, held, english)
+    return {f"{prefix}_p1": precisions["precision_at_1"], f"{prefix}_p5": precisions["precision_at_5"]}
 
 
 def list_anchors(folder: Path | None, lang: str, source: Pack, english: Pack) -> list[Anchor]:
-    """The pairs of a language's word lists; none without a folder."""
+    """Anchors of the pairs of a language's word lists; none without a folder."""
     lists = anchors.find_dictionaries(folder, lang, "en")
     pairs = [pair for path in lists for pair in anchors.read_word_list(path)]
     return anchors.dictionary_anchors(pairs, source, english)
 
 
-def source_row(text: Text, words: Sequence[Anchor], source: Pack, english: Pack) -> dict[str, Any]:
+def source_row(parallel: ParallelRows, words: Sequence[Anchor], source: Pack, english: Pack) -> dict[str, Any]:
     """The row of a language with all of its parallel text, and the processor seconds that its alignment took."""
     start = time.process_time()
-    mined = anchors.parallel_anchors(text, source, english)
-    sentences = align.sentence_queries(text, source, english)
+    mined = anchors.parallel_anchors(parallel, source, english)
+    sentences = align.sentence_queries(parallel, source, english)
     alike = anchors.identical_anchors(source, english)
-    everything = align.queries([*mined, *alike], sentences, source, english)[1]
+    all_queries = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
     fit, held = anchors.hold_out([*mined, *alike])
     alone, final = align.queries(fit, sentences, source, english)
     row = {"pairs": len(mined), "held_out": len(held)}
     row |= scores("alone", alone, held, english) | scores("final", final, held, english)
-    rest = [line for line in range(len(text[0])) if line % DISJOINT_SHARE]
-    tenth = some(text, range(0, len(text[0]), DISJOINT_SHARE))
+    rest = [line for line in range(len(parallel[0])) if line % DISJOINT_SHARE]
+    tenth = some(parallel, range(0, len(parallel[0]), DISJOINT_SHARE))
     held = anchors.hold_out(anchors.parallel_anchors(tenth, source, english))[1]
-    fit = without([*anchors.parallel_anchors(some(text, rest), source, english), *alike], held)
-    disjoint = align.queries(fit, align.sentence_queries(some(text, rest), source, english), source, english)[1]
+    fit = without([*anchors.parallel_anchors(some(parallel, rest), source, english), *alike], held)
+    disjoint = align.queries(fit, align.sentence_queries(some(parallel, rest), source, english), source, english)[1]
     row |= {"disjoint_held_out": len(held)} | scores("disjoint", disjoint, held, english)
-    row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
+    row |= {"list_words": one_piece(words)} | scores("list", all_queries, words, english)
     return row | {"align_seconds": round(seconds, 1)}
 
 
 def one_piece(words: Sequence[Anchor]) -> int:
-    """Source words of a list that are one piece on both sides."""
+    """The number of source words of a list that are one piece on both sides."""
     return len({anchor.source for anchor in words if len(anchor.source) == len(anchor.english) == 1})
 
 
 def target_rows(
-    text: Text, pairs: int, seed: int, words: Sequence[Anchor], source: Pack, english: Pack
+    parallel: ParallelRows, pairs: int, seed: int, words: Sequence[Anchor], source: Pack, english: Pack
 ) -> list[dict[str, Any]]:
     """The rows of a language with few pairs: without the word list, and with it."""
-    rows = sorted(random.Random(seed).sample(range(len(text[0])), min(pairs, len(text[0]))))
+    rows = sorted(random.Random(seed).sample(range(len(parallel[0])), min(pairs, len(parallel[0]))))
     start = time.process_time()
-    sample = some(text, rows)
+    sample = some(parallel, rows)
     mined = anchors.parallel_anchors(sample, source, english)
     sentences = align.sentence_queries(sample, source, english)
     alike = anchors.identical_anchors(source, english)
-    everything = align.queries([*mined, *alike], sentences, source, english)[1]
+    all_queries = align.queries([*mined, *alike], sentences, source, english)[1]
     seconds = time.process_time() - start
-    held = anchors.hold_out(anchors.parallel_anchors(text, source, english))[1]
-    own = anchors.hold_out(mined)[1]
-    made = []
-    for name, given in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
+    held = anchors.hold_out(anchors.parallel_anchors(parallel, source, english))[1]
+    own_held = anchors.hold_out(mined)[1]
+    table_rows = []
+    for name, candidates in (("", [*mined, *alike]), (" + list", [*words, *mined, *alike])):
         if name and not words:
             continue
-        alone, final = align.queries(without(given, held), sentences, source, english)
-        row = {"setting": f"{len(rows)} pairs{name}", "pairs": len(without(given, held)), "held_out": len(held)}
+        alone, final = align.queries(without(candidates, held), sentences, source, english)
+        row = {"setting": f"{len(rows)} pairs{name}", "pairs": len(without(candidates, held)), "held_out": len(held)}
         row |= scores("alone", alone, held, english) | scores("final", final, held, english)
         if not name:
-            final = align.queries(without(given, own), sentences, source, english)[1]
-            row |= {"own_held_out": len(own)} | scores("own", final, own, english)
-            row |= {"list_words": one_piece(words)} | scores("list", everything, words, english)
-        made.append(row | {"align_seconds": round(seconds, 1)})
-    return made
+            final = align.queries(without(candidates, own_held), sentences, source, english)[1]
+            row |= {"own_held_out": len(own_held)} | scores("own", final, own_held, english)
+            row |= {"list_words": one_piece(words)} | scores("list", all_queries, words, english)
+        table_rows.append(row | {"align_seconds": round(seconds, 1)})
+    return table_rows
 
 
 def measure(args: Any, work: Path) -> list[dict[str, Any]]:
-    """All rows; written to --json after every language."""
+    """Measure all languages; returns the rows, which go to --json after every language."""
     split = SplitOptions(None, args.valid_ids, args.test_ids)
     options = vars(args)
     langs = [*args.source_langs, *args.target_langs]
@@ -165,28 +165,28 @@ def measure(args: Any, work: Path) -> list[dict[str, Any]]:
     ulr_tables.write_english(english_pack, raw)
     rows: list[dict[str, Any]] = []
     for lang in tqdm(langs, unit="language", file=sys.stderr):
-        text = training_text(args.corpus, lang, "en", split)
+        parallel = training_text(args.corpus, lang, "en", split)
         start = time.process_time()
         pack = PackFolder(work / lang)
-        raw = make_pack(pack, text.source, options)
+        raw = make_pack(pack, parallel.source, options)
         source, english = align.read_both(pack, raw, english_pack)
-        cuts = cut(text.source, source), cut(text.english, english)
+        cuts = cut(parallel.source, source), cut(parallel.english, english)
         seconds = time.process_time() - start
         words = list_anchors(args.dictionaries, lang, source, english)
         if lang in args.source_langs:
-            made = [{"setting": "all"} | source_row(cuts, words, source, english)]
+            new_rows = [{"setting": "all"} | source_row(cuts, words, source, english)]
         else:
-            made = target_rows(cuts, args.pairs, args.seed, words, source, english)
-        head = {"lang": lang, "lines": len(text), "pieces": int(source.vectors.any(axis=1).sum())}
-        rows += [head | row | {"pack_seconds": round(seconds, 1)} for row in made]
-        print_row(rows[-len(made)], sys.stderr)
+            new_rows = target_rows(cuts, args.pairs, args.seed, words, source, english)
+        head = {"lang": lang, "lines": len(parallel), "pieces": int(source.vectors.any(axis=1).sum())}
+        rows += [head | row | {"pack_seconds": round(seconds, 1)} for row in new_rows]
+        print_row(rows[-len(new_rows)], sys.stderr)
         if args.json:
             write_json(args.json, rows)
     return rows
 
 
 def print_row(row: Mapping[str, Any], file: Any = None) -> None:
-    """One line of JSON."""
+    """Print a row as one line of JSON."""
     print(json.dumps(row), file=file or sys.stdout, flush=True)
 
 

@@ -2,13 +2,15 @@
 
     python -m benchmarks.clean_speed [--lines 5000000] [--peer-lines 500000] [--workers 2] [--json FILE]
 
-The text is generated: pairs of about 20 words in seven scripts, a fifth of them dirty (repeated, in other case, with
-HTML entities, stray spaces, invisible characters, not in NFC, empty, far too long, ill-matched, not translated). The
-peer is written for this benchmark, of the standard library alone: one loop over the lines, compiled expressions, sets
-of what was seen. It cleans the first ``--peer-lines`` pairs, in turns with ours. Ours must keep the very same lines and
-drop the others for the same reasons. It is the command as users run it, its start included. Memory is what all its
-processes hold together, pages that they share counted for each. Processor time tells the two apart on a machine that is
-busy with other things, where the time on the clock does not.
+The text is generated: pairs of about 20 words in seven scripts. A fifth of them is dirty: repeated, in other case, with
+HTML entities, stray spaces or invisible characters, not in NFC, empty, far too long, ill-matched, not translated.
+
+The peer is written for this benchmark with the standard library alone: one loop over the lines, compiled expressions,
+and sets of all that was seen. It cleans the first ``--peer-lines`` pairs, in turns with ours. Ours is the command as
+users run it, its start included. It must keep the same lines as the peer, and drop the others for the same reasons.
+
+Memory is the sum over all processes of our command; a page that several share counts for each. Processor time compares
+the two sides on a machine that is busy with other things, where the time on the clock cannot.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def lexicon(rng: np.random.Generator, letters: str, longest: int) -> np.ndarray:
 
 
 def sentences(rng: np.random.Generator, words: np.ndarray, lengths: np.ndarray, space: str, stop: str) -> list[str]:
-    """Words by Zipf's law, the first with a capital, commas here and there."""
+    """Sentences of the given lengths, with words by Zipf's law, a capital at the start and some commas."""
     drawn = words[np.minimum(rng.zipf(1.3, lengths.sum()), WORDS) - 1]
     drawn[rng.random(len(drawn)) < 0.06] += ","
     ends = np.cumsum(lengths)
@@ -68,7 +70,7 @@ def sentences(rng: np.random.Generator, words: np.ndarray, lengths: np.ndarray, 
 
 
 def generate(lines: int, seed: int = 1) -> Iterator[tuple[str, str]]:
-    """(source, English) pairs, the same for the same seed, whatever their number."""
+    """Pairs (source, English). The same seed gives the same pairs, whatever their number."""
     rng = np.random.default_rng(seed)
     lexicons = {name: lexicon(rng, letters, 2 if name == "han" else 10) for name, (_, letters) in SCRIPTS.items()}
     english = lexicon(rng, ENGLISH, 9)
@@ -81,9 +83,9 @@ def generate(lines: int, seed: int = 1) -> Iterator[tuple[str, str]]:
         sources = [""] * CHUNK
         for number, name in enumerate(names):
             rows = np.flatnonzero(scripts == number)
-            own = np.maximum(1, lengths[rows] * rng.uniform(0.8, 1.2, len(rows))).astype(int)
+            source_lengths = np.maximum(1, lengths[rows] * rng.uniform(0.8, 1.2, len(rows))).astype(int)
             spaces = ("", "。") if name == "han" else (" ", ".")
-            for row, line in zip(rows, sentences(rng, lexicons[name], own, *spaces), strict=True):
+            for row, line in zip(rows, sentences(rng, lexicons[name], source_lengths, *spaces), strict=True):
                 sources[row] = line
         for row, kind in enumerate(rng.choice(len(kinds), CHUNK, p=dirt)):
             if kind:
@@ -123,7 +125,7 @@ def write_pairs(lines: int, folder: Path) -> list[Path]:
     return paths
 
 
-# The peer, written from what docs and help say of the filters.
+# The peer, written after what docs and help texts say of the filters.
 
 CATEGORIES = {chr(code): unicodedata.category(chr(code)) for code in range(sys.maxunicode + 1)}
 SEEN_FORMATS = "\u200c\u200d\u180e" + "".join(map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2]))
@@ -145,7 +147,7 @@ REFERENCE = re.compile(r"&(#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z][A-Za-z\d]{1,31
 
 
 def plain_line(line: str) -> str:
-    """NFC, without hidden characters, single spaces, entities as their characters."""
+    """A line in NFC, without hidden characters, with single spaces, its entities replaced by their characters."""
     if not line.isprintable():
         line = HIDDEN_PATTERN.sub("", line)
     line = " ".join(line.split())
@@ -200,7 +202,7 @@ def plain_clean(
 
 
 def run_peer(raw: list[Path], out: list[Path], lines: int, dropped: Counter[str]) -> tuple[float, float]:
-    """Seconds, and seconds of processor time; counts by reason go to ``dropped``."""
+    """Clean by the peer; returns the seconds and the processor seconds. Counts by reason go to ``dropped``."""
     dropped.clear()
     start, processor = time.perf_counter(), time.process_time()
     with (
@@ -217,7 +219,7 @@ def run_peer(raw: list[Path], out: list[Path], lines: int, dropped: Counter[str]
 
 
 def run_ours(raw: list[Path], out: list[Path], workers: int) -> tuple[float, float, float]:
-    """Seconds, seconds of processor time, and the most MiB that its processes held together."""
+    """Clean by our command; returns the seconds, the processor seconds, and the most MiB of all its processes."""
     start, before, peak = time.perf_counter(), children_time(), 0.0
     flags = ["--source", raw[0], "--target", raw[1], "--out-source", out[0], "--out-target", out[1]]
     flags += ["--counts", out[0].with_name("counts.json")]
@@ -232,22 +234,22 @@ def run_ours(raw: list[Path], out: list[Path], workers: int) -> tuple[float, flo
 
 
 def children_time() -> float:
-    """Seconds of processor time of all processes that were started and have ended."""
+    """The processor seconds of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that it started."""
+    """The process ids of a process and of all its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return []
     return [pid, *(member for child in children for member in family(int(child)))]
 
 
 def resident(pid: int) -> float:
-    """MiB in memory."""
+    """The MiB of a process in memory; 0 if it has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
     except OSError:
@@ -258,25 +260,28 @@ def check_same(ours: list[Path], peer: list[Path]) -> int:
     """The number of lines kept; RuntimeError unless ours begins with all that the peer kept."""
     for mine, theirs in zip(ours, peer, strict=True):
         with open(mine, "rb") as a, open(theirs, "rb") as b:
-            for number, (own, line) in enumerate(zip(a, b, strict=False), start=1):
-                if own != line:
-                    raise RuntimeError(f"line {number} kept: ours {own!r}, the peer's {line!r}")
+            for number, (our_line, peer_line) in enumerate(zip(a, b, strict=False), start=1):
+                if our_line != peer_line:
+                    raise RuntimeError(f"line {number} kept: ours {our_line!r}, the peer's {peer_line!r}")
             if b.readline():
                 raise RuntimeError(f"ours kept {number} lines, the peer more")
     return number
 
 
 def head(raw: list[Path], lines: int, folder: Path) -> list[Path]:
-    """Files of the first lines."""
-    made = [folder / f"head.{path.suffix[1:]}" for path in raw]
-    for path, short in zip(raw, made, strict=True):
+    """Write the first lines of both files to new files in ``folder``; returns these."""
+    heads = [folder / f"head.{path.suffix[1:]}" for path in raw]
+    for path, short in zip(raw, heads, strict=True):
         with open(path, "rb") as file, open(short, "wb") as out:
             out.writelines(islice(file, lines))
-    return made
+    return heads
 
 
 def measure(lines: int, few: int, workers: int, rounds: int) -> Iterator[Row]:
-    """Ours on all lines and the peer on the first few, in turns; RuntimeError unless both keep the same."""
+    """The rows of our side on all lines against the peer on the first ``few``, in turns.
+
+    RuntimeError unless both keep the same of the first lines.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raw = write_pairs(lines, folder)
@@ -293,12 +298,16 @@ def measure(lines: int, few: int, workers: int, rounds: int) -> Iterator[Row]:
         check_same(ours, peer)
     what = f"{lines} pairs on {workers} processes; peer: {few} in a plain loop; both keep the same {kept} of these"
     yield compare(
-        "clean_lines_per_s", "lines/s", [lines / own[0] for own, _ in runs], [few / its[0] for _, its in runs], what
+        "clean_lines_per_s",
+        "lines/s",
+        [lines / our_run[0] for our_run, _ in runs],
+        [few / peer_run[0] for _, peer_run in runs],
+        what,
     )
-    # what is left of the difference on a machine with one free core
-    cost = [1e6 * own[1] / lines for own, _ in runs], [1e6 * its[1] / few for _, its in runs]
+    # the difference that is left on a machine with one free core
+    cost = [1e6 * our_run[1] / lines for our_run, _ in runs], [1e6 * peer_run[1] / few for _, peer_run in runs]
     yield compare("clean_processor_time", "us/line", *cost, f"{what}; lower is better")
-    peaks = [own[2] for own, _ in runs]
+    peaks = [our_run[2] for our_run, _ in runs]
     yield compare(
         "clean_memory_all_vs_peer_lines", "MiB", peaks, [small_peak] * rounds, f"{lines} pairs against {few}, both ours"
     )

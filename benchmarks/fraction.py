@@ -1,8 +1,7 @@
 """How much of the machine a step uses: its floating-point operations a second over those of its own matrix products.
 
-A step's matrix products, attention's included, forward and backward, are recorded with their shapes. The machine's
-rate is what the best of a few runs of each of these shapes alone reaches, weighted by their share:
-sum of operations / sum of (number x best time).
+The matrix products of a step are recorded with their shapes: forward and backward, those of attention included. Then
+each shape is run alone a few times. The machine's rate is sum of operations / sum of (number x best time) over shapes.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ Shape = tuple[int, int, int, int]  # batch, m, k, n
 
 
 class Products(TorchDispatchMode):
-    """Counts the matrix products that run inside it, by shape.
+    """Counts the matrix products that run inside this context, by shape.
 
-    torch's FlopCounterMode knows no fused attention of the CPU, and no shapes; where it counts, this counts the same.
-    Fused attention is its products: two forward, five backward, where the scores are computed again.
+    torch's FlopCounterMode knows no fused attention of the CPU, and no shapes. What it does count, this class counts
+    the same. Fused attention counts as its products: two forward, and five backward, where the scores are computed
+    again.
     """
 
     def __init__(self) -> None:
@@ -51,35 +51,36 @@ class Products(TorchDispatchMode):
         q, k, v = args[1:4] if backward else args[:3]
         batch, length, source = q.shape[0] * q.shape[1], q.shape[2], k.shape[2]
         scores, mixed = (batch, length, q.shape[3], source), (batch, length, source, v.shape[3])
-        self.shapes[scores] += 1  # backward: once more
+        self.shapes[scores] += 1  # forward, and again in backward
         if not backward:
             self.shapes[mixed] += 1
             return
         self.shapes[batch, length, v.shape[3], source] += 1  # gradient of the weights
-        self.shapes[batch, source, length, v.shape[3]] += 1  # of v
-        self.shapes[batch, length, source, q.shape[3]] += 1  # of q
-        self.shapes[batch, source, length, q.shape[3]] += 1  # of k
+        self.shapes[batch, source, length, v.shape[3]] += 1  # gradient of v
+        self.shapes[batch, length, source, q.shape[3]] += 1  # gradient of q
+        self.shapes[batch, source, length, q.shape[3]] += 1  # gradient of k
 
     @property
     def flops(self) -> int:
+        """The floating-point operations of all products."""
         return sum(number * flops_of(shape) for shape, number in self.shapes.items())
 
 
 def flops_of(shape: Shape) -> int:
-    """A product and a sum for each of b m k n."""
+    """The floating-point operations of a matrix product: a multiplication and an addition for each of b m k n."""
     b, m, k, n = shape
     return 2 * b * m * k * n
 
 
 def products_of(step: Callable[[], object]) -> Products:
-    """What a step multiplies."""
+    """The matrix products of a step, which is run once."""
     with Products() as products:
         step()
     return products
 
 
 def best_seconds(products: Products, device: str = "cpu", dtype: torch.dtype = torch.float32, runs: int = 5) -> float:
-    """Of all products, each shape at the best of a few runs."""
+    """The seconds of all products, each shape at its best time in a few runs."""
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     total = 0.0
     for (b, m, k, n), number in products.shapes.items():
@@ -97,9 +98,9 @@ def best_seconds(products: Products, device: str = "cpu", dtype: torch.dtype = t
 
 
 def fraction_row(bench: Bench, name: str, step: Callable[[], None], rounds: int, dtype: torch.dtype) -> Row:
-    """GFLOP/s of a step over those of its products alone, in turns."""
+    """The row of a step's GFLOP/s over those of its matrix products alone, measured in turns."""
     wait = torch.cuda.synchronize if bench.device == "cuda" else lambda: None
-    step()  # the optimiser's state is there now
+    step()  # now the optimiser has its state
     products = products_of(step)
     alone, seconds = [], []
     for _ in range(rounds):
@@ -112,7 +113,7 @@ def fraction_row(bench: Bench, name: str, step: Callable[[], None], rounds: int,
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Of fomaml's step, and of stock fairseq's."""
+    """The rows of a step of fomaml and of a step of stock fairseq."""
     bench = Bench("small", tokens=1000) if settings.quick else Bench("metanmt")
     ours, peer = bench.meta_step(bench.ours(), "fomaml"), bench.plain_step(bench.peer())
     yield fraction_row(bench, "fomaml_fraction_of_machine", ours, settings.rounds, torch.float32)

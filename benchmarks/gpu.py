@@ -12,11 +12,11 @@ from benchmarks.meta_step import speed_rows
 from benchmarks.settings import Settings
 from benchmarks.transformer import Bench
 
-TOKENS = 4000  # of the support and of the query batch: 8,000 a task
+TOKENS = 4000  # tokens of the support batch and of the query batch: 8,000 a task
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """For the sizes of MetaNMT and of Transformer base."""
+    """The rows of two sizes of model: MetaNMT's and Transformer base."""
     for arch in ("metanmt", "base"):
         names = f"gpu_{arch}_fomaml_vs_fairseq_tokens_per_s", f"gpu_{arch}_fomaml_fraction_of_machine"
         if not torch.cuda.is_available():

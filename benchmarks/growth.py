@@ -1,7 +1,7 @@
 """What more languages cost: a meta-step, its start, and memory, with 4 to 256 made-up languages.
 
-Every language has a pack and a corpus of its own files. A step is the whole of it: drawing the episode, collating, the
-meta-step of a small model. Ratios are against 4 languages, so lower is better, and 1 is flat.
+Every language has a pack and a corpus in files of its own. A step is timed as a whole: drawing the episode, collating,
+the meta-step of a small model. Ratios are against 4 languages. Lower is better, and 1 means no growth.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ PIECES, WIDTH, LINES = 2000, 128, 1000
 
 
 def code(number: int) -> str:
-    """A made-up language's code: qaa, qab, ..."""
+    """The code of a made-up language: qaa, qab, ..."""
     return "q" + chr(97 + number // 26) + chr(97 + number % 26)
 
 
 def write_side(prefix: Path, symbols: Dictionary, rng: np.random.Generator) -> None:
-    """A binarised side: LINES sentences of 5 to 39 pieces."""
+    """Write one side of a binarised split: LINES sentences of 5 to 39 pieces."""
     builder = indexed_dataset.make_builder(f"{prefix}.bin", impl="mmap", vocab_size=len(symbols))
     for length in np.random.default_rng(1).integers(5, 40, LINES):
         ids = rng.integers(symbols.nspecial, len(symbols), length)
@@ -44,14 +44,14 @@ def write_side(prefix: Path, symbols: Dictionary, rng: np.random.Generator) -> N
 
 
 def write_folder(data: Path, languages: int) -> None:
-    """A data folder of so many source languages, as meta-nmt-preprocess leaves it."""
+    """Write a data folder of so many source languages, as meta-nmt-preprocess makes it."""
     rng, symbols = np.random.default_rng(0), Dictionary()
     for number in range(PIECES):
         symbols.add_symbol(f"p{number}", PIECES - number)
     codes = [code(number) for number in range(languages)]
     folder = DataFolder(data, "en")
-    for made in (folder.binaries, folder.universal.path, *(folder.pack(name).path for name in ("en", *codes))):
-        made.mkdir(parents=True)
+    for subfolder in (folder.binaries, folder.universal.path, *(folder.pack(name).path for name in ("en", *codes))):
+        subfolder.mkdir(parents=True)
     symbols.save(str(folder.pack("en").dictionary))
     vectors = rng.standard_normal((len(symbols), WIDTH)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -82,7 +82,10 @@ def draw(task: Any, number: int) -> Any:
 
 
 def start_up(data: str, languages: int) -> dict[str, float]:
-    """Seconds from the configuration to the first sample, and MiB that the process alone has; in one of its own."""
+    """The seconds from the configuration to the first sample, and the MiB of this process alone.
+
+    To be called in a process of its own.
+    """
     start = time.perf_counter()
     task, _ = set_up(Path(data), languages)
     draw(task, 0)
@@ -90,23 +93,23 @@ def start_up(data: str, languages: int) -> dict[str, float]:
 
 
 def step_of(data: Path, languages: int) -> Callable[[], None]:
-    """A meta-step that draws its own episodes, the next ones each time."""
+    """A function that makes 5 meta-steps, and draws the next episodes at each call."""
     task, cfg = set_up(data, languages)
     torch.manual_seed(1)
     model = task.build_model(cfg.model)
     criterion, optimizer = task.build_criterion(cfg.criterion), optimizer_of(model)
-    made = iter(range(len(task.dataset("train"))))
+    numbers = iter(range(len(task.dataset("train"))))
 
     def step() -> None:
         for _ in range(5):  # languages and lengths differ from step to step
-            _, size, _ = task.train_step(draw(task, next(made)), model, criterion, optimizer, 0)
+            _, size, _ = task.train_step(draw(task, next(numbers)), model, criterion, optimizer, 0)
             update(model, optimizer, size)
 
     return step
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Step, start-up and memory for every number of languages."""
+    """The rows of a step, of start-up and of memory, for every number of languages."""
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "data"
         write_folder(data, max(COUNTS))
@@ -115,19 +118,20 @@ def rows(settings: Settings) -> Iterator[Row]:
         for count in COUNTS[1:]:
             yield compare(f"step_with_{count}_languages", "s", seconds[str(count)], seconds[str(COUNTS[0])],
                           "5 meta-steps, episodes drawn; peer: 4 languages, 1 is flat")  # fmt: skip
-        found: dict[int, list[dict[str, float]]] = {count: [] for count in COUNTS}
+        starts: dict[int, list[dict[str, float]]] = {count: [] for count in COUNTS}
         for _ in range(settings.rounds):
             for count in COUNTS:
                 start = time.perf_counter()
-                one = apart(start_up, str(data), count)
-                found[count].append(one | {"process": time.perf_counter() - start})
-        few = found[COUNTS[0]]
+                figures = apart(start_up, str(data), count)
+                starts[count].append(figures | {"process": time.perf_counter() - start})
+        few = starts[COUNTS[0]]
         for count in COUNTS[1:]:
             for kind, what in (("seconds", "task, data and first sample"), ("process", "whole process, imports too")):
                 label = "task" if kind == "seconds" else "process"
-                yield compare(f"start_up_{label}_with_{count}_languages", "s", [one[kind] for one in found[count]],
-                              [one[kind] for one in few], f"{what}; peer: 4 languages")  # fmt: skip
-        most = found[COUNTS[-1]]
+                many_s, few_s = ([figures[kind] for figures in runs] for runs in (starts[count], few))
+                yield compare(f"start_up_{label}_with_{count}_languages", "s", many_s, few_s,
+                              f"{what}; peer: 4 languages")  # fmt: skip
+        most = starts[COUNTS[-1]]
         added = [(a["mib"] - b["mib"]) / (COUNTS[-1] - COUNTS[0]) for a, b in zip(most, few, strict=True)]
         files = sum(path.stat().st_size for path in data.glob("**/*") if code(0) in str(path.relative_to(data))) / 2**20
         yield compare("memory_of_a_language", "MiB", added, [files] * len(added),

@@ -1,7 +1,8 @@
 """ULR against the naive formula (per position, dense) and against a plain embedding: time and memory.
 
-A language of 32,000 pieces, 20,000 universal tokens, width 512; a batch of 2,000 tokens drawn by Zipf's law; forward
-and backward. The naive formula is the paper's, at every position: softmax over all universal tokens, then a mixture.
+A language has 32,000 pieces; there are 20,000 universal tokens, and the width is 512. A batch of 2,000 tokens, drawn by
+Zipf's law, goes forward and backward. The naive formula is the paper's, computed at every position: a softmax over all
+universal tokens, then a mixture.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def draw(tokens: int) -> Tensor:
 
 
 def make(side: str, tokens: int) -> Callable[[], None]:
-    """One forward and backward pass of a side; the gradients are let go of afterwards."""
+    """A function that makes a forward and a backward pass of a side, and frees the gradients."""
     torch.manual_seed(1)
     batch = draw(tokens)
     if side == "plain":
@@ -37,7 +38,7 @@ def make(side: str, tokens: int) -> Callable[[], None]:
     else:
         keys = nn.functional.normalize(torch.randn(UNIVERSAL, QUERY), dim=-1)
         queries = nn.functional.normalize(torch.randn(PIECES, QUERY), dim=-1)
-        # as in an episode: the rows of the pieces in play only
+        # as in an episode: only the rows of the pieces in the batch
         rows = batch.unique() - SPECIAL
         local = torch.searchsorted(rows, batch - SPECIAL) + SPECIAL
         module = embedding = ULREmbedding(keys, queries[rows], WIDTH)
@@ -51,21 +52,21 @@ def make(side: str, tokens: int) -> Callable[[], None]:
 
 
 def naive(embedding: ULREmbedding, tokens: Tensor) -> Tensor:
-    """The formula at every position of tokens (B, S): (B, S, M) weights."""
+    """The embeddings of tokens (B, S) by the paper's formula at every position, with weights (B, S, M)."""
     rows = tokens - SPECIAL
     scores = embedding.queries[rows] @ embedding.transform @ embedding.keys.t() / embedding.temperature
     return torch.softmax(scores, -1) @ embedding.values + embedding.residual[rows]
 
 
 def memory(side: str, tokens: int, threads: int) -> dict[str, float]:
-    """MiB of two passes; in a process of its own."""
+    """The MiB of two passes of a side; to be called in a process of its own."""
     torch.set_num_threads(threads)
     step = make(side, tokens)
     return peak_of(lambda: [step(), step()])
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Speed-up, then share of the memory."""
+    """The rows of time, then of peak memory."""
     tokens = 1000 if settings.quick else 2000
     seconds = in_turns({side: make(side, tokens) for side in SIDES}, settings.rounds)
     what = f"forward and backward of {tokens} tokens, M = {UNIVERSAL}, V = {PIECES}; ratio: our time over theirs"

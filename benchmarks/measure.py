@@ -1,7 +1,7 @@
 """What every benchmark shares: rows, rounds in turns, medians and their spread, memory of a process, the table.
 
-A row compares two sides that were measured by turns, so that a slow minute of the machine hits both alike. What cannot
-be measured here is a row too, with the reason.
+A row compares two sides that were measured in turns, so that a slow minute of the machine affects both. A measurement
+that is not possible on this machine is a row too, with the reason.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ REPO = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Row:
-    """name; ours and peer in ``unit``; ratio, better when higher unless ``what`` says otherwise; spread: least and
-    greatest ratio of the rounds; what: is compared. All figures are None where ``unmeasured`` has the reason."""
+    """A row of the table: a measurement of our side and of a peer.
+
+    ours, peer: the figures, in ``unit``.
+    ratio: ours over peer; higher is better unless ``what`` says otherwise.
+    spread: the least and the greatest ratio of the rounds.
+    what: what is compared.
+    unmeasured: the reason why there are no figures; all of them are None then.
+    """
 
     name: str
     ours: float | None
@@ -38,24 +44,24 @@ class Row:
     unmeasured: str = ""
 
     def record(self) -> dict[str, Any]:
-        """For JSON."""
+        """The row as a JSON object."""
         return asdict(self)
 
 
 def unmeasured(name: str, unit: str, reason: object) -> Row:
-    """A row without figures; an exception's first line is a reason."""
+    """A row without figures; ``reason`` may be an exception, of which the first line counts."""
     if isinstance(reason, BaseException):
         reason = f"{type(reason).__name__}: {str(reason).strip().splitlines()[0] if str(reason).strip() else ''}"
     return Row(name, None, None, None, unit, unmeasured=str(reason))
 
 
 def rounded(value: float) -> float:
-    """Four digits that count."""
+    """The value rounded to four significant digits."""
     return float(f"{value:.4g}")
 
 
 def compare(name: str, unit: str, ours: Sequence[float], peer: Sequence[float], what: str = "") -> Row:
-    """ours / peer: medians of both sides, and the median and spread of the rounds' own ratios."""
+    """The row of two sides measured in rounds: the medians of both, and the median and spread of the rounds' ratios."""
     ratios = [a / b for a, b in zip(ours, peer, strict=True)]
     return Row(
         name,
@@ -69,16 +75,20 @@ def compare(name: str, unit: str, ours: Sequence[float], peer: Sequence[float], 
 
 
 def speeds(name: str, unit: str, amount: float, ours: Sequence[float], peer: Sequence[float], what: str = "") -> Row:
-    """The same amount of work on both sides, from the seconds that it took: above 1 is faster than the peer."""
+    """The row of two speeds, from the seconds that both sides took for the same amount of work.
+
+    A ratio above 1: ours is faster than the peer.
+    """
     return compare(name, unit, [amount / s for s in ours], [amount / s for s in peer], what)
 
 
 def in_turns(
     steps: dict[str, Callable[[], object]], rounds: int, wait: Callable[[], object] = lambda: None
 ) -> dict[str, list[float]]:
-    """Seconds of each step: one round that warms up, then ``rounds`` of all in turns, every other one backwards.
+    """The seconds of each step in ``rounds`` rounds, after one round that warms up.
 
-    ``wait`` ends what a step left running (a GPU's queue).
+    In a round all steps run in turns, in every other round in reverse order. ``wait`` waits for the work that a step
+    has left running (a GPU's queue).
     """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for number in tqdm(range(rounds + 1), desc="rounds", leave=False, disable=not sys.stderr.isatty()):
@@ -96,13 +106,13 @@ def in_turns(
 def peak_mib() -> float:
     """The most memory that this process has had resident since `reset_peak`, in MiB.
 
-    VmHWM and not ru_maxrss: the latter begins with what the process had that started this one.
+    It is VmHWM and not ru_maxrss, which begins with the memory of the process that started this one.
     """
     return _status("VmHWM")
 
 
 def resident_mib() -> float:
-    """What it has resident now, in MiB."""
+    """The memory that this process has resident now, in MiB."""
     return _status("VmRSS")
 
 
@@ -114,12 +124,12 @@ def _status(field: str) -> float:
 
 
 def reset_peak() -> None:
-    """Forget the highest memory so far."""
+    """Make `peak_mib` forget the highest memory so far."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def unique_mib() -> float:
-    """Memory that this process alone has (USS), in MiB: pages that others could map too are not counted."""
+    """The memory that this process alone has (USS), in MiB: pages that other processes could map are not counted."""
     private = 0
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
         if line.startswith(("Private_Clean:", "Private_Dirty:")):
@@ -128,7 +138,11 @@ def unique_mib() -> float:
 
 
 def peak_of(work: Callable[[], object]) -> dict[str, float]:
-    """MiB: ``added`` by ``work`` at its peak to what was resident before, and ``whole``, all of the process."""
+    """The peak memory of ``work`` in MiB.
+
+    added: at the peak, over the memory that was resident before.
+    whole: at the peak, all of the process.
+    """
     gc.collect()
     before = resident_mib()
     reset_peak()
@@ -137,22 +151,22 @@ def peak_of(work: Callable[[], object]) -> dict[str, float]:
 
 
 def apart(function: Callable[..., dict[str, float]], *args: Any) -> dict[str, float]:
-    """What ``function(*args)`` of this package returns in a process of its own; ``args`` go as JSON.
+    """Call ``function(*args)`` of this package in a new process, with ``args`` as JSON; returns its result.
 
     Raises:
-        RuntimeError: it failed; the message is the last line that it wrote.
+        RuntimeError: the process failed; the message is the last line that it wrote.
     """
     name = f"{function.__module__}:{function.__name__}"
     command = [sys.executable, "-m", "benchmarks.measure", name, json.dumps(args)]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise RuntimeError((process.stderr.strip() or f"exit status {process.returncode}").splitlines()[-1])
+    figures: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    return figures
 
 
 def table(rows: Iterable[Row]) -> Iterator[str]:
-    """The rows as lines of text."""
+    """The lines of a table of rows, the head first."""
     head = f"{'name':46} {'ours':>10} {'peer':>10} {'ratio':>7} {'unit':14} spread"
     yield head
     for row in rows:
@@ -167,6 +181,6 @@ def line_of(row: Row) -> str:
     return f"{row.name:46} {row.ours:>10g} {row.peer:>10g} {row.ratio:>7.3g} {row.unit:14} {spread}"
 
 
-if __name__ == "__main__":  # the other end of `apart`
+if __name__ == "__main__":  # the new process that `apart` starts
     module, _, called = sys.argv[1].partition(":")
     print(json.dumps(getattr(importlib.import_module(module), called)(*json.loads(sys.argv[2]))))

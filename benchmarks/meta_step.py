@@ -2,9 +2,9 @@
 
     python -m benchmarks.meta_step [--json FILE] [--arch metanmt] [--tokens 2000] [--repeats 5]
 
-What a step of both sides is: benchmarks/transformer.py. Speed is measured in turns in one process. Memory: each system
-in a process of its own makes two steps; what is counted is what they add at their peak to what was resident when the
-model was built (gradients, the optimiser's moments, fast weights, activations), parameters and libraries not included.
+benchmarks/transformer.py says what a step is on both sides. Speed is measured in turns in one process. For memory each
+system makes two steps in a process of its own. Counted is the memory that they add, at the peak, to that of the built
+model: gradients, the optimiser's moments, fast weights, activations; not parameters and libraries.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SYSTEMS = {  # name -> meta-learner, inner steps; everything else as it is by de
 
 
 def lexical_step(bench: Bench, top_k: int = TOP_K) -> Callable[[], None]:
-    """ULR alone, forward and backward, once for each batch of the step, with the rows in play of its task."""
+    """A function that runs ULR alone, forward and backward, on each batch of a step, with the rows of its episode."""
     embedding, episodes = bench.ours(top_k).encoder.embed_tokens, bench.renumbered()
     rows = [torch.nn.Parameter(torch.zeros(len(e["queries"]), embedding.embedding_dim)) for e in episodes]
 
@@ -46,7 +46,10 @@ def lexical_step(bench: Bench, top_k: int = TOP_K) -> Callable[[], None]:
 
 
 def step_memory(system: str, arch: str, tokens: int, threads: int) -> dict[str, float]:
-    """MiB of two steps of a system, or of the peer on the batches of one (`SYSTEM/peer`); in a process of its own."""
+    """The MiB of two steps of a system, or (`SYSTEM/peer`) of the peer on the batches of that system.
+
+    To be called in a process of its own.
+    """
     torch.set_num_threads(threads)
     name, _, side = system.partition("/")
     learner, inner_steps = SYSTEMS[name]
@@ -59,11 +62,11 @@ def step_memory(system: str, arch: str, tokens: int, threads: int) -> dict[str, 
 def speed_rows(
     bench: Bench, rounds: int, prefix: str = "", systems: dict[str, tuple[str, int]] = SYSTEMS, ulr: bool = True
 ) -> Iterator[Row]:
-    """Tokens a second of each system; and ULR's share of a step."""
+    """The rows of tokens a second of each system and, with ``ulr``, of ULR's share of a step."""
     models = {"ours": bench.ours(), "peer": bench.peer()}
     steps: dict[str, Callable[[], object]] = {}
     for name, (learner, inner_steps) in systems.items():
-        model = bench.ours() if learner == "lstm" else models["ours"]  # it adds parameters to the model
+        model = bench.ours() if learner == "lstm" else models["ours"]  # the LSTM adds parameters to the model
         steps[name] = bench.meta_step(model, learner, inner_steps)
         steps.setdefault(f"peer {inner_steps}", bench.plain_step(models["peer"], inner_steps))
     if ulr:
@@ -89,29 +92,29 @@ def speed_rows(
 
 
 def memory_rows(bench: Bench, rounds: int, threads: int) -> Iterator[Row]:
-    """Peak memory of each system over the peer's, lower is better."""
+    """The rows of each system's peak memory over the peer's; lower is better."""
     peers: dict[int, list[dict[str, float]]] = {}
     for name, (_, inner_steps) in SYSTEMS.items():
         row = f"{name}_vs_fairseq_peak_memory"
         try:
-            ours = []
-            again = inner_steps not in peers
-            found = peers.setdefault(inner_steps, [])
+            our_peaks = []
+            peer_is_new = inner_steps not in peers
+            peer_peaks = peers.setdefault(inner_steps, [])
             for _ in range(rounds):
-                ours.append(apart(step_memory, name, bench.arch, bench.tokens, threads))
-                if again:
-                    found.append(apart(step_memory, f"{name}/peer", bench.arch, bench.tokens, threads))
+                our_peaks.append(apart(step_memory, name, bench.arch, bench.tokens, threads))
+                if peer_is_new:
+                    peer_peaks.append(apart(step_memory, f"{name}/peer", bench.arch, bench.tokens, threads))
         except (RuntimeError, OSError) as error:
             yield unmeasured(row, "MiB", error)
             continue
-        whole = [statistics.median(side["whole"] for side in sides) for sides in (ours, found)]
+        whole = [statistics.median(side["whole"] for side in sides) for sides in (our_peaks, peer_peaks)]
         what = (f"{bench.arch}: added by two steps to the built model; lower is better; "
                 f"whole processes {whole[0]:.0f} and {whole[1]:.0f} MiB; {rounds} process(es) each")  # fmt: skip
-        yield compare(row, "MiB", [side["added"] for side in ours], [side["added"] for side in found], what)
+        yield compare(row, "MiB", [side["added"] for side in our_peaks], [side["added"] for side in peer_peaks], what)
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Speed, ULR's share and memory."""
+    """The rows of speed, of ULR's share and of memory."""
     bench = Bench("small", tokens=1000) if settings.quick else Bench("metanmt")
     yield from speed_rows(bench, settings.rounds)
     yield from memory_rows(bench, 1 if settings.quick else 3, settings.threads)
@@ -129,13 +132,13 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := set(args.learners.split(",")) - {*SYSTEMS}:
         parser.error(f"`--learners` must be some of {', '.join(SYSTEMS)}, but has {', '.join(sorted(unknown))}")
     chosen = {name: SYSTEMS[name] for name in SYSTEMS if name in {"fomaml", *args.learners.split(",")}}
-    found = []
+    records = []
     for row in speed_rows(Bench(args.arch, args.tasks, args.tokens), args.repeats, systems=chosen):
         print(line_of(row))
-        found.append(row.record())
+        records.append(row.record())
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(found, file, indent=1)
+            json.dump(records, file, indent=1)
     return 0
 
 

@@ -1,10 +1,13 @@
 """Our fomaml against other libraries' first-order MAML, wrapped around our Transformer as their users would.
 
-The same batches and outer Adam on every side; label smoothing as each side computes it, theirs by fairseq's criterion.
-For a fair comparison ours has the rule that they all have: `--inner-optimizer sgd --adapt-params all`, one inner step.
-learn2learn: `MAML(model, lr, first_order=True)`, clone, adapt, backward. higher: `innerloop_ctx` without higher
-gradients. TorchOpt: its functional `sgd` on detached parameters (its MetaSGD has no first order), the model called at
-them as ours is. A library that is not installed is a row without figures.
+Batches and the outer Adam are the same on every side. Each side computes label smoothing in its own way, the libraries
+by fairseq's criterion. For a fair comparison ours has the rule that all libraries have: `--inner-optimizer sgd
+--adapt-params all`, one inner step. A library that is not installed is a row without figures.
+
+- learn2learn: `MAML(model, lr, first_order=True)`, clone, adapt, backward.
+- higher: `innerloop_ctx` without higher gradients.
+- TorchOpt: its functional `sgd` on detached parameters (its MetaSGD has no first order); the model is called with them
+  as ours is.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from benchmarks.transformer import Bench, optimizer_of, token_count, update
 from meta_nmt.tasks.episode_loss import FunctionalModel
 
 RATE = 0.1
-Task = Callable[[Any, dict[str, Any], Callable[[Any, Any], Tensor]], None]  # leaves gradients in p.grad
+Task = Callable[[Any, dict[str, Any], Callable[[Any, Any], Tensor]], None]  # adds an episode's gradients to p.grad
 
 
 def learn2learn_task(model: nn.Module) -> Task:
@@ -80,7 +83,7 @@ def torchopt_task(model: nn.Module) -> Task:
 
 
 def add(parameters: Any, gradients: Any) -> None:
-    """Gradients into ``p.grad``."""
+    """Add gradients to the ``grad`` of their parameters."""
     for parameter, gradient in zip(parameters, gradients, strict=True):
         if gradient is not None:
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
@@ -90,9 +93,9 @@ PEERS = {"learn2learn": learn2learn_task, "higher": higher_task, "torchopt": tor
 
 
 def peer_step(bench: Bench, peer: str) -> Callable[[], None]:
-    """A whole meta-step of a library; it is tried before it is timed, with its errors.
+    """A function that makes a whole meta-step of a library.
 
-    The model is ours, the language's rows in its embedding as an ordinary parameter.
+    The model is ours, with the language's rows of the embedding as an ordinary parameter.
     """
     model, episodes = bench.ours(), bench.renumbered()
     embedding, most = model.encoder.embed_tokens, max(len(e["queries"]) for e in episodes)
@@ -103,8 +106,8 @@ def peer_step(bench: Bench, peer: str) -> Callable[[], None]:
 
     def loss(network: Any, batch: Any) -> Tensor:
         value, size, _ = bench.criterion(network, batch)
-        result: Tensor = value / size
-        return result
+        mean_loss: Tensor = value / size
+        return mean_loss
 
     def step() -> None:
         model.train()
@@ -117,12 +120,12 @@ def peer_step(bench: Bench, peer: str) -> Callable[[], None]:
 
 
 def our_step(bench: Bench) -> Callable[[], None]:
-    """The same of ours."""
+    """A function that makes a whole meta-step of our fomaml, with the rule that the libraries have."""
     return bench.meta_step(bench.ours(), "fomaml", inner_optimizer="sgd", inner_lr=RATE, adapt_params="all")
 
 
 def memory(side: str, arch: str, tokens: int, threads: int) -> dict[str, float]:
-    """MiB of two steps; in a process of its own."""
+    """The MiB of two meta-steps of a side; to be called in a process of its own."""
     torch.set_num_threads(threads)
     bench = Bench(arch, tokens=tokens)
     step = our_step(bench) if side == "ours" else peer_step(bench, side)
@@ -130,7 +133,7 @@ def memory(side: str, arch: str, tokens: int, threads: int) -> dict[str, float]:
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Tokens a second and peak memory against each library."""
+    """The rows of tokens a second and of peak memory against each library."""
     bench = Bench("small", tokens=1000) if settings.quick else Bench("metanmt")
     steps: dict[str, Callable[[], object]] = {"ours": our_step(bench)}
     failed: dict[str, Exception] = {}

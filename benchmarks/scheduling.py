@@ -2,11 +2,11 @@
 
     python -m benchmarks.scheduling
 
-The episodes are those that `EpisodeDataset` draws, dealt to the workers as it deals them; only the sentences are not
-there, their lengths are drawn. What a machine does is four numbers, flags here, and none of them measured: tokens a
-second of one worker (forward and backward), milliseconds that an episode takes however small it is, bytes a second
-between workers, and microseconds that each message takes. Time of a meta-step: its slowest worker, then the sum of the
-gradients over a ring. Memory and the time to sort are measured here.
+Episodes are drawn by `EpisodeDataset`, and dealt to the workers as it deals them. There are no sentences: their lengths
+are drawn at random. Four numbers, which are flags and not measured, describe a machine: tokens a second of one worker
+(forward and backward), milliseconds that an episode takes however small it is, bytes a second between workers, and
+microseconds that each message takes. The time of a meta-step is that of its slowest worker, plus that of the sum of the
+gradients over a ring. Memory and the time to sort are measured.
 """
 
 from __future__ import annotations
@@ -29,42 +29,44 @@ PARAMETERS = 46_000_000  # ulr_transformer_metanmt with 20,000 universal and 20,
 
 @dataclass(frozen=True)
 class Machine:
+    """The speed of a worker and of the network between workers."""
+
     tokens_per_s: float
     episode_s: float
     bytes_per_s: float
     message_s: float
 
     def episodes(self, tokens: np.ndarray) -> np.ndarray:
-        """Seconds of episodes of so many tokens, padding included."""
+        """The seconds of episodes of so many tokens each, padding included."""
         return self.episode_s + tokens / self.tokens_per_s
 
     def all_reduce(self, workers: int) -> float:
-        """Seconds to add up the gradients over a ring: each worker sends and receives 2 (W - 1) / W of them."""
+        """The seconds to sum the gradients over a ring, where each worker sends and receives 2 (W - 1) / W of them."""
         share = (workers - 1) / workers
         return 2 * share * 4 * PARAMETERS / self.bytes_per_s + 2 * (workers - 1) * self.message_s
 
 
 def corpora(languages: int, lines: int, rng: np.random.Generator) -> dict[str, ParallelCorpus]:
-    """Sizes by Zipf's law: language r has 1 / r of the sentences of the first."""
-    found = {}
+    """Corpora of lengths alone, with sizes by Zipf's law: language r has 1 / r of the sentences of the first."""
+    corpus_of = {}
     for rank in range(1, languages + 1):
         count = max(SMALLEST, lines // rank)
         lengths = np.exp(rng.normal(np.log(MEAN_LENGTH), SPREAD, count)).astype(np.int32) + 2
-        others = np.maximum(2, lengths + rng.integers(-4, 5, count)).astype(np.int32)
-        usable = np.flatnonzero((lengths <= 250) & (others <= 250))
-        found[f"l{rank}"] = ParallelCorpus(f"l{rank}", None, None, lengths, others, usable)
-    return found
+        target_lengths = np.maximum(2, lengths + rng.integers(-4, 5, count)).astype(np.int32)
+        usable = np.flatnonzero((lengths <= 250) & (target_lengths <= 250))
+        corpus_of[f"l{rank}"] = ParallelCorpus(f"l{rank}", None, None, lengths, target_lengths, usable)
+    return corpus_of
 
 
 def padded(corpus: ParallelCorpus, batches: Sequence[np.ndarray]) -> int:
-    """Tokens that the batches take with their padding, both sides."""
+    """The tokens of some batches with their padding, both sides."""
     return sum(
         len(batch) * int(corpus.source_sizes[batch].max() + corpus.target_sizes[batch].max()) for batch in batches
     )
 
 
 def draw(dataset: EpisodeDataset, count: int) -> tuple[list[str], np.ndarray]:
-    """Language and padded tokens of the first episodes of an epoch."""
+    """The languages and the padded tokens (count,) of the first ``count`` episodes of an epoch."""
     languages, tokens = [], np.empty(count)
     for index in range(count):
         language, support, query = dataset.sentences(index)
@@ -74,8 +76,10 @@ def draw(dataset: EpisodeDataset, count: int) -> tuple[list[str], np.ndarray]:
 
 
 def step_seconds(seconds: np.ndarray, tasks: int, workers: int, greedy: bool) -> np.ndarray:
-    """Of each meta-step, the time of its slowest worker: tasks dealt in their order, or the longest first to whoever
-    has least."""
+    """The seconds of the slowest worker in each meta-step (steps,), from the seconds of all episodes.
+
+    Tasks are dealt to the workers in their order or, if ``greedy``, the longest first, to the worker with least time.
+    """
     steps = seconds[: len(seconds) // tasks * tasks].reshape(-1, tasks)
     if not greedy:
         parts = np.array_split(np.arange(tasks), workers)
@@ -99,7 +103,7 @@ def row(dataset: EpisodeDataset, tokens: np.ndarray, machine: Machine, workers: 
 
 
 def memory(dataset: EpisodeDataset) -> tuple[float, float, float]:
-    """Bytes a sentence in each process that draws episodes, seconds a sentence to sort them, sentences in all."""
+    """Bytes a sentence in each process that draws episodes, seconds a sentence to sort them, and all sentences."""
     began = time.perf_counter()
     largest = next(iter(dataset.corpora))
     order, before = dataset._sort_by_length(largest, 2)
@@ -145,9 +149,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     machine = Machine(
         args.tokens_per_second, args.episode_ms / 1e3, args.gigabytes_per_second * 1e9, args.message_us / 1e6
     )
-    every = corpora(args.languages, args.lines, np.random.default_rng(args.seed))
+    all_corpora = corpora(args.languages, args.lines, np.random.default_rng(args.seed))
     sizes = EpisodeSizes(args.tokens, args.tokens, 1)
-    dataset = EpisodeDataset(every, {}, sizes, args.episodes, 1, args.temperature, args.seed)
+    dataset = EpisodeDataset(all_corpora, {}, sizes, args.episodes, 1, args.temperature, args.seed)
     languages, tokens = draw(dataset, args.episodes)
     rows = [
         row(dataset, tokens, machine, workers, workers * tasks)
@@ -173,7 +177,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; returns its exit status."""
     return run_command(run, argv, prog="python -m benchmarks.scheduling")
 
 

@@ -9,12 +9,12 @@ from data_prep.base.workers import cores
 
 @dataclass(frozen=True)
 class Settings:
-    """quick: smaller sizes and fewer rounds; threads: of every side."""
+    """How thoroughly to measure. quick: smaller sizes and fewer rounds; threads: number of threads of every side."""
 
     quick: bool = False
     threads: int = cores()
 
     @property
     def rounds(self) -> int:
-        """Rounds that count, after one that warms up."""
+        """The number of rounds that count, after one that warms up."""
         return 3 if self.quick else 5

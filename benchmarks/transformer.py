@@ -1,12 +1,13 @@
 """The Transformer, the batches and the training steps that the benchmarks share: ours, and stock fairseq's.
 
-Both sides train the same Transformer on the same batches, with label-smoothed cross entropy (each its own way to
-compute it), clipping and Adam; the peer is fairseq's `transformer` with an ordinary embedding table, all fairseq's own.
-One step is a number of tasks, each with support batches and a query batch: ours makes its inner steps for each task and
-one outer update, the peer accumulates the gradients of all the batches and makes one update (``--update-freq``), which
-is the cheapest way it has.
+Both sides train the same Transformer on the same batches, with clipping, Adam, and label-smoothed cross entropy, which
+each computes in its own way. The peer is fairseq's `transformer` with an ordinary embedding table, all of it fairseq's.
 
-Tokens are drawn from Zipf's law over a vocabulary of 8,000 pieces, lengths like those of news text.
+A step has a number of tasks, each with support batches and a query batch. Ours makes its inner steps for each task,
+then one outer update. The peer accumulates the gradients of all batches, then makes one update (``--update-freq``),
+which is its cheapest way.
+
+Tokens are drawn by Zipf's law from a vocabulary of 8,000 pieces; lengths are like those of news text.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def dictionary() -> Dictionary:
 
 
 def make_batch(rng: np.random.Generator, symbols: Dictionary, tokens: int) -> dict[str, Any]:
-    """Sentences of about 25 pieces of similar length, as bucketing by length makes them."""
+    """A batch of sentences of similar length, about 25 pieces, as bucketing by length makes it."""
     length = int(np.clip(rng.normal(25, 8), 6, 60))
     frequencies = 1.0 / np.arange(1, VOCABULARY + 1)
     samples = []
@@ -67,7 +68,7 @@ def make_batch(rng: np.random.Generator, symbols: Dictionary, tokens: int) -> di
 def make_episodes(
     rng: np.random.Generator, symbols: Dictionary, tasks: int, tokens: int, inner_steps: int = 1
 ) -> list[dict[str, Any]]:
-    """Tasks over the whole vocabulary: ``queries`` has a row for every piece, so ids need no renumbering."""
+    """Episodes over the whole vocabulary: ``queries`` has a row for every piece, so ids need no renumbering."""
     queries = rng.standard_normal((VOCABULARY, QUERY_WIDTH)).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     return [
@@ -86,7 +87,7 @@ def batches_of(episodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def renumber(episodes: list[dict[str, Any]], special: int) -> list[dict[str, Any]]:
-    """The episodes as the data loader makes them: only the rows in play, ids renumbered."""
+    """The episodes as the data loader makes them: with the rows of their own pieces only, and ids renumbered."""
     renumbered = []
     for number, episode in enumerate(episodes):
         rows = torch.cat([b["net_input"]["src_tokens"].flatten() for b in batches_of([episode])]).unique()
@@ -116,7 +117,7 @@ def optimizer_of(model: torch.nn.Module) -> Any:
 
 
 def update(model: Any, optimizer: Any, size: float) -> None:
-    """What fairseq's trainer does after the gradients are there."""
+    """Make an update from the gradients as fairseq's trainer does; ``size``: the sample size to divide them by."""
     optimizer.multiply_grads(1.0 / size)
     optimizer.clip_grad_norm(1.0)
     optimizer.step()
@@ -124,15 +125,18 @@ def update(model: Any, optimizer: Any, size: float) -> None:
 
 
 def token_count(episodes: list[dict[str, Any]]) -> int:
-    """Of both sides, padding not counted."""
+    """The tokens of all batches of the episodes, both sides, without padding."""
     return sum(int(b["net_input"]["src_lengths"].sum()) + int(b["ntokens"]) for b in batches_of(episodes))
 
 
 @dataclass
 class Bench:
-    """Models of one architecture on one device, made when they are asked for; ``inner_steps`` support batches a task.
+    """Models, batches and steps of one architecture on one device, made when they are asked for.
 
-    ``mixed``: ours under bf16 autocast, the peer as fairseq's ``--amp`` trains (float16 autocast, scaled loss)."""
+    tasks: tasks of a step; each has as many support batches as there are inner steps, and one query batch.
+    tokens: tokens of a batch.
+    mixed: ours under bf16 autocast, the peer as fairseq's ``--amp`` trains (float16 autocast, scaled loss).
+    """
 
     arch: str = "metanmt"
     tasks: int = 1
@@ -151,19 +155,19 @@ class Bench:
         return utils.move_to_cuda(value) if self.device == "cuda" else value
 
     def episodes(self, inner_steps: int = 1) -> list[dict[str, Any]]:
-        """As `make_episodes` makes them, the same each time."""
+        """The episodes of a step over the whole vocabulary (`make_episodes`), the same at each call."""
         if inner_steps not in self.whole:
             rng = np.random.default_rng(inner_steps)
             self.whole[inner_steps] = make_episodes(rng, self.symbols, self.tasks, self.tokens, inner_steps)
         return self.whole[inner_steps]
 
     def renumbered(self, inner_steps: int = 1) -> list[dict[str, Any]]:
-        """As the data loader makes them, on the device."""
+        """The episodes of a step as the data loader makes them (`renumber`), on the device."""
         episodes: list[dict[str, Any]] = self.on_device(renumber(self.episodes(inner_steps), self.symbols.nspecial))
         return episodes
 
     def ours(self, top_k: int = ulr_transformer.TOP_K) -> Any:
-        """Our Transformer: M = 20,000 universal tokens, no language; ``top_k``: of ``--ulr-top-k``, 0 for all."""
+        """Our Transformer with M = 20,000 universal tokens and no language; ``top_k``: ``--ulr-top-k``, 0 for all."""
         keys = torch.nn.functional.normalize(torch.randn(UNIVERSAL_TOKENS, QUERY_WIDTH), dim=-1)
         lexical = Namespace(source_dictionary=Dictionary(), target_dictionary=self.symbols, universal_keys=keys)
         lexical.language_queries = torch.empty(0, QUERY_WIDTH)
@@ -172,12 +176,15 @@ class Bench:
         ).to(self.device)
 
     def peer(self) -> Any:
-        """fairseq's."""
+        """The Transformer of stock fairseq."""
         task = Namespace(source_dictionary=self.symbols, target_dictionary=self.symbols)
         return TransformerModel.build_model(self.cfg, task).to(self.device)
 
     def meta_step(self, model: Any, learner: str, inner_steps: int = 1, **flags: Any) -> Callable[[], None]:
-        """Our task's train_step, without a data folder; ``flags`` of its configuration."""
+        """A function that makes a meta-step and an update of ours, by the train_step of our task.
+
+        The task is made without a data folder. ``flags``: fields of its configuration.
+        """
         cfg = MetaTranslationConfig(meta_learner=learner, inner_steps=inner_steps, seed=1, bf16_autocast=self.mixed)
         for name, value in flags.items():
             setattr(cfg, name, value)
@@ -195,7 +202,7 @@ class Bench:
         return step
 
     def plain_step(self, model: Any, inner_steps: int = 1) -> Callable[[], None]:
-        """Stock fairseq: translation task, gradients accumulated over the batches, one update."""
+        """A function that makes a step of stock fairseq: its translation task, gradients of all batches, one update."""
         task = TranslationTask(Namespace(eval_bleu=False), self.symbols, self.symbols)
         optimizer = optimizer_of(model)
         if self.mixed:

@@ -2,13 +2,14 @@
 
     python -m benchmarks.translation [DATA --path CKPT --source-lang XX] [--json FILE] [--repeats 5] [--threads 2]
 
-Without arguments it takes what recipes/quickstart.sh left. The adapted checkpoint is exported; then, in turns in one
-process, the test set is translated with beam 5 by fairseq-generate on the exported plain checkpoint (its own batches,
-which it reads binarised) and by meta-nmt-translate on text, with torch, CTranslate2 in float32 and in int8. Times are
-whole runs of the commands' bodies, loading the model included; medians of the repeats.
+Without arguments the command uses the files that recipes/quickstart.sh has made. The adapted checkpoint is exported.
+Then the test set is translated with beam 5, in turns in one process: by fairseq-generate with the exported plain
+checkpoint on binarised text in its own batches, and by meta-nmt-translate on text, with torch and with CTranslate2 in
+float32 and in int8. Times are of whole runs of the commands' bodies, loading the model included: medians of repeats.
 
-Then the rows of agreement: best hypotheses that the unfolded checkpoint, through meta-nmt-generate, has in common with
-fairseq on the fold and with CTranslate2; and BLEU of int8 beside that of the unfolded checkpoint.
+Then follow rows of agreement with the unfolded checkpoint, which translates through meta-nmt-generate. They count the
+best hypotheses that fairseq with the folded checkpoint, and CTranslate2, have in common with it. Further rows compare
+CTranslate2 with it by BLEU.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ from meta_nmt.translation.translator_folder import TranslatorFolder
 QUICKSTART = Path("outputs/quickstart")
 CHECKPOINT = QUICKSTART / "adapted/qbx-fomaml-emb_enc-4800-s1/checkpoint_best.pt"
 SEARCH = ["--beam", "5", "--max-len-a", "1.5", "--max-len-b", "10"]
-WHOLE = ["--required-batch-size-multiple", "1"]  # or fairseq leaves out the last sentences
-# reading is nothing beside the search, and a reading process that is let go of can hold up what is timed next for 5 s
+WHOLE = ["--required-batch-size-multiple", "1"]  # otherwise fairseq leaves out the last sentences
+# no reading process: reading takes little time beside the search, and the end of such a process can delay the next
+# timed run by 5 s
 WORKERS = ["--num-workers", "0"]
 HYPOTHESIS = re.compile(r"^H-(\d+)\t\S+\t(.*)$", re.MULTILINE)
 
 
 def row(name: str, ours: float, peer: float, unit: str) -> Row:
-    """A row of agreement: counted once, nothing to spread."""
+    """A row of agreement: one count each, so without a spread."""
     return Row(name, rounded(ours), rounded(peer), rounded(ours / peer) if peer else 0.0, unit)
 
 
@@ -76,27 +78,27 @@ class Bench:
             )  # fmt: skip
         self.model = TranslatorFolder(work / "float32")
         sides = {args.source_lang: self.source, args.target_lang: references}
-        for lang, text in sides.items():  # a data folder for plain fairseq
+        for lang, path in sides.items():  # a data folder for plain fairseq
             shutil.copy(self.model.dictionary(lang), work)
-            binarise.binarise(text, data.pack(lang), work / f"test.{self.pair}.{lang}")
+            binarise.binarise(path, data.pack(lang), work / f"test.{self.pair}.{lang}")
         self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(self.model.target_pieces))
 
     def detokenised(self, pieces: Sequence[str]) -> list[str]:
         return [" ".join(self.decoder.decode_pieces(line.split(" ")).split()) for line in pieces]
 
     def fairseq(self) -> list[str]:
-        """fairseq-generate on the plain checkpoint; the best hypotheses in order, as text."""
+        """Translate by fairseq-generate with the plain checkpoint; returns the best hypotheses in order, as text."""
         argv = [str(self.work), "--path", str(self.model.torch_model), "--source-lang", self.args.source_lang,
                 "--target-lang", self.args.target_lang, "--no-progress-bar", *SEARCH, *WHOLE, *WORKERS]  # fmt: skip
         args = options.parse_args_and_arch(options.get_generation_parser(), input_args=argv)
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             fairseq_generate.main(convert_namespace_to_omegaconf(args))
-        found = {int(match[1]): match[2] for match in HYPOTHESIS.finditer(out.getvalue())}
-        return self.detokenised([found[i] for i in range(len(self.references))])
+        hypotheses = {int(match[1]): match[2] for match in HYPOTHESIS.finditer(out.getvalue())}
+        return self.detokenised([hypotheses[i] for i in range(len(self.references))])
 
     def ours(self, quantization: str, backend: str) -> list[str]:
-        """meta-nmt-translate on the text."""
+        """Translate the text by meta-nmt-translate; returns the lines."""
         argv = ["--model", str(self.work / quantization), "--backend", backend, "--input", str(self.source)]
         threads = ["--threads", str(self.args.threads)]
         out = io.StringIO()
@@ -105,7 +107,7 @@ class Bench:
         return out.getvalue().splitlines()
 
     def unfolded(self) -> list[str]:
-        """The adapted checkpoint itself, through meta-nmt-generate."""
+        """Translate with the adapted checkpoint itself by meta-nmt-generate; returns the lines."""
         argv = [str(self.args.data), "--path", str(self.args.path), "--source-lang", self.args.source_lang,
                 "--target-lang", self.args.target_lang, "--gen-subset", self.args.subset,
                 "--max-tokens", "12000", "--results", str(self.work / "unfolded")]  # fmt: skip
@@ -113,14 +115,14 @@ class Bench:
         return (self.work / "unfolded/hypotheses.txt").read_text("utf-8").splitlines()
 
     def rows(self) -> Iterator[Row]:
-        """Speed, then agreement."""
+        """The rows of speed, then of agreement."""
         systems: dict[str, Callable[[], Any]] = {
             "fairseq": self.fairseq,
             "torch": lambda: self.ours("float32", "torch"),
             "ctranslate2_float32": lambda: self.ours("float32", "ctranslate2"),
             "ctranslate2_int8": lambda: self.ours("int8", "ctranslate2"),
         }
-        texts = {name: system() for name, system in systems.items()}  # the first run of each warms up
+        outputs = {name: system() for name, system in systems.items()}  # the first run of each warms up
         seconds = in_turns(systems, self.args.repeats)
         lines = len(self.references)
         what = f"{lines} sentences, beam 5, model loaded each time, {self.args.threads} threads"
@@ -129,10 +131,10 @@ class Bench:
             yield speeds(title, "sentences/s", lines, seconds[name], seconds["fairseq"], what)
         unfolded = self.unfolded()
         for name in ("fairseq", "ctranslate2_float32", "ctranslate2_int8"):
-            same = sum(a == b for a, b in zip(texts[name], unfolded, strict=True))
+            same = sum(a == b for a, b in zip(outputs[name], unfolded, strict=True))
             yield row(f"{name}_same_lines_as_unfolded", same, lines, "lines")
         for name in ("ctranslate2_float32", "ctranslate2_int8"):
-            bleu = [BLEU().corpus_score(text, [self.references]).score for text in (texts[name], unfolded)]
+            bleu = [BLEU().corpus_score(output, [self.references]).score for output in (outputs[name], unfolded)]
             yield row(f"{name}_bleu_vs_unfolded", *bleu, "BLEU")
 
 

@@ -25,17 +25,17 @@ STAGES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one stage, which is loaded only now; returns its exit status."""
-    listed = "\n".join(f"  {name:<14}{what}" for name, (_, what) in STAGES.items())
-    given = sys.argv[1:] if argv is None else list(argv)
-    if given[:1] in (["-h"], ["--help"]):
-        print(f"{__doc__}\n\nusage: {PROG} STAGE [flags]\n\n{listed}")
+    """Load and run the one stage that the arguments name; returns its exit status."""
+    stage_lines = "\n".join(f"  {name:<14}{what}" for name, (_, what) in STAGES.items())
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(f"{__doc__}\n\nusage: {PROG} STAGE [flags]\n\n{stage_lines}")
         return 0
-    if not given or given[0] not in STAGES:
+    if not arguments or arguments[0] not in STAGES:
         parser = OneLineParser(prog=PROG)
-        parser.error(f"STAGE must be one of {', '.join(STAGES)}, but is {given[0] if given else 'not given'}")
-    module = importlib.import_module(f"data_prep.{STAGES[given[0]][0]}")
-    return run_command(module.main, given[1:], prog=f"{PROG} {given[0]}")
+        parser.error(f"STAGE must be one of {', '.join(STAGES)}, but is {arguments[0] if arguments else 'not given'}")
+    module = importlib.import_module(f"data_prep.{STAGES[arguments[0]][0]}")
+    return run_command(module.main, arguments[1:], prog=f"{PROG} {arguments[0]}")
 
 
 if __name__ == "__main__":

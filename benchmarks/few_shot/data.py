@@ -1,6 +1,6 @@
 """The few-shot tasks of the MAML paper: sinusoids, and N-way K-shot classification of Omniglot's drawings.
 
-A stack is T tasks side by side: inputs (T, B, ...), targets (T, B) or (T, B, 1).
+A stack holds T tasks side by side: inputs (T, B, ...), targets (T, B) or (T, B, 1).
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ ARCHIVES = {
     "images_background_small2.zip": "3ccaa407515a8778e5d0861875af38b17e418f301ad5bb3b5a6b65d901a41c7f",
 }
 VALIDATION_ALPHABET = "Early_Aramaic"  # 22 characters of small1
-DRAWINGS = 20  # of each character
+DRAWINGS = 20  # drawings of each character
 SIZE = 28  # pixels a side, as in the MAML paper
 
 
 class Batch(NamedTuple):
-    """``statistics``: the first so many inputs have no target, and batch normalisation collects its statistics on
-    them alone; None: on all inputs."""
+    """A stack of inputs and targets.
+
+    statistics: the number of first inputs on which alone batch normalisation collects its statistics. They have no
+    targets. None: the statistics are of all inputs, and all have targets.
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -46,7 +49,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Sinusoids:
-    """y = A sin(x - phase), A in [0.1, 5], phase in [0, pi], x in [-5, 5] (Finn et al. 2017, section 5.1)."""
+    """Tasks y = A sin(x - phase), A in [0.1, 5], phase in [0, pi], x in [-5, 5] (Finn et al. 2017, section 5.1)."""
 
     shots: int = 10
     queries: int = 10
@@ -67,8 +70,8 @@ class Characters:
     images: Tensor
     ways: int = 5
     shots: int = 1
-    queries: int = 5  # a class
-    jitter: int = 0  # pixels that each drawing is moved by at random, at most, both ways
+    queries: int = 5  # query drawings a class
+    jitter: int = 0  # most pixels by which a drawing is moved at random, in both directions
 
     def draw(self, tasks: int, generator: torch.Generator) -> tuple[Batch, Batch]:
         """Support and query of T tasks, (T, N K, 28, 28) and (T, N queries, 28, 28); no drawing is in both."""
@@ -87,7 +90,7 @@ class Characters:
 
 
 def moved(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Each image (..., 28, 28) moved by up to ``most`` pixels along both axes, blank where it left."""
+    """The images (..., 28, 28), each moved at random by up to ``most`` pixels along both axes; new pixels are blank."""
     if not most:
         return images
     flat = F.pad(images.flatten(0, -3), [most] * 4)
@@ -97,7 +100,7 @@ def moved(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def read_archive(folder: Path, name: str) -> dict[str, Tensor]:
-    """Images by "alphabet/character", (20, 28, 28).
+    """The images (20, 28, 28) of each character of an archive, by "alphabet/character".
 
     Raises:
         InputError: the archive is missing or is not the one that the split is made of.
@@ -106,8 +109,8 @@ def read_archive(folder: Path, name: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"--data: must be a folder with Omniglot's {name} (brendenlake/omniglot), but is {folder}")
     content = path.read_bytes()
-    if (found := hashlib.sha256(content).hexdigest()) != ARCHIVES[name]:
-        raise InputError(f"{path}: sha256 must be {ARCHIVES[name]}, but is {found}")
+    if (digest := hashlib.sha256(content).hexdigest()) != ARCHIVES[name]:
+        raise InputError(f"{path}: sha256 must be {ARCHIVES[name]}, but is {digest}")
     drawings: dict[str, list[Tensor]] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for member in sorted(n for n in archive.namelist() if n.endswith(".png")):
@@ -118,16 +121,17 @@ def read_archive(folder: Path, name: str) -> dict[str, Tensor]:
 
 
 def turned_and_mirrored(images: Tensor) -> Tensor:
-    """Each class eight times: turned by 0, 90, 180 and 270 degrees, and the mirror images of these."""
+    """The classes eight times: turned by 0, 90, 180 and 270 degrees, and the mirror images of these."""
     turned = torch.cat([torch.rot90(images, quarter, (2, 3)) for quarter in range(4)])
     return torch.cat((turned, turned.flip(3)))
 
 
 def read_omniglot(folder: Path) -> dict[str, Tensor]:
-    """Classes by side, each (classes, 20, 28, 28).
+    """The images (classes, 20, 28, 28) of each side: train, valid and test.
 
-    train: small1 without the validation alphabet, turned and mirrored (912 classes); valid: that alphabet (22);
-    test: the alphabets of small2 that small1 lacks (106).
+    train: small1 without the validation alphabet, turned and mirrored (912 classes).
+    valid: the validation alphabet (22 classes).
+    test: the alphabets of small2 that small1 lacks (106 classes).
 
     Raises:
         InputError: an archive is missing or not the expected one.

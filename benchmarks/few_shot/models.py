@@ -1,8 +1,8 @@
 """The networks of the MAML paper's few-shot tasks, for T tasks side by side.
 
-A stack of parameters has a leading axis T, one copy a task, and so has a stack of batches. The tasks share
-nothing and the loss of a stack is the sum of theirs, so the gradient with respect to a stack is every task's own:
-one episode of a meta-learner over a stack is T episodes, for the price of far fewer kernel calls.
+A stack of parameters has a leading axis T, one copy a task, and so has a stack of batches. The tasks share nothing, and
+the loss of a stack is the sum of their losses. So the gradient with respect to a stack is that of each task alone. One
+episode of a meta-learner over a stack is T episodes, with far fewer kernel calls.
 
 Axes: T tasks, B images or points of a task, F filters, N ways.
 """
@@ -21,7 +21,7 @@ from meta_nmt.meta_learners.inner_loop import Parameters
 
 
 def stack(theta: Mapping[str, Tensor], tasks: int) -> Parameters:
-    """T copies of theta side by side, new leaves."""
+    """A stack of ``tasks`` copies of theta, as new leaf tensors."""
     return {name: p.detach().expand(tasks, *p.shape).clone().requires_grad_() for name, p in theta.items()}
 
 
@@ -30,10 +30,10 @@ class ConvNet:
     """Four modules of 3x3 convolution with stride 2, batch normalisation and ReLU, then a linear layer (Finn et al.
     2017, section 5.2, without the convolutions' biases, which batch normalisation cancels).
 
-    A batch is normalised by its own statistics, as in the paper's code, unless it says otherwise, or the network
-    remembers some.
+    A batch is normalised by its own statistics, as in the paper's code. With ``Batch.statistics`` they are those of its
+    first inputs, with ``moments`` those that the network remembers.
 
-    moments: mean and variance (F,) before each normalisation, to use for every batch; empty: those of the batch.
+    moments: mean and variance (F,) before each normalisation, used for every batch; (): the statistics of the batch.
     """
 
     outputs: int
@@ -41,7 +41,7 @@ class ConvNet:
     moments: tuple[tuple[Tensor, Tensor], ...] = ()
 
     def start(self, generator: torch.Generator) -> Parameters:
-        """theta: Kaiming's normal for the convolutions, zeros for the linear layer."""
+        """Initial parameters theta: Kaiming's normal for the convolutions, zeros for the linear layer."""
         theta, channels = {}, 1
         for n in range(4):
             weight = torch.randn(self.filters, channels, 3, 3, generator=generator)
@@ -55,7 +55,7 @@ class ConvNet:
         return {"head.weight": torch.zeros(self.outputs, features), "head.bias": torch.zeros(self.outputs)}
 
     def __call__(self, theta: Parameters, batch: Batch) -> Tensor:
-        """Images (T, B, 28, 28) -> logits (T, B, N) of those that have a target. The tasks are groups of channels."""
+        """Images (T, B, 28, 28) -> logits (T, B, N) of the images with a target. The tasks are groups of channels."""
         tasks, size = batch.inputs.shape[:2]
         hidden = batch.inputs.transpose(0, 1)  # (B, T, 28, 28)
         for n in range(4):
@@ -65,7 +65,7 @@ class ConvNet:
         return torch.baddbmm(theta["head.bias"][:, None], hidden, theta["head.weight"].transpose(1, 2))
 
     def convolve(self, theta: Parameters, n: int, x: Tensor, tasks: int) -> Tensor:
-        """(B, T C, height, width) -> (B, T F, height / 2, width / 2)"""
+        """Convolution ``n``: (B, T C, height, width) -> (B, T F, height / 2, width / 2)."""
         weight = theta[f"conv{n}.weight"].flatten(0, 1)  # (T F, C, 3, 3)
         return F.conv2d(x, weight, stride=2, padding=1, groups=tasks)
 
@@ -83,8 +83,10 @@ class ConvNet:
 
     @torch.no_grad()
     def remember(self, theta: Parameters, images: Tensor) -> ConvNet:
-        """This network with the moments of ``images`` (1, B, 28, 28) under theta (no stack): what running statistics
-        come to at the end of training."""
+        """This network with the moments of ``images`` (1, B, 28, 28) under theta (no stack).
+
+        Running statistics would have these values at the end of training.
+        """
         copy, hidden, moments = stack(theta, 1), images.transpose(0, 1), []
         for n in range(4):
             hidden = self.convolve(copy, n, hidden, 1)
@@ -105,12 +107,12 @@ class ConvNet:
 
 @dataclass(frozen=True)
 class Regressor:
-    """1 - 40 - 40 - 1 with ReLU (Finn et al. 2017, section 5.1)."""
+    """A network of layers 1 - 40 - 40 - 1 with ReLU (Finn et al. 2017, section 5.1)."""
 
     hidden: int = 40
 
     def start(self, generator: torch.Generator) -> Parameters:
-        """theta: nn.Linear's uniform start. With biases of 0 every kink would be at x = 0."""
+        """Initial parameters theta, uniform as in nn.Linear. With biases of 0 every kink would be at x = 0."""
         theta, sizes = {}, [1, self.hidden, self.hidden, 1]
         for n, (inner, outer) in enumerate(zip(sizes, sizes[1:], strict=False)):
             for name, shape in {"weight": (inner, outer), "bias": (outer,)}.items():
@@ -118,7 +120,7 @@ class Regressor:
         return {name: p.requires_grad_() for name, p in theta.items()}
 
     def __call__(self, theta: Parameters, batch: Batch) -> Tensor:
-        """(T, B, 1) -> (T, B, 1)"""
+        """Inputs (T, B, 1) -> outputs (T, B, 1) of the inputs with a target."""
         x = batch.inputs[:, batch.statistics :]
         for n in range(3):
             x = torch.baddbmm(theta[f"layer{n}.bias"][:, None], x if n == 0 else x.relu(), theta[f"layer{n}.weight"])
@@ -129,7 +131,7 @@ class Regressor:
         return (self(theta, batch) - batch.targets).square().mean((1, 2)).sum()
 
     def head(self) -> Parameters:
-        """Nothing: the output is the same for every task."""
+        """No parameters, since the output layer is the same for every task."""
         return {}
 
     def score(self, predicted: Tensor, targets: Tensor) -> Tensor:

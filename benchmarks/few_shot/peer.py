@@ -3,10 +3,10 @@
     python -m benchmarks.few_shot.peer [--learner maml|fomaml|meta_sgd] [--shots 5] [--steps 1000] [--data DIR]
                                        [--json FILE]
 
-Both sides start from the same weights, see the same tasks in the same order and are tested on the same tasks; each
-meta-step of ours is followed by one of learn2learn's, so that a slow minute of the machine hits both. learn2learn is
-needed for this benchmark alone: where it is not installed, one line says so. Of its package only its algorithms' own
-modules are loaded, unchanged: its __init__ imports torchvision, gym and more, which the algorithms do not need.
+Both sides start from the same weights, see the same tasks in the same order, and are tested on the same tasks. Each
+meta-step of ours is followed by one of learn2learn's, so that a slow minute of the machine affects both. learn2learn is
+needed for this benchmark only; if it is not installed, one line says so. Of its package only the modules of the
+algorithms are loaded, unchanged. Its __init__ imports torchvision, gym and more, which the algorithms do not need.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from meta_nmt.meta_learners.inner_loop import Parameters
 
 
 def learn2learn_class(name: str) -> Any:
-    """learn2learn's class, without what its package's __init__ imports besides; None where it is not installed."""
+    """The class of a learner in learn2learn, loaded without the package's __init__; None if it is not installed."""
     spec = importlib.util.find_spec("learn2learn")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -52,7 +52,7 @@ def learn2learn_class(name: str) -> Any:
 
 
 def module_of(network: ConvNet, theta: Parameters) -> nn.Module:
-    """ConvNet as an ordinary module with theta's values."""
+    """A ConvNet as an ordinary module with the values of theta."""
     layers: list[nn.Module] = []
     for n in range(4):
         channels = network.filters if n else 1
@@ -66,7 +66,7 @@ def module_of(network: ConvNet, theta: Parameters) -> nn.Module:
 
 
 class Peer:
-    """learn2learn's loop, as its examples write it: clone, adapt, loss of the query set, backward."""
+    """The training loop of learn2learn, as in its examples: clone, adapt, loss of the query set, backward."""
 
     def __init__(self, cls: Any, name: str, network: ConvNet, theta: Parameters, plan: Any) -> None:
         options = {} if name == "meta_sgd" else {"first_order": name == "fomaml"}
@@ -89,15 +89,15 @@ class Peer:
         self.optimizer.step()
 
     def score(self, support: Batch, query: Batch, steps: int) -> list[float]:
-        found = []
+        accuracies = []
         for task in range(len(support.inputs)):
             logits = self.logits(support, query, task, steps)
-            found.append(100 * float((logits.argmax(-1) == query.targets[task]).float().mean()))
-        return found
+            accuracies.append(100 * float((logits.argmax(-1) == query.targets[task]).float().mean()))
+        return accuracies
 
 
 def compare(args: argparse.Namespace, cls: Any) -> list[dict[str, Any]]:
-    """Meta-trains both in turns, tests both: rows of accuracy and of seconds a meta-step."""
+    """Meta-train both sides in turns and test both; returns the rows of accuracy and of seconds a meta-step."""
     setting = omniglot_setting(args.data, args.ways, args.shots, args.filters, args.jitter)
     network, plan = setting.network, OMNIGLOT[args.learner]
     assert isinstance(network, ConvNet)
@@ -110,8 +110,8 @@ def compare(args: argparse.Namespace, cls: Any) -> list[dict[str, Any]]:
         optimizer.zero_grad()
         for support, query in episodes:
             copies = stack(theta, plan.stacked)
-            result = learner.episode(Episode(network.loss, copies, list(copies), [support] * plan.steps, [query]))
-            add_gradients(result.gradients, theta, learner, 1 / plan.tasks)
+            outcome = learner.episode(Episode(network.loss, copies, list(copies), [support] * plan.steps, [query]))
+            add_gradients(outcome.gradients, theta, learner, 1 / plan.tasks)
         optimizer.step()
 
     seconds: dict[str, list[float]] = {"ours": [], "peer": []}

@@ -1,5 +1,7 @@
-"""How each system of the few-shot benchmark is trained and tested; what was chosen on validation tasks, and how, is in
-docs/results/few_shot.md."""
+"""How each system of the few-shot benchmark is trained and tested.
+
+docs/results/few_shot.md says what was chosen on validation tasks, and how.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,17 @@ from meta_nmt.meta_learners.inner_loop import SGD, Adam, UpdateRule
 class Plan:
     """How one system is trained and tested.
 
-    rule: of the inner steps; steps: their number in meta-training; test_steps: numbers to choose from at test, on
-    validation tasks; rules: of fine-tuning, to choose from likewise; updates: of theta; tasks: a meta-step; stacked:
-    of them in one episode at most (the LSTM's loss input is one task's, so 1); lr: the outer Adam's, falling to 0 by a
-    half cosine; shots: of the training tasks, where not those of the test; minibatch: inputs that an inner step
-    sees in meta-training (0: the whole support set); statistics: that normalise the query set in meta-training, of
-    the "query" or of the "support" set.
+    rule: rule of the inner steps.
+    steps: number of inner steps in meta-training.
+    test_steps: numbers of inner steps at test, of which the best on validation tasks is chosen.
+    rules: rules of fine-tuning, of which the best on validation tasks is chosen; (): the system is meta-trained.
+    updates: updates of theta.
+    tasks: tasks of a meta-step.
+    stacked: most tasks of one episode (1 for the LSTM, whose loss input is that of one task).
+    lr: rate of the outer Adam, which falls to 0 by a half cosine.
+    shots: shots of the training tasks; 0: as many as at test.
+    minibatch: inputs that an inner step sees in meta-training; 0: the whole support set.
+    statistics: the set whose statistics normalise the query set in meta-training, "query" or "support".
     """
 
     rule: UpdateRule = SGD(0.4)
@@ -61,9 +68,9 @@ SINUSOID = {
     "lstm": replace(ONE_STEP, updates=2000, tasks=10, stacked=1),
 }
 PLANS = {"sinusoid": SINUSOID, "omniglot": OMNIGLOT}
-OF_OTHERS = {"sinusoid": ONE_STEP, "omniglot": Plan()}  # of a learner that has no plan of its own
+OF_OTHERS = {"sinusoid": ONE_STEP, "omniglot": Plan()}  # the plans of a learner that has none of its own
 
 
 def plan_of(task: str, learner: str) -> Plan:
-    """The plan of a system at a task."""
+    """The plan of a system for a task."""
     return PLANS[task].get(learner, OF_OTHERS[task])

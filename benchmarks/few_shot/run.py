@@ -6,15 +6,15 @@
                                   [--inner-steps N] [--train-statistics query|support] [--jitter 2]
                                   [--user-dir FILE|DIR]
 
-Every learner is the project's own class, run over stacks of tasks (models.py); joint and the two scratch
-systems are fine-tuned on the support set, with the rate and number of steps that did best on validation tasks. Settings
-are to be compared with --split valid, which never looks at a test task. Each row is the mean over the episodes with its
-95 % confidence interval: accuracy in percent, or the mean squared error; seconds are those of training and testing.
+Every learner is the project's own class, run over stacks of tasks (models.py). The system joint and the two scratch
+systems are fine-tuned on the support set, with a rate and a number of steps chosen on validation tasks. Compare
+settings with --split valid, which uses no test task. Each row has the mean over the episodes with its 95 % confidence
+interval: accuracy in percent, or the mean squared error. Seconds are of training and testing.
 
-Each Omniglot run gives a row for each source of the statistics that the query set is normalised by at test:
-query    its own: it helps to classify itself (the MAML paper's code)
-support  those of the support set alone (Ravi and Larochelle 2017 at meta-test)
-running  joint only: those of the training drawings, in fine-tuning too (Ravi and Larochelle's fine-tuned baseline)
+Each Omniglot run gives a row for each set whose statistics normalise the query set at test:
+query    the query set itself, which so helps to classify itself (the MAML paper's code)
+support  the support set alone (Ravi and Larochelle 2017 at meta-test)
+running  joint only: the training drawings, in fine-tuning too (Ravi and Larochelle's fine-tuned baseline)
 """
 
 from __future__ import annotations
@@ -52,21 +52,27 @@ Network = ConvNet | Regressor
 
 PROG = "python -m benchmarks.few_shot"
 VALIDATION_EPISODES = 72
-FINE_TUNING = "fomaml"  # what it does at meta-test is plain fine-tuning by its inner rule
-TEST_STACK = 24  # tasks
-TEST_SEED = 10_000  # plus the seed
+FINE_TUNING = "fomaml"  # the learner whose adaptation at meta-test is plain fine-tuning by its inner rule
+TEST_STACK = 24  # tasks of a stack at test
+TEST_SEED = 10_000  # the tasks of a test are drawn with this number plus the seed of the run
 TRAIN_QUERIES, TEST_QUERIES = 5, 10  # drawings a class
 MOST_SHOTS = 20 - TEST_QUERIES
-JOINT_BATCH = 128  # drawings
+JOINT_BATCH = 128  # drawings of a batch in joint training
 LEAST = {"ways": 2, "shots": 1, "episodes": 2, "filters": 1, "jitter": 0, "steps": 0, "tasks": 1, "inner-steps": 1}
-POPULATION = 2048  # training drawings that the running statistics are of
-RESULTS = {"accuracy", "mse", "ci95", "seconds", "valid", "inner_rule", "inner_steps"}  # of a row; the rest is its run
+POPULATION = 2048  # training drawings from which the running statistics are taken
+RESULTS = {"accuracy", "mse", "ci95", "seconds", "valid", "inner_rule", "inner_steps"}  # other fields name the run
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is learnt from: tasks by side, the network, what joint training trains and sees, what is measured, and under
-    which statistics of batch normalisation."""
+    """What is learnt and measured.
+
+    sides: the tasks of each side: train, valid, test.
+    network: the network that learns the tasks.
+    joint_network, joint_batch: the network that joint training trains, and a function that draws its batches.
+    measure: "accuracy" or "mse".
+    statistics: the sets whose statistics of batch normalisation are tried at test.
+    """
 
     sides: dict[str, Tasks]
     network: Network
@@ -80,7 +86,7 @@ def sinusoid_setting(shots: int) -> Setting:
     sides = {side: Sinusoids(shots, queries) for side, queries in {"train": 10, "valid": 100, "test": 100}.items()}
 
     def joint_batch(generator: torch.Generator) -> Batch:
-        """Points of 25 sinusoids, as one regression."""
+        """A batch of the points of 25 sinusoids, as one regression."""
         support, query = sides["train"].draw(25, generator)
         return Batch(*(torch.cat(pair, 1).reshape(1, -1, 1) for pair in zip(support[:2], query[:2], strict=True)))
 
@@ -88,8 +94,12 @@ def sinusoid_setting(shots: int) -> Setting:
 
 
 def omniglot_setting(folder: Path, ways: int, shots: int, filters: int, jitter: int) -> Setting:
-    """Joint training is a classifier over all training classes, turned and mirrored ones included. jitter: pixels that
-    a training drawing is moved by at most."""
+    """The setting of Omniglot.
+
+    Joint training trains a classifier of all training classes, turned and mirrored ones included.
+
+    jitter: most pixels by which a training drawing is moved.
+    """
     images = read_omniglot(folder)
     sides = {side: Characters(images[side], ways, shots, TEST_QUERIES) for side in images}
     sides["train"] = replace(sides["train"], queries=TRAIN_QUERIES, jitter=jitter)
@@ -105,15 +115,15 @@ def omniglot_setting(folder: Path, ways: int, shots: int, filters: int, jitter: 
 
 
 def make_learner(name: str, rule: UpdateRule, theta: Parameters) -> MetaLearner:
-    """The learner NAME of the package, over all parameters of theta; the head is the last linear layer."""
+    """The learner of a registered name, over all parameters of theta; the head is the last linear layer."""
     kind = META_LEARNERS[name]
     (optimizer,) = [name for name, rules in INNER_OPTIMIZERS.items() if isinstance(rule, rules)]  # type: ignore[arg-type]
-    given = {"inner_optimizer": optimizer, "inner_lr": rule.alpha, "head_params": r"(head|layer2)\..*"}  # type: ignore[attr-defined]
-    return kind(kind.settings_type.fitting(given), theta, list(theta))
+    settings = {"inner_optimizer": optimizer, "inner_lr": rule.alpha, "head_params": r"(head|layer2)\..*"}  # type: ignore[attr-defined]
+    return kind(kind.settings_type.fitting(settings), theta, list(theta))
 
 
 def inner_batches(support: Batch, steps: int, size: int, generator: torch.Generator) -> list[Batch]:
-    """The support set for each inner step, or ``size`` of its inputs at random."""
+    """A batch for each inner step: the support set, or ``size`` of its inputs at random if ``size`` is not 0."""
     if not size:
         return [support] * steps
     picks = [torch.randperm(support.inputs.shape[1], generator=generator)[:size] for _ in range(steps)]
@@ -121,7 +131,7 @@ def inner_batches(support: Batch, steps: int, size: int, generator: torch.Genera
 
 
 def add_gradients(gradients: Parameters, theta: Parameters, learner: MetaLearner, weight: float) -> None:
-    """Adds an episode's gradients to ``.grad``; those of theta are a stack, one row a task."""
+    """Add an episode's gradients, times ``weight``, to ``.grad``; those of theta are a stack, summed over its tasks."""
     for name, gradient in gradients.items():
         if name.startswith(META_PREFIX):
             parameter = learner.get_parameter(name.removeprefix(META_PREFIX))
@@ -135,15 +145,17 @@ def add_gradients(gradients: Parameters, theta: Parameters, learner: MetaLearner
 def meta_train(
     learner: MetaLearner, network: Network, theta: Parameters, plan: Plan, episode: Callable[[], Any], label: str
 ) -> None:
-    """``plan.updates`` steps of Adam on theta and on what the learner learns itself. ``episode()`` is a stack of
-    tasks: lists of support and query batches."""
+    """Train theta, and what the learner learns itself, by ``plan.updates`` steps of Adam.
+
+    ``episode()`` gives a stack of tasks: a list of support batches and a list of query batches.
+    """
     optimizer = torch.optim.Adam([*theta.values(), *learner.parameters()], lr=plan.lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, plan.updates))
     for _ in tqdm(range(plan.updates), desc=label, disable=not sys.stderr.isatty()):
         for _ in range(plan.tasks // plan.stacked):
             copies = stack(theta, plan.stacked)
-            result = learner.episode(Episode(network.loss, copies, list(copies), *episode()))
-            add_gradients(result.gradients, theta, learner, 1 / plan.tasks)
+            outcome = learner.episode(Episode(network.loss, copies, list(copies), *episode()))
+            add_gradients(outcome.gradients, theta, learner, 1 / plan.tasks)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
@@ -160,7 +172,7 @@ def evaluate(
     generator: torch.Generator,
     statistics: Sequence[str],
 ) -> dict[str, Tensor]:
-    """Scores of ``episodes`` tasks after ``steps`` inner steps, (episodes,), under each of ``statistics``."""
+    """The scores (episodes,) of tasks after ``steps`` inner steps, for each of ``statistics``."""
     scores: dict[str, list[Tensor]] = {kind: [] for kind in statistics}
     for start in tqdm(range(0, episodes, stacked), desc="episodes", leave=False, disable=not sys.stderr.isatty()):
         support, query = tasks.draw(min(stacked, episodes - start), generator)
@@ -175,7 +187,11 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Tested:
-    """scores: of the episodes, with the rule and inner steps that were best on validation tasks; valid: mean there."""
+    """The test of one system.
+
+    scores: (episodes,) with the rule and the number of inner steps that were best on validation tasks.
+    valid: the mean score on validation tasks.
+    """
 
     scores: Tensor
     valid: float
@@ -194,8 +210,10 @@ def test(
     episodes: int,
     seed: int,
 ) -> dict[str, Tested]:
-    """By statistics: rule and number of inner steps chosen on validation tasks, then ``episodes`` tasks of a side, the
-    same for every system."""
+    """Test a system on ``episodes`` tasks of a side, which are the same for every system; returns a test by statistics.
+
+    The rule and the number of inner steps are chosen on validation tasks, for each of ``statistics`` alone.
+    """
 
     @functools.cache
     def score(choice: tuple[MetaLearner, int], side: str, episodes: int) -> dict[str, Tensor]:
@@ -217,7 +235,7 @@ def test(
 
 
 def train_jointly(setting: Setting, plan: Plan, generator: torch.Generator) -> Parameters:
-    """theta of a network that was trained on all training classes, or all tasks, at once; with a fresh head."""
+    """The theta of a network that is trained on all training classes, or all tasks, at once; its head is a new one."""
     theta = setting.joint_network.start(generator)
     learner = make_learner("joint", plan.rule, theta)
     meta_train(
@@ -235,8 +253,10 @@ def run(
     jointly: Plan | None = None,
     split: str = "test",
 ) -> list[dict[str, Any]]:
-    """Trains and tests one system: a row for each source of statistics, less what the command line says. ``jointly``:
-    how its start is trained jointly, if it is."""
+    """Train and test one system; returns a row for each of the statistics, without the fields of the command line.
+
+    ``jointly``: the plan by which its initial theta is trained jointly; None: a random start.
+    """
     torch.manual_seed(seed)  # the LSTM's own weights
     generator, start = torch.Generator().manual_seed(seed), time.perf_counter()
     theta = train_jointly(setting, jointly, generator) if jointly else setting.network.start(generator)
@@ -257,20 +277,20 @@ def run(
     where = (setting, theta, split, episodes, seed)
     tested = test(learners, plan, setting.network, setting.statistics, *where)
     if jointly and plan.rules and isinstance(setting.network, ConvNet):
-        seen = torch.cat([setting.joint_batch(generator).inputs for _ in range(POPULATION // JOINT_BATCH)], 1)
-        tested |= test(learners, plan, setting.network.remember(theta, seen), ["running"], *where)
+        population = torch.cat([setting.joint_batch(generator).inputs for _ in range(POPULATION // JOINT_BATCH)], 1)
+        tested |= test(learners, plan, setting.network.remember(theta, population), ["running"], *where)
     seconds = round(time.perf_counter() - start, 1)
     return [
         {
             "split": split,
             "statistics": kind,
-            setting.measure: round(float(found.scores.mean()), 3),
-            "ci95": round(1.96 * float(found.scores.std()) / math.sqrt(episodes), 3),
+            setting.measure: round(float(scored.scores.mean()), 3),
+            "ci95": round(1.96 * float(scored.scores.std()) / math.sqrt(episodes), 3),
             "seed": seed,
             "seconds": seconds,
-            "valid": round(found.valid, 3),
-            "inner_rule": str(found.rule),
-            "inner_steps": found.steps,
+            "valid": round(scored.valid, 3),
+            "inner_rule": str(scored.rule),
+            "inner_steps": scored.steps,
             "updates": plan.updates,
             "lr": plan.lr,
             "tasks": plan.tasks,
@@ -278,15 +298,15 @@ def run(
             "train_steps": None if plan.rules else plan.steps,
             "train_statistics": plan.statistics,
         }
-        for kind, found in tested.items()
+        for kind, scored in tested.items()
     ]
 
 
 def save_row(path: Path, row: dict[str, Any]) -> None:
-    """Puts the row into the JSON list at ``path``, in place of one of the same run; atomic.
+    """Write a row into the JSON list at ``path``, in place of a row of the same run, atomically.
 
     Raises:
-        InputError: the file is there, but is no list of rows.
+        InputError: the file exists, but is no list of rows.
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
@@ -300,14 +320,14 @@ def save_row(path: Path, row: dict[str, Any]) -> None:
 
 
 def systems(argv: Sequence[str]) -> list[str]:
-    """What `--learner` may name, once a user's own learners are loaded: those with a plan first."""
+    """The names that `--learner` may have, those with a plan first; loads a user's own learners (`--user-dir`)."""
     early = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
     early.add_argument("--user-dir")
     user_dir, known = early.parse_known_args(argv)[0].user_dir, set(META_LEARNERS)
     if user_dir is not None:
         extensions.load(user_dir)
-    own = [name for name in META_LEARNERS if name not in known]
-    return list(dict.fromkeys([*OMNIGLOT, *own, *META_LEARNERS]))
+    registered = [name for name in META_LEARNERS if name not in known]
+    return list(dict.fromkeys([*OMNIGLOT, *registered, *META_LEARNERS]))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -328,13 +348,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--filters", type=int, default=16, help="of each convolution; the paper has 64")
     parser.add_argument("--jitter", type=int, default=2, help="pixels that a training drawing is moved by at most")
     parser.add_argument("--start", choices=["random", "joint"], default="random", help="theta before meta-training")
-    own = parser.add_argument_group("instead of the system's own")
-    own.add_argument("--steps", type=int, dest="updates", help="updates of theta")
-    own.add_argument("--lr", type=float, help="outer rate")
-    own.add_argument("--tasks", type=int, help="tasks of a meta-step")
-    own.add_argument("--inner-lr", type=float, help="inner rate in meta-training")
-    own.add_argument("--inner-steps", type=int, dest="steps", help="inner steps in meta-training")
-    own.add_argument(
+    overrides = parser.add_argument_group("instead of the system's own")
+    overrides.add_argument("--steps", type=int, dest="updates", help="updates of theta")
+    overrides.add_argument("--lr", type=float, help="outer rate")
+    overrides.add_argument("--tasks", type=int, help="tasks of a meta-step")
+    overrides.add_argument("--inner-lr", type=float, help="inner rate in meta-training")
+    overrides.add_argument("--inner-steps", type=int, dest="steps", help="inner steps in meta-training")
+    overrides.add_argument(
         "--train-statistics",
         choices=["query", "support"],
         dest="statistics",
@@ -363,14 +383,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def plan_of(args: argparse.Namespace, name: str) -> Plan:
-    """The system's own plan, with what the command line says instead."""
+    """The plan of a system, in which the command line's values replace the system's own."""
     plan = plans.plan_of(args.task, name)
     if args.start == "joint":
         plan = replace(plan, rule=SGD(0.1), steps=3, lr=1e-3)  # smaller steps: theta is trained already
     if not plan.updates:
         return plan
-    own = ("updates", "lr") if plan.rules else ("updates", "lr", "tasks", "steps", "statistics")
-    plan = replace(plan, **{key: getattr(args, key) for key in own if getattr(args, key) is not None})
+    overridable = ("updates", "lr") if plan.rules else ("updates", "lr", "tasks", "steps", "statistics")
+    plan = replace(plan, **{key: getattr(args, key) for key in overridable if getattr(args, key) is not None})
     if args.inner_lr is not None and not plan.rules:
         plan = replace(plan, rule=SGD(args.inner_lr))
     return replace(plan, stacked=min(plan.stacked, plan.tasks))

@@ -1,4 +1,4 @@
-"""What all commands share: a parser whose errors are one line, exit status 2 for bad input, kinds of arguments."""
+"""What all commands share: a parser whose errors are one line, exit status 2 for bad input, types of arguments."""
 
 import argparse
 import os

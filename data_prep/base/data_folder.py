@@ -55,7 +55,7 @@ class PackFolder:
 
     @property
     def dictionary(self) -> Path:
-        """``piece count`` lines, as fairseq reads them."""
+        """The fairseq dictionary of the pieces: lines ``piece count``."""
         return self.path / "dict.txt"
 
     @property
@@ -80,7 +80,7 @@ class PackFolder:
 
 @dataclass(frozen=True)
 class UniversalFolder:
-    """The universal tokens: their vectors and their names."""
+    """The folder of the universal tokens: their vectors and their names."""
 
     path: Path
 
@@ -89,38 +89,41 @@ class UniversalFolder:
 
     @property
     def keys(self) -> Path:
-        """(M, Q) float32 vectors."""
+        """(M, Q) float32 vectors of the universal tokens."""
         return self.path / "keys.npy"
 
     @property
     def tokens(self) -> Path:
-        """M names, a line each, in the order of the keys."""
+        """Names of the M universal tokens, a line each, in the order of the keys."""
         return self.path / "tokens.txt"
 
     @property
     def files(self) -> tuple[Path, Path]:
-        """Keys and names."""
+        """The files ``keys`` and ``tokens``."""
         return self.keys, self.tokens
 
 
 @dataclass(frozen=True)
 class TextFolder:
-    """The clean parallel text of a language, two line-aligned files a split. ``english`` is the other side's code."""
+    """The folder of a language's clean parallel text, two line-aligned files a split.
+
+    ``lang`` is the code of the source side, ``english`` that of the side translated into.
+    """
 
     path: Path
     lang: str
     english: str
 
     def file(self, split: str, side: str) -> Path:
-        """A side of a split, or of a low-resource sample."""
+        """The file of one side (a language code) of a split or of a low-resource sample."""
         return self.path / f"{split}.{side}"
 
     def sides(self, split: str) -> tuple[Path, Path]:
-        """The language's own side of a split, and English."""
+        """The two files of a split: the source side, then English."""
         return self.file(split, self.lang), self.file(split, self.english)
 
     def training(self, side: str) -> list[Path]:
-        """All training text of a side that is there, samples included."""
+        """All files of a side's training text that exist, samples included, sorted."""
         return sorted(self.path.glob(f"train*.{side}"))
 
     @property
@@ -146,29 +149,29 @@ class TextFolder:
 
 @dataclass(frozen=True)
 class MonoFiles:
-    """The clean monolingual text of a language."""
+    """The files of a language's clean monolingual text."""
 
     folder: Path
     lang: str
 
     @property
     def domain(self) -> Path:
-        """Text of the domain: a side of the training text."""
+        """Text of the domain: the language's side of the parallel training text."""
         return self.folder / f"{self.lang}.domain.txt"
 
     @property
     def extra(self) -> Path:
-        """All other text; it may be empty."""
+        """All other monolingual text; the file may be empty."""
         return self.folder / f"{self.lang}.extra.txt"
 
     @property
     def texts(self) -> tuple[Path, Path]:
-        """Domain and extra."""
+        """The files ``domain`` and ``extra``."""
         return self.domain, self.extra
 
     @property
     def counts(self) -> Path:
-        """What became of the lines."""
+        """The file that says what became of every line read."""
         return self.folder / f"{self.lang}.counts.json"
 
     @property
@@ -178,11 +181,11 @@ class MonoFiles:
 
 
 class DataFolder:
-    """A data folder by its path. Nothing is read but what is asked for, and nothing is written.
+    """A data folder: the paths inside it. Nothing is written, and nothing is read unless it is asked for.
 
     Args:
-        path: of the folder.
-        english: code of the language translated into; if not given, the folder's record says it where it is needed.
+        path: the data folder.
+        english: code of the language translated into; if not given, it is read from the folder's record when needed.
     """
 
     def __init__(self, path: str | Path, english: str | None = None) -> None:
@@ -194,11 +197,11 @@ class DataFolder:
 
     @property
     def record(self) -> Path:
-        """What the folder was made from and holds; written when all is made."""
+        """The record of the whole folder: what it was made from and holds. It is written when all is made."""
         return self.path / "data.json"
 
     def read_record(self) -> dict[str, Any]:
-        """The content of the record; InputError where it is missing or is none."""
+        """The content of the folder's record; InputError if it is missing or is no such record."""
         if not self.record.is_file():
             raise InputError(
                 f"{self.path}: must be a folder made by meta-nmt-preprocess, but has no {self.record.name}"
@@ -219,7 +222,7 @@ class DataFolder:
         return sorted(self.path.rglob(f"*{STAGE_RECORD}"))
 
     def pack(self, lang: str) -> PackFolder:
-        """The language pack of a language, English included; it may not be there."""
+        """The folder of a language's pack, English included; it need not exist."""
         return PackFolder(self.path / "lang" / lang)
 
     @property
@@ -242,20 +245,20 @@ class DataFolder:
         return self.path / "bin"
 
     def binaries_of(self, lang: str) -> list[Path]:
-        """All binarised files of a language that are there, sorted."""
+        """All binarised files of a language that exist, sorted."""
         return sorted(self.binaries.glob(f"*.{lang}-{self.english}.*"))
 
     def binary(self, lang: str, split: str) -> Path:
-        """What the four files of a split have in common: DATA/bin/train.ro-en."""
+        """The path that the names of a split's four files begin with: DATA/bin/train.ro-en."""
         return self.binaries / f"{split}.{lang}-{self.english}"
 
     def binary_sides(self, lang: str, split: str) -> tuple[Path, Path]:
-        """The two sides of a split, each without .bin and .idx: train.ro-en.ro and train.ro-en.en."""
+        """The two path prefixes of a split, one a side, without .bin and .idx: train.ro-en.ro and train.ro-en.en."""
         stem = self.binary(lang, split)
         return stem.with_name(f"{stem.name}.{lang}"), stem.with_name(f"{stem.name}.{self.english}")
 
     def binary_files(self, lang: str, split: str) -> list[Path]:
-        """The four files of a split."""
+        """The four binarised files of a split: .bin and .idx of both sides."""
         sides = self.binary_sides(lang, split)
         return [side.with_name(f"{side.name}.{suffix}") for side in sides for suffix in ("bin", "idx")]
 

@@ -1,4 +1,4 @@
-"""The error of input that cannot be used, and several of them at once."""
+"""InputError, the error of input that cannot be used, and a way to report several at once."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ class InputError(ValueError):
 
 
 def raise_all(checks: Sequence[Callable[[], object]]) -> None:
-    """Run every check; one InputError that reports all that failed."""
+    """Run every check; then raise one InputError that reports all that failed, if any did."""
     failed = []
     for check in checks:
         try:

@@ -1,6 +1,7 @@
-"""A user's own Python, named by `--user-dir`: a file, or the folder of a package. What it registers is then there.
+"""A user's own Python code, named by `--user-dir`: a file, or the folder of a package.
 
-It is code of the person who names it and runs with all of that person's rights; no file that we read names one.
+Importing it registers its learners, readers and the like. The code runs with all rights of the person who names it. No
+file that this project reads can name such code.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from data_prep.base.errors import InputError
 
 
 def load(path: str | os.PathLike[str]) -> None:
-    """Import a file or a package, once. What goes wrong in it is raised as it is.
+    """Import a Python file or package, once. An exception that its code raises is passed on unchanged.
 
     Raises:
-        InputError: it is neither a Python file nor a folder with an __init__.py, or its name is a loaded module's.
+        InputError: the path is neither a Python file nor a folder with an __init__.py, or a module of another file has
+            its name.
     """
     place = Path(path).resolve()
     is_package = (place / "__init__.py").is_file()
@@ -36,7 +38,7 @@ def load(path: str | os.PathLike[str]) -> None:
 
 
 def code_hash(path: str | os.PathLike[str]) -> str:
-    """sha256 over the Python files of what `load` takes: another one where its code has changed."""
+    """The sha256 over the Python files of a file or package that `load` takes; it changes when their code does."""
     place = Path(path)
     files = [place] if place.is_file() else sorted(place.rglob("*.py"))
     digest = hashlib.sha256()

@@ -1,6 +1,6 @@
 """Files: written atomically, read with clear errors, hashed, and locked against a second writer.
 
-A file is written to a temporary one beside it, which then takes its name (os.replace).
+A file is first written under a temporary name beside its place, then renamed to its own name (os.replace).
 """
 
 import fcntl
@@ -29,7 +29,7 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; it becomes ``path`` at the end, or vanishes on an error."""
+    """Give a temporary path beside ``path`` to write to. At the end it is renamed to ``path``; on an error, removed."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(PARTIAL, f".{target.name}.", target.parent)
@@ -39,7 +39,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes private files; give the usual permissions
         os.replace(name, target)
     except OSError as error:
-        if error.filename is None and error.errno is not None:  # a full disk says so without saying where
+        if error.filename is None and error.errno is not None:  # the error of a full disk names no file
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     finally:
@@ -48,21 +48,21 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_files(paths: Sequence[Path]) -> Iterator[list[IO[bytes]]]:
-    """The same for several files at once, opened for bytes; none is there before all are written."""
+    """Write several files atomically, opened for bytes; none has its own name before all are written."""
     with ExitStack() as stack:
         temporary = [stack.enter_context(atomic(path)) for path in paths]
         yield [stack.enter_context(open(path, "wb")) for path in temporary]
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed runs were writing in ``folder``."""
+    """Remove from ``folder``, at any depth, the temporary files that killed runs have left."""
     for path in folder.rglob(f".*{PARTIAL}"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """InputError while another process is in this context for the same folder."""
+    """Hold a lock on a folder; InputError if another process holds it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -87,23 +87,26 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_lines(path: str | os.PathLike[str], lines: Sequence[str]) -> None:
-    """Write one item a line, atomically."""
+    """Write lines, each ended by a line feed, as UTF-8, atomically."""
     write_text(path, "".join(line + "\n" for line in lines))
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write indented JSON atomically."""
+    """Write a value as indented JSON, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
-    """Write a .npy file atomically."""
+    """Write an array as a .npy file, atomically."""
     with atomic(path) as temporary, open(temporary, "wb") as file:
         np.save(_ByWrite(file), array, allow_pickle=False)
 
 
 class _ByWrite:
-    """A file that NumPy writes to as to any other: what it says of a full disk itself is a number of bytes."""
+    """A file of which NumPy knows no more than ``write``, so that a full disk is the system's own error.
+
+    Given a real file, NumPy reports a full disk as a number of bytes.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self.write = file.write

@@ -1,4 +1,4 @@
-"""Language codes: how one looks."""
+"""Language codes: what a valid one looks like."""
 
 import re
 

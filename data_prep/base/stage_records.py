@@ -1,8 +1,8 @@
 """Records of stages: what every output was made from, so that a finished stage is skipped and a changed one redone.
 
-A stage writes a record beside its outputs (``<stage>.stage.json``): the sha256 of every input and output, the
-options, the versions, and the hash of the code that made them. The stage is current when all of them still hold; what
-does not is said (``Reasons``).
+A stage writes a record beside its outputs (``<stage>.stage.json``). It holds the sha256 of every input and output, the
+options, the versions, and the hash of the code. A stage is current while all of these are unchanged; otherwise
+``Reasons`` says what has changed.
 """
 
 import ast
@@ -20,22 +20,22 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, write_json
 from data_prep.base.versions import versions
 
-CODE = Path(__file__).parents[1]  # the package
+CODE = Path(__file__).parents[1]  # the folder of the package data_prep
 
 Reasons = tuple[str, ...]  # why a stage has to run; none where its outputs are current
 NEW: Reasons = ("new",)
-UNFINISHED: Reasons = ("unfinished",)  # it was interrupted, or its record is damaged
+UNFINISHED: Reasons = ("unfinished",)  # the stage was interrupted, or its record is damaged
 
 
 def source_of(module: str) -> str:
-    """The source text of a module of this package, by its dotted name; empty for what is no file."""
+    """The source text of a module of this package, by its dotted name; empty if the name is not that of a file."""
     path = CODE.parent.joinpath(*module.split(".")).with_suffix(".py")
     return path.read_text("utf-8") if path.is_file() else ""
 
 
 @cache
 def _own_imports(module: str) -> tuple[str, ...]:
-    """Dotted names of what a module imports from this package, wherever in the file; some may be no modules."""
+    """Dotted names of all that a module imports from this package, anywhere in its file; not all are modules."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source_of(module))):
         if isinstance(node, ast.Import):
@@ -47,9 +47,9 @@ def _own_imports(module: str) -> tuple[str, ...]:
 
 
 def code_hash(modules: Sequence[str], alone: Sequence[str] = ()) -> str:
-    """sha256 over the source of modules with all that they import from this package, and of those that go alone.
+    """The sha256 over the source of ``modules``, with all that they import from this package, and of ``alone``.
 
-    All are dotted names, such as ``data_prep.packs.align``.
+    What the modules in ``alone`` import does not count. All are dotted names, such as ``data_prep.packs.align``.
     """
     todo, seen = list(modules), set()
     while todo:
@@ -71,11 +71,11 @@ def run_stage(
     packages: Sequence[str] = (),
     code: str = "",
 ) -> Reasons:
-    """Run ``work()`` unless ``record`` says that the outputs are current; return why it ran, nothing where it did not.
+    """Run ``work()`` unless ``record`` says that the outputs are current; return why it ran, or () if it did not.
 
-    ``inputs`` and ``outputs`` are files; inputs are known by name and content, so a data folder can be moved. ``work``
-    may return those of ``outputs`` that it made; None stands for all. ``code`` is the ``code_hash`` of what
-    does the work. What was made before and is not any more is removed, so that the folder is as a first run makes it.
+    ``inputs`` and ``outputs`` are files. Inputs are known by name and content, so a data folder can be moved. ``work``
+    may return those of ``outputs`` that it made; None stands for all. ``code`` is the ``code_hash`` of the modules that
+    do the work. Outputs of an earlier run that this one did not make are removed: the folder is as after a first run.
     """
     wanted = {
         "inputs": [[path.name, sha256(path)] for path in inputs],
@@ -87,14 +87,14 @@ def run_stage(
     if not reasons:
         return ()
     before = {*_recorded(record), *(os.path.relpath(path, record.parent) for path in outputs)}
-    write_json(record, {"unfinished": sorted(before)})  # an interrupted stage must not look finished
-    written = work()
-    made = outputs if written is None else written
-    missing = [path for path in made if not path.is_file()]
+    write_json(record, {"unfinished": sorted(before)})  # so that an interrupted stage does not look finished
+    returned = work()
+    written = outputs if returned is None else returned
+    missing = [path for path in written if not path.is_file()]
     if missing:
         raise RuntimeError(f"stage {record.name} ended without writing {missing[0]}")
-    digests = {os.path.relpath(path, record.parent): sha256(path) for path in made}
-    folders = {os.path.dirname(name) for name in digests}  # a record that was tampered with must not reach further
+    digests = {os.path.relpath(path, record.parent): sha256(path) for path in written}
+    folders = {os.path.dirname(name) for name in digests}  # a record that was tampered with must not reach elsewhere
     for name in before - digests.keys():
         if os.path.dirname(name) in folders:
             (record.parent / name).unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def run_stage(
 
 
 def _read(record: Path) -> dict[str, Any]:
-    """What a record says; nothing if it is absent or damaged."""
+    """The content of a record; {} if it is absent or damaged."""
     try:
         content = json.loads(record.read_text("utf-8"))
     except (OSError, ValueError):
@@ -112,20 +112,23 @@ def _read(record: Path) -> dict[str, Any]:
 
 
 def _recorded(record: Path) -> list[str]:
-    """The outputs that a record names, finished or not."""
+    """The outputs that a record names, whether its stage was finished or not."""
     content = _read(record)
     names = content.get("outputs", content.get("unfinished"))
     return [str(name) for name in names] if isinstance(names, (dict, list)) else []
 
 
 def code_in(record: Path) -> str | None:
-    """The hash of the code that a finished stage was made with; None if it is not finished."""
+    """The hash of the code that a finished stage was made with; None if the stage is not finished."""
     content = _read(record)
     return str(content.get("code")) if "outputs" in content else None
 
 
 def why_not_current(record: Path, wanted: Mapping[str, Any]) -> Reasons:
-    """What of ``record`` is not as ``wanted`` says, such as "code changed"; outputs are hashed where all else holds."""
+    """The parts of ``record`` that differ from ``wanted``, as reasons such as "code changed".
+
+    The outputs are hashed only if nothing else differs.
+    """
     if not record.is_file():
         return NEW
     content = _read(record)
@@ -141,7 +144,7 @@ def why_not_current(record: Path, wanted: Mapping[str, Any]) -> Reasons:
 def _as_made(path: Path, digest: str) -> bool:
     try:
         return sha256(path) == digest
-    except (OSError, ValueError):  # it is gone, cannot be read, or the record names what cannot be a file
+    except (OSError, ValueError):  # the file is gone, cannot be read, or its name cannot be that of a file
         return False
 
 

@@ -17,15 +17,15 @@ BATCH = 65_536  # most pairs or lines of a batch
 
 BLOCK = 1 << 22  # bytes read at once
 
-LONGEST_LINE = 1 << 26  # bytes; what has longer lines is no text
+LONGEST_LINE = 1 << 26  # bytes; a file with longer lines is no text
 
 
 def plain_or_gz(path: Path) -> Path | None:
     """``path`` or ``path.gz``, whichever exists; InputError if both do."""
-    found = [candidate for candidate in (path, path.with_name(path.name + ".gz")) if candidate.is_file()]
-    if len(found) == 2:
-        raise InputError(f"{path}: must exist once, but {found[1].name} lies beside it")
-    return found[0] if found else None
+    existing = [candidate for candidate in (path, path.with_name(path.name + ".gz")) if candidate.is_file()]
+    if len(existing) == 2:
+        raise InputError(f"{path}: must exist once, but {existing[1].name} lies beside it")
+    return existing[0] if existing else None
 
 
 @contextmanager
@@ -41,11 +41,12 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 
 def iter_blocks(stream: IO[bytes], name: str) -> Iterator[list[str]]:
-    """Lists of at most BATCH lines, without line ends, of UTF-8 text; ``name`` is the file, for errors.
+    """Lists of at most BATCH lines of UTF-8 text, without line ends; ``name`` is the file, for errors.
 
-    InputError if nothing but white space is there, or names the line that is not UTF-8 or over LONGEST_LINE bytes.
+    InputError if the text is nothing but white space. InputError, with the line's number, if a line is not UTF-8 or has
+    more than LONGEST_LINE bytes.
     """
-    number, blank = 1, True  # of the block's first line
+    number, blank = 1, True  # number: that of the block's first line
     while data := stream.read(BLOCK):
         if not data.endswith(b"\n"):
             started = len(data) - 1 - data.rfind(b"\n")  # bytes of the line that the block cuts
@@ -73,7 +74,7 @@ def iter_blocks(stream: IO[bytes], name: str) -> Iterator[list[str]]:
 
 
 def line_blocks(path: Path) -> Iterator[list[str]]:
-    """``iter_blocks`` of a plain or gzip file."""
+    """Lists of at most BATCH lines of a plain or gzip file, with the errors of ``iter_blocks``."""
     with open_bytes(path) as stream:
         yield from iter_blocks(stream, str(path))
 
@@ -87,7 +88,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def column_blocks(path: Path) -> Iterator[list[list[str]]]:
-    """Rows of a file of two tab-separated columns; InputError names the line that has not exactly two."""
+    """Lists of rows of a file of two tab-separated columns; InputError names a line that has not exactly two."""
     number = 0
     for lines in line_blocks(path):
         rows = [line.split("\t") for line in lines]

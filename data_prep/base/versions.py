@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-OWN = "meta-nmt"  # this distribution; a new version makes everything again
+OWN = "meta-nmt"  # this distribution; with a new version all stages are run again
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "sentencepiece", "gensim", "fairseq-fixed", "torch")
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Versions of Python and of the packages that shape the outputs ("absent" if one is not installed)."""
-    found = {"python": platform.python_version()}
+    """The versions of Python, of this distribution and of ``packages``; "absent" for one that is not installed."""
+    version_of = {"python": platform.python_version()}
     for name in (OWN, *packages):
         try:
-            found[name] = version(name)
+            version_of[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "absent"
-    return found
+            version_of[name] = "absent"
+    return version_of
 
 
 def commit() -> str:
-    """The commit of this code, with "-dirty" when files differ from it; "unknown" outside a git checkout."""
+    """The commit of this code, with "-dirty" if files were changed since; "unknown" outside a git checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        process = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return done.stdout.strip()
+    return process.stdout.strip()

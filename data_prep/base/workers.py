@@ -26,23 +26,23 @@ def cores() -> int:
 
 
 def check_workers(workers: int) -> None:
-    """InputError unless positive."""
+    """InputError unless the number of workers is positive."""
     if workers < 1:
         raise InputError(f"--workers must be at least 1 (processes), but is {workers}")
 
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[Executor | None]:
-    """Processes with one BLAS thread each; None for a single worker, which needs no process of its own.
+    """A pool of processes with one BLAS thread each; None for a single worker, which needs no process of its own.
 
-    Here too BLAS keeps to one thread, so that results do not depend on where they were computed.
+    In the calling process BLAS keeps to one thread too, so that results do not depend on where they were computed.
     """
     with threadpool_limits(1):
         if workers == 1:
             yield None
             return
         before = {name: os.environ.get(name) for name in THREADS}
-        os.environ.update(dict.fromkeys(THREADS, "1"))  # inherited by the processes, which start when work comes
+        os.environ.update(dict.fromkeys(THREADS, "1"))  # inherited by the processes, which start with their first job
         try:
             with ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
                 yield pool
@@ -52,7 +52,10 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
 
 
 def _end_with(parent: int) -> None:
-    """A worker of a killed parent would go on writing beside the parent's next run."""
+    """End this worker process when its parent ends.
+
+    Otherwise a worker of a killed parent would go on writing beside the parent's next run.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -60,7 +63,7 @@ def _end_with(parent: int) -> None:
 
 
 def in_order(pool: Executor | None, function: Callable[..., Result], jobs: Iterable[tuple]) -> Iterator[Result]:
-    """``function(*job)`` of every job, in order; few jobs at a time are taken from ``jobs`` before their turn."""
+    """The results of ``function(*job)`` for every job, in order; only a few jobs are taken from ``jobs`` in advance."""
     if pool is None:
         yield from (function(*job) for job in jobs)
         return

@@ -1,0 +1,1 @@
+"""Raw text made clean and split: clean form, duplicates, held-out lines, samples. May import base and corpora."""

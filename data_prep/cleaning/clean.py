@@ -1,8 +1,8 @@
 """Cleaning: what a line becomes and which pairs are dropped; in batches, over any number of processes.
 
-Lines are put into clean form (clean_form.py). Pairs are dropped for the first of REASONS that holds, then as duplicates
-of a kept pair. Accounting holds always: kept + dropped = read. All that grows with the text is 16 bytes for every kept
-pair (duplicates.py).
+Lines are put into clean form (clean_form.py). A pair is dropped for the first of REASONS that holds, or else as a
+duplicate of a kept pair. The counts always agree: kept + dropped = read. Memory grows by 16 bytes a kept pair
+(duplicates.py), and by nothing else.
 """
 
 from collections import Counter
@@ -25,19 +25,24 @@ from data_prep.cleaning.duplicates import Seen, combine, contains, hash_keys, ha
 from data_prep.cleaning.language_id import check_language_id, other_language
 from data_prep.corpora.readers import Part, Tally, iter_lines
 
-CHARACTERS_PER_TOKEN = 10  # over-long in characters too: an address or a table without spaces
-RATIO_SLACK = 2  # tokens added to both sides, so that short sentences may differ more
+CHARACTERS_PER_TOKEN = 10  # a line of more characters is over-long too: an address or a table without spaces
+RATIO_SLACK = 2  # tokens added to both sides before they are compared, so that short sentences may differ more
 BATCH = 2048  # pairs of a job: large enough for numpy, small enough for the processor's cache
 
-REASONS = (  # "held-out" is that of monolingual text
+REASONS = (  # "held-out" is for monolingual text
     "empty", "held-out-english", "held-out-source", "held-out", "over-long", "length-ratio", "identical", "language",
 )  # fmt: skip
-DUPLICATES = ("duplicate", "near-duplicate")  # of a kept pair: as clean text; in letters and digits
+DUPLICATES = ("duplicate", "near-duplicate")  # equal to a kept pair as clean text; equal in letters and digits
 
 
 @dataclass(frozen=True)
 class CleanOptions:
-    """Limits: tokens of a line; tokens of the longer side over the shorter one's. ``language_id``: check languages."""
+    """The limits of cleaning.
+
+    max_tokens_per_line: tokens of the longest line that is kept.
+    length_ratio: most tokens of the longer side per token of the shorter one.
+    language_id: whether lines in another language are dropped.
+    """
 
     max_tokens_per_line: int = 250
     length_ratio: float = 4.0
@@ -54,10 +59,11 @@ class CleanOptions:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a batch is cleaned by. ``langs``: the languages of the sides, source first.
+    """What decides which pairs of a batch are kept.
 
-    ``held_out``: for each side the sorted hashes (``hash_keys``) of match keys that must not be seen. ``keep_all`` is
-    for dev and test sets, whose lines are the protocol's: only empty pairs are dropped there.
+    langs: the languages of the sides, source first.
+    held_out: for each side the sorted hashes (``hash_keys``) of match keys that no kept line may have.
+    keep_all: drop only empty pairs. For dev and test sets, whose lines are fixed by the protocol.
     """
 
     options: CleanOptions = CleanOptions()
@@ -68,7 +74,14 @@ class Filters:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs that are kept so far: a text for each side, a line each; English words, and two hashes, of each pair."""
+    """The pairs of a batch that are kept so far, and the counts of the others.
+
+    read: pairs before cleaning.
+    dropped: dropped pairs by reason.
+    sides: the text of each side, a line a pair.
+    words: (pairs,) English words.
+    exact, near: (pairs,) hashes of the clean texts, and of their match keys.
+    """
 
     read: int
     dropped: Counter[str]
@@ -79,11 +92,11 @@ class Batch:
 
 
 def clean_batch(filters: Filters, *sides: str) -> Batch:
-    """Clean a batch: one text or line-aligned texts, every line ended by a line feed."""
+    """Clean a batch: one text, or two line-aligned texts, every line ended by a line feed."""
     texts, measures = zip(*map(clean_text, sides), strict=True)
     lines = [text.encode().split(b"\n")[:-1] for text in texts]
     exact = [hash_keys(side) for side in lines]
-    near = [key_hashes(text, own) for text, own in zip(texts, exact, strict=True)]
+    near = [key_hashes(text, hashes) for text, hashes in zip(texts, exact, strict=True)]
     reasons = _reasons(filters, measures, exact, near)
     kept = reasons == 0
     if filters.options.language_id and not filters.keep_all:
@@ -127,33 +140,33 @@ def _any(conditions: Iterable[np.ndarray]) -> np.ndarray:
 
 @dataclass
 class Duplicates:
-    """What was kept of one corpus, or of several."""
+    """The kept pairs of one or several corpora, as hashes of their clean texts and of their match keys."""
 
     exact: Seen = field(default_factory=Seen)
     near: Seen = field(default_factory=Seen)
 
     def drop(self, batch: Batch) -> Batch:
-        """The batch without repeated pairs; what is kept is remembered."""
+        """The batch without pairs that repeat a kept pair; the pairs that stay are added to the kept ones."""
         kept = self.near.add(batch.near)
         self.exact.add(batch.exact[kept])
         if kept.all():
             return batch
-        same = int(self.exact.holds(batch.exact[~kept]).sum())
-        repeats = dict(zip(DUPLICATES, (same, int((~kept).sum()) - same), strict=True))
+        exact_repeats = int(self.exact.holds(batch.exact[~kept]).sum())
+        repeats = dict(zip(DUPLICATES, (exact_repeats, int((~kept).sum()) - exact_repeats), strict=True))
         sides = tuple(_take_lines(side, kept) for side in batch.sides)
         dropped = batch.dropped + Counter(repeats)
         return Batch(batch.read, dropped, sides, batch.words[kept], batch.exact[kept], batch.near[kept])
 
 
 def _take_lines(text: bytes, kept: np.ndarray) -> bytes:
-    """Some lines of a text whose lines end in line feeds."""
+    """The lines of a text for which ``kept`` (lines,) is true; lines end in line feeds."""
     data = np.frombuffer(text, np.uint8)
     return data[np.repeat(kept, np.diff(np.flatnonzero(data == 10), prepend=-1))].tobytes()
 
 
 @dataclass
 class Count:
-    """What became of the pairs of a text, and the English words of those that are kept."""
+    """Counts of the pairs of a text, read, kept and dropped by reason, and of the English words of kept pairs."""
 
     read: int = 0
     kept: int = 0
@@ -161,6 +174,7 @@ class Count:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: Batch) -> None:
+        """Add the counts of a cleaned batch; RuntimeError unless kept + dropped = read."""
         self.read += batch.read
         self.kept += len(batch.words)
         self.words += int(batch.words.sum())
@@ -169,12 +183,16 @@ class Count:
             raise RuntimeError(f"cleaning lost lines: {self}")
 
     def as_json(self) -> dict[str, Any]:
+        """The counts of pairs as JSON holds them, reasons sorted."""
         return {"read": self.read, "kept": self.kept, "dropped": dict(sorted(self.dropped.items()))}
 
 
 @dataclass(frozen=True)
 class Stream:
-    """How the batches of one name are cleaned; streams may share ``kept``, and with it what is a duplicate."""
+    """How the batches of one name are cleaned.
+
+    Streams that share ``kept`` have no duplicates of each other.
+    """
 
     filters: Filters
     kept: Duplicates = field(default_factory=Duplicates)
@@ -186,7 +204,7 @@ Named = tuple[str, tuple[Sequence[str], ...]]  # a stream's name, and the lines 
 def clean_batches(
     batches: Iterable[Named], streams: Mapping[str, Stream], pool: Executor | None = None
 ) -> Iterator[tuple[str, Batch]]:
-    """(stream's name, clean batch) in the order of the lines; the same lines whatever the pool."""
+    """(name of the stream, clean batch) in the order of the lines. The lines do not depend on the pool."""
     for name, batch in in_order(pool, _clean_named, _jobs(batches, streams)):
         stream = streams[name]
         yield name, batch if stream.filters.keep_all else stream.kept.drop(batch)
@@ -200,7 +218,7 @@ def _jobs(batches: Iterable[Named], streams: Mapping[str, Stream]) -> Iterator[t
 
 
 def _as_text(lines: Sequence[str]) -> str:
-    """Every line ended by a line feed, and none within."""
+    """The lines as one text: each ended by a line feed, and line feeds inside lines made spaces."""
     text = "\n".join([*lines, ""])
     return text if text.count("\n") == len(lines) else "".join(line.replace("\n", " ") + "\n" for line in lines)
 
@@ -216,9 +234,9 @@ def write_clean(
     pool: Executor | None = None,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> dict[str, Count]:
-    """Write the clean lines of every stream to ``files`` (one for each side), atomically; counts by stream.
+    """Write the clean lines of every stream to ``files`` (one for each side), atomically; returns counts by stream.
 
-    ``progress`` is told how many lines were read since it was last called.
+    ``progress`` is called with the number of lines read since its last call.
     """
     counts = {name: Count() for name in files}
     with atomic_files([path for name in files for path in files[name]]) as opened:
@@ -232,22 +250,22 @@ def write_clean(
 
 
 def clean_files(sources: Sequence[Path], outs: Sequence[Path], filters: Filters, pool: Executor | None = None) -> Count:
-    """Clean one file, or two that are line-aligned."""
+    """Clean one file, or two line-aligned files, from ``sources`` to ``outs``; returns the counts."""
     if len(sources) == 1:
         batches: Iterable[Named] = (("", (lines,)) for lines in line_blocks(sources[0]))
     else:
         part = Part("lines", (sources[0], sources[1]), ("", ""))
-        batches = (("", (text.source, text.english)) for text in iter_lines(part, Tally()))
+        batches = (("", (pairs.source, pairs.english)) for pairs in iter_lines(part, Tally()))
     return write_clean(batches, {"": Stream(filters)}, {"": outs}, pool)[""]
 
 
 def keys_of(paths: Sequence[Path]) -> set[str]:
-    """The match keys of the lines of files."""
+    """The match keys of all lines of some files."""
     return {match_key(normalise(line)) for path in paths for lines in line_blocks(path) for line in lines}
 
 
 def add_clean_arguments(parser: OneLineParser) -> None:
-    """The flags of CleanOptions."""
+    """Add the flags of CleanOptions."""
     parser.add_argument(
         "--max-tokens-per-line", type=int, default=250, metavar="N",
         help="longest line kept for training, in tokens: white-space words, and of scripts without spaces every 2 "
@@ -264,7 +282,7 @@ def add_clean_arguments(parser: OneLineParser) -> None:
 
 
 def add_workers_argument(parser: OneLineParser) -> None:
-    """The number of processes."""
+    """Add the flag of the number of processes."""
     parser.add_argument("--workers", type=int, default=cores(), metavar="N", help="processes; nothing else changes")
 
 

@@ -1,7 +1,7 @@
 """The clean form of a line, its match key, and its measures.
 
-A line in clean form is in Unicode NFC, has single spaces, no invisible characters and no HTML entities. Texts of many
-lines are handled as arrays of characters; only lines that look dirty are cleaned one by one.
+A line in clean form is in Unicode NFC. It has single spaces, no invisible characters and no HTML entities. Texts of
+many lines are handled as arrays of characters; only lines that may be dirty are cleaned one by one.
 """
 
 import html
@@ -16,8 +16,9 @@ import numpy as np
 
 from data_prep.cleaning.duplicates import hash_keys
 
-# What no reader sees: controls, soft hyphen, zero-width space, marks of direction, BOM, tags; and surrogates, which are
-# no text. Kept: what spells words (zero-width joiners, U+180E) and format characters that are seen (such as U+06DD).
+# Characters that no reader sees: controls, soft hyphen, zero-width space, direction marks, BOM, tags; and surrogates,
+# which are no text. Not here: characters that spell words (zero-width joiners, U+180E), and format characters that are
+# visible (such as U+06DD).
 INVISIBLE = re.compile(
     "[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\ud800-\udfff]"
@@ -27,35 +28,41 @@ SPACELESS = re.compile(  # scripts written without spaces: Thai to Tibetan, Burm
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
     "\U00020000-\U0003ffff]"
 )
-SPACELESS_PER_TOKEN = 2  # characters of them that count as a token
+SPACELESS_PER_TOKEN = 2  # characters of these scripts that count as a token
 IS_DIRTY, IS_KEY, IS_SPACELESS, IS_COMPOSING = 1, 2, 4, 8  # bits of a character's classes
 
 
 def normalise(line: str) -> str:
-    """One line in clean form. An entity must end in ``;``: ``?a=1&copy=2`` is an address."""
+    """A line in clean form. Only an entity that ends in ``;`` is replaced: ``?a=1&copy=2`` is an address."""
     while True:
         visible = line if line.isprintable() else INVISIBLE.sub("", line)
         text = unicodedata.normalize("NFC", " ".join(visible.split()))
         line = ENTITY.sub(_character, text) if "&" in text else text
-        if line == text:  # else an entity may have written any character, and so another entity
+        if line == text:  # otherwise an entity may have stood for any character, such as & of another entity
             return text
 
 
 def _character(entity: re.Match[str]) -> str:
-    """What an entity stands for; unknown names stay."""
+    """The character that an HTML entity stands for; an entity of an unknown name as it is."""
     name = entity[0]
     return html.unescape(name) if name[1] == "#" else html5.get(name[1:], name)
 
 
 def match_key(line: str) -> str:
-    """What two lines share when they say the same: letters, their marks, and digits, case folded."""
+    """The key of a line: its letters, their marks, and its digits, case folded.
+
+    Two lines with the same key count as the same sentence.
+    """
     key = "".join(char for char in line.casefold() if char.isalnum() or unicodedata.category(char)[0] == "M")
-    return key or line  # a line of signs alone is itself
+    return key or line  # a line of signs alone is its own key
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Of every line: characters, white-space words, and tokens: words, and more where a script has no spaces."""
+    """Counts of every line, each (lines,): characters, white-space words, and tokens.
+
+    Tokens are words, and more in scripts without spaces: one for every SPACELESS_PER_TOKEN characters.
+    """
 
     characters: np.ndarray
     words: np.ndarray
@@ -63,10 +70,10 @@ class Measures:
 
 
 def clean_text(text: str) -> tuple[str, Measures]:
-    """``normalise`` of every line of a text whose lines end in line feeds, and their measures.
+    """A text with all its lines in clean form (``normalise``), and their measures; lines end in line feeds.
 
-    Only lines that need it are looked at: with a dirty character, a space beside another or at an end, or composing
-    characters that are not in NFC.
+    Only lines that may change are normalised: those with a dirty character, with a space beside another or at an end,
+    or with composing characters that are not in NFC.
     """
     codes, classes = code_points(text)
     space, end = codes == 32, codes == 10
@@ -85,8 +92,8 @@ def clean_text(text: str) -> tuple[str, Measures]:
     for row in changed:
         lines[row] = normalise(lines[row])
     codes, classes = code_points("".join([lines[row] + "\n" for row in changed]))
-    own = measure(codes == 32, classes, np.flatnonzero(codes == 10))
-    for name, values in vars(own).items():
+    changed_measures = measure(codes == 32, classes, np.flatnonzero(codes == 10))
+    for name, values in vars(changed_measures).items():
         getattr(measures, name)[changed] = values
     return "\n".join(lines), measures
 
@@ -97,7 +104,10 @@ def _lines_with(marks: np.ndarray, ends: np.ndarray) -> set[int]:
 
 
 def measure(space: np.ndarray, classes: np.ndarray, ends: np.ndarray) -> Measures:
-    """Measures of lines by where spaces and line feeds are; right for lines in clean form, which alone are kept."""
+    """Measures of the lines of a text, from the places of spaces and line feeds (``ends``).
+
+    They are right only for lines in clean form.
+    """
     characters = np.diff(ends, prepend=-1) - 1
     words = np.where(characters > 0, _count(space, ends) + 1, 0)
     spaceless = classes & IS_SPACELESS
@@ -106,43 +116,46 @@ def measure(space: np.ndarray, classes: np.ndarray, ends: np.ndarray) -> Measure
 
 
 def _count(marks: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """How many characters of each line are marked."""
+    """The number of marked characters of each line."""
     return np.diff(np.searchsorted(np.flatnonzero(marks), ends), prepend=0)
 
 
 def key_hashes(text: str, exact: np.ndarray) -> np.ndarray:
-    """(lines,) hashes of ``match_key`` of every line of a text; ``exact``: hashes of the lines themselves."""
+    """(lines,) hashes of the match keys of a text's lines; ``exact``: (lines,) hashes of the lines themselves."""
     codes, classes = code_points(text.casefold())
     keys = hash_keys(codes[(classes & IS_KEY).astype(bool)].tobytes().decode("utf-32-le").encode().split(b"\n")[:-1])
     return np.where(keys == hash_keys([b""]), exact, keys)
 
 
 def code_points(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) code points of a text, and their classes."""
+    """(n,) code points of a text, and (n,) the classes of each."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
     return codes, np.take(_classes(), codes, mode="clip")
 
 
 @cache
 def _classes() -> np.ndarray:
-    """(0x110000,) the classes of every character; the line feed belongs to the keys, whose lines it ends."""
-    codes = [*range(0x40000), *range(0xE0000, 0xE0200)]  # the others are not assigned, or private
+    """(0x110000,) classes of every character. The line feed has IS_KEY, since it ends the lines of keys."""
+    codes = [*range(0x40000), *range(0xE0000, 0xE0200)]  # all others are not assigned, or private
     every = "".join(map(chr, codes))
     table = np.zeros(sys.maxunicode + 1, np.uint8)
     table[codes] = np.fromiter(map(str.isalnum, every), bool, len(every)) * np.uint8(IS_KEY)
     table[[10, *(ord(char) for char in every if unicodedata.category(char)[0] == "M")]] |= IS_KEY
     table[_composing(every)] |= IS_COMPOSING
     for bit, pattern in ((IS_DIRTY, INVISIBLE), (IS_DIRTY, re.compile(r"[^\S \n]|&")), (IS_SPACELESS, SPACELESS)):
-        table[[ord(found[0]) for found in pattern.finditer(every)]] |= bit
+        table[[ord(match[0]) for match in pattern.finditer(every)]] |= bit
     return table
 
 
 def _composing(characters: str) -> list[int]:
-    """Those without which a text is surely in NFC: what NFC changes or may join to the character before."""
-    found = [*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]  # vowels and finals of Hangul
-    found += [ord(char) for char in characters if not unicodedata.is_normalized("NFC", char)]
-    found += [ord(char) for char in characters if unicodedata.combining(char)]
+    """Code points of characters that NFC changes or may join to the character before.
+
+    A text without any of them is in NFC.
+    """
+    codes = [*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]  # vowels and finals of Hangul
+    codes += [ord(char) for char in characters if not unicodedata.is_normalized("NFC", char)]
+    codes += [ord(char) for char in characters if unicodedata.combining(char)]
     for parts in map(str.split, filter(None, map(unicodedata.decomposition, characters))):
         if len(parts) == 2 and parts[0][0] != "<":
-            found.append(int(parts[1], 16))
-    return found
+            codes.append(int(parts[1], 16))
+    return codes

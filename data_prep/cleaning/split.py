@@ -36,40 +36,43 @@ class SplitOptions:
             raise InputError(f"--valid-ids and --test-ids must not share {sorted(both)[0]}")
 
 
-Labelled = tuple[str | None, Parallel]  # a split, and some of its pairs; None for pairs that the role does not use
+Labelled = tuple[str | None, Parallel]  # a split and some of its pairs; None with pairs that the role does not use
 
 
 def read_splits(files: CorpusFiles, role: str, options: SplitOptions, tally: Tally | None = None) -> Iterator[Labelled]:
-    """The splits that a language of this role has, batch by batch, each in the order of the corpus.
+    """The pairs of the splits that a language of this role has, batch by batch, each in the order of the corpus.
 
-    Ids held out are held out in every role; last lines are held out where the role uses them.
+    Held-out ids are held out in every role. Last lines are held out only where the role uses them.
     """
     if files.splits == ("all",):
         yield from split_batches(iter_corpus(files, "all", tally), role, options, str(files.all_paths()[0]))
         return
     for split in SPLITS_OF_ROLE[role]:
         if split in files.splits:
-            yield from ((split, text) for text in iter_corpus(files, split, tally))
+            yield from ((split, batch) for batch in iter_corpus(files, split, tally))
 
 
 def split_batches(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
-    """The same of an unsplit corpus; ``name`` is the file, for errors."""
+    """The pairs of an unsplit corpus, batch by batch, each with its split; ``name`` is the file, for errors."""
     if options.valid_ids or options.test_ids:
         yield from _split_by_id(batches, role, options, name)
     elif role == "source" or not options.hold_out_last:
-        yield from (("train", text) for text in batches)
+        yield from (("train", batch) for batch in batches)
     else:
         valid, test = options.hold_out_last
         yield from _split_last(batches, valid, test if role == "target" else 0, name)
 
 
 def _split_last(batches: Iterable[Parallel], valid: int, test: int, name: str) -> Iterator[Labelled]:
-    """Only the lines that may be the last ones are held in memory."""
+    """Batches with their split, where the last lines are held out: ``valid``, then ``test`` lines.
+
+    Only the lines that may be the last ones are held in memory.
+    """
     tail = Parallel([], [], [])
     lines = 0
-    for text in batches:
-        lines += len(text)
-        tail = concatenate([tail, text])
+    for batch in batches:
+        lines += len(batch)
+        tail = concatenate([tail, batch])
         train = range(len(tail) - valid - test)
         if train:
             yield "train", tail.take(train)
@@ -82,20 +85,20 @@ def _split_last(batches: Iterable[Parallel], valid: int, test: int, name: str) -
 
 
 def _split_by_id(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
-    for text in batches:
-        if not text.ids:
+    for batch in batches:
+        if not batch.ids:
             raise InputError(f"--valid-ids/--test-ids: {name} must have ids (id<TAB>text), but has none")
-        rows: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
-        for row, key in enumerate(text.ids):
+        rows_of_split: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
+        for row, key in enumerate(batch.ids):
             test, valid = in_groups(key, options.test_ids), in_groups(key, options.valid_ids)
-            rows["test" if test else "valid" if valid else "train"].append(row)
-        for split, found in rows.items():
-            if found:
-                yield split if split in SPLITS_OF_ROLE[role] else None, text.take(found)
+            rows_of_split["test" if test else "valid" if valid else "train"].append(row)
+        for split, rows in rows_of_split.items():
+            if rows:
+                yield split if split in SPLITS_OF_ROLE[role] else None, batch.take(rows)
 
 
 def check_splits(lines: Mapping[str | None, int], role: str, name: str) -> None:
-    """InputError unless every split that the role needs has lines; ``name`` is the file."""
+    """InputError unless every split that the role needs has lines; ``name`` is the file, for errors."""
     wanted = SPLITS_OF_ROLE[role]
     absent = [split for split in wanted if not lines.get(split)]
     if absent:
@@ -115,7 +118,7 @@ def two_counts(text: str) -> tuple[int, int]:
 
 
 def add_split_arguments(parser: OneLineParser) -> None:
-    """The flags of SplitOptions."""
+    """Add the flags of SplitOptions."""
     parser.add_argument(
         "--hold-out-last", type=two_counts, metavar="VALID,TEST",
         help="lines: test is the last TEST of a target language, valid the VALID before them "
@@ -144,11 +147,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = TextFolder(args.out, args.lang, args.target_lang)
     with atomic_files([folder.file(split, side) for split, side in sides]) as opened:
         handles = dict(zip(sides, opened, strict=True))
-        for split, text in read_splits(files, args.role, options):
-            lines[split] += len(text)
-            for side, own in zip((args.lang, args.target_lang), (text.source, text.english), strict=True):
+        for split, batch in read_splits(files, args.role, options):
+            lines[split] += len(batch)
+            for side, side_lines in zip((args.lang, args.target_lang), (batch.source, batch.english), strict=True):
                 if split:
-                    handles[split, side].write("".join(line + "\n" for line in own).encode())
+                    handles[split, side].write("".join(line + "\n" for line in side_lines).encode())
         check_splits(lines, args.role, str(files.all_paths()[0]))
     print({split: lines[split] for split in SPLITS_OF_ROLE[args.role]})
     return 0

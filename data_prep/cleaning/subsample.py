@@ -1,8 +1,8 @@
 """Low-resource samples: training pairs, shuffled by a seed, until the English side has a given number of tokens.
 
-All budgets of one seed read the same shuffled order, so a smaller sample is the beginning of a larger one. A budget of
-0 is zero-shot: no pairs, and no files. ``samples.json`` names the rows of every sample and the sha256 of the text that
-they are rows of, so that others can draw the same.
+All budgets of one seed use the same shuffled order, so a smaller sample is the beginning of a larger one. A budget of 0
+is zero-shot: no pairs, and no files. ``samples.json`` has the rows of every sample and the sha256 of the text, so that
+other people can draw the same samples.
 """
 
 import argparse
@@ -23,17 +23,17 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files, read_json, sha256, write_text
 from data_prep.base.text_files import line_blocks
 
-BUDGETS = (0, 4000, 16_000, 40_000, 160_000)  # English tokens; left out where the text has fewer, unless asked for
+BUDGETS = (0, 4000, 16_000, 40_000, 160_000)  # default sizes in English tokens; a text with fewer leaves some out
 SEEDS = (1, 2, 3, 4, 5)
 
 
 def sample_name(budget: int, seed: int) -> str:
-    """The split's name: train-16000-s1."""
+    """The name of a sample as a split: train-16000-s1."""
     return f"train-{budget}-s{seed}"
 
 
 def check_budgets(budgets: Sequence[int], seeds: Sequence[int]) -> None:
-    """InputError if a budget is negative, anything stands twice, or there are budgets and no seeds."""
+    """InputError if a budget is negative, a budget or seed stands twice, or there are budgets and no seeds."""
     for budget in budgets:
         if budget < 0:
             raise InputError(f"--english-tokens must be at least 0 (tokens; 0 is zero-shot), but is {budget}")
@@ -45,14 +45,14 @@ def check_budgets(budgets: Sequence[int], seeds: Sequence[int]) -> None:
 
 
 def count_tokens(path: Path) -> np.ndarray:
-    """(lines,) white-space tokens of every line of a file."""
+    """(lines,) numbers of white-space tokens of a file's lines."""
     return np.fromiter((len(line.split()) for line in chain.from_iterable(line_blocks(path))), np.int32)
 
 
 def affordable(budgets: Sequence[int], tokens: int, name: str, *, explicit: bool = True) -> tuple[int, ...]:
-    """The budgets that a text of so many English tokens can fill.
+    """The budgets that a text of ``tokens`` English tokens can fill.
 
-    InputError, calling the text ``name``, if one cannot be filled and all were asked for explicitly.
+    InputError if one cannot be filled and ``explicit`` is true: the user has asked for it. ``name`` is the text.
     """
     for budget in budgets:
         if explicit and budget > tokens:
@@ -61,9 +61,9 @@ def affordable(budgets: Sequence[int], tokens: int, name: str, *, explicit: bool
 
 
 def draw(tokens: np.ndarray, budgets: Sequence[int], seed: int) -> dict[int, np.ndarray]:
-    """budget -> rows whose English has at least so many tokens (the last pair completes them).
+    """Rows of the sample of each budget: their English has at least so many tokens, and without the last row fewer.
 
-    ``tokens`` holds those of every pair, and their sum is at least every budget.
+    ``tokens`` (pairs,): English tokens of every pair. No budget may be larger than their sum.
     """
     order = array("l", range(len(tokens)))
     random.Random(seed).shuffle(order)
@@ -74,7 +74,7 @@ def draw(tokens: np.ndarray, budgets: Sequence[int], seed: int) -> dict[int, np.
 
 @dataclass(frozen=True)
 class Sample:
-    """A low-resource sample: rows (0-based) of the training text, in the order drawn."""
+    """A low-resource sample: rows (0-based) of the training text, in the order in which they were drawn."""
 
     budget: int
     seed: int
@@ -83,11 +83,12 @@ class Sample:
 
     @property
     def name(self) -> str:
+        """The name of the sample as a split."""
         return sample_name(self.budget, self.seed)
 
 
 def draw_all(tokens: np.ndarray, budgets: Sequence[int], seeds: Sequence[int]) -> list[Sample]:
-    """Every sample, in the order of budgets, then seeds; none of budget 0."""
+    """All samples, in the order of budgets, then seeds; budget 0 has none."""
     budgets = [budget for budget in budgets if budget]
     drawn = {seed: draw(tokens, budgets, seed) for seed in seeds} if budgets else {}
     return [
@@ -99,64 +100,68 @@ def draw_all(tokens: np.ndarray, budgets: Sequence[int], seeds: Sequence[int]) -
 
 @dataclass(frozen=True)
 class Drawn:
-    """Samples, whether zero-shot is among the budgets, and the default budgets that the text cannot fill."""
+    """The samples of a text, whether zero-shot is among the budgets, and the default budgets that are too large."""
 
     samples: list[Sample]
     zero_shot: bool
     left_out: list[int]
 
 
-def draw_from(text: Sequence[Path], budgets: Sequence[int] | None, seeds: Sequence[int], name: str) -> Drawn:
+def draw_from(text_files: Sequence[Path], budgets: Sequence[int] | None, seeds: Sequence[int], name: str) -> Drawn:
     """The samples of a training text (source and English file).
 
-    ``budgets`` None stands for BUDGETS; InputError, calling the text ``name``, if one that was asked for is too large.
+    ``budgets``: None stands for those of BUDGETS that the text can fill. InputError if a given budget is too large;
+    ``name`` is the text.
     """
     wanted = BUDGETS if budgets is None else budgets
     check_budgets(wanted, seeds)
-    tokens = count_tokens(text[1])
+    tokens = count_tokens(text_files[1])
     filled = affordable(wanted, int(tokens.sum()), name, explicit=budgets is not None)
     return Drawn(draw_all(tokens, filled, seeds), 0 in wanted, [budget for budget in wanted if budget not in filled])
 
 
 def pick(path: Path, rows: set[int]) -> dict[int, str]:
-    """Some lines of a file, by row."""
+    """The lines of a file at the given rows (0-based), by row."""
     lines = enumerate(chain.from_iterable(line_blocks(path)))
     return {row: line for row, line in lines if row in rows}
 
 
-def write_samples(samples: Sequence[Sample], text: Sequence[Path], folder: TextFolder) -> list[Path]:
-    """Write both sides of every sample of a training text (source and English file) to ``folder``; the files made."""
-    wanted = {row for sample in samples for row in sample.rows}
-    made = []
-    for path, side in zip(text, (folder.lang, folder.english), strict=True):
-        lines = pick(path, wanted)
+def write_samples(samples: Sequence[Sample], text_files: Sequence[Path], folder: TextFolder) -> list[Path]:
+    """Write both sides of every sample to ``folder``; returns the files written.
+
+    ``text_files``: the source and the English file of the training text.
+    """
+    wanted_rows = {row for sample in samples for row in sample.rows}
+    written = []
+    for path, side in zip(text_files, (folder.lang, folder.english), strict=True):
+        lines = pick(path, wanted_rows)
         outs = [folder.file(sample.name, side) for sample in samples]
         with atomic_files(outs) as files:
             for sample, file in zip(samples, files, strict=True):
                 file.write("".join(lines[row] + "\n" for row in sample.rows).encode())
-        made += outs
-    return made
+        written += outs
+    return written
 
 
 def _side(path: Path) -> str:
-    """train.ro.gz -> ro."""
+    """The language code that a file's name ends in: ro for train.ro.gz."""
     return path.name.removesuffix(".gz").rpartition(".")[2]
 
 
-def write_index(path: Path, drawn: Drawn, text: Sequence[Path]) -> None:
-    """Write a samples.json: a line for every sample."""
+def write_index(path: Path, drawn: Drawn, text_files: Sequence[Path]) -> None:
+    """Write the samples.json of a training text: a line for every sample."""
     rows = [json.dumps({"name": sample.name} | vars(sample)) for sample in drawn.samples]
-    hashes = {file.name: sha256(file) for file in text}
+    hashes = {file.name: sha256(file) for file in text_files}
     head = {"text": hashes, "zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
     body = ",\n".join(f"  {row}" for row in rows)
     write_text(path, json.dumps(head, indent=1)[:-2] + f',\n "samples": [\n{body}\n ]\n}}\n')
 
 
-def read_index(path: Path, text: Sequence[Path]) -> Drawn:
-    """What samples.json says; InputError unless ``text`` is what the samples were drawn from."""
+def read_index(path: Path, text_files: Sequence[Path]) -> Drawn:
+    """Read a samples.json; InputError unless ``text_files`` are those that the samples were drawn from."""
     index = read_json(path)
     try:
-        for file, digest in zip(text, index["text"].values(), strict=True):
+        for file, digest in zip(text_files, index["text"].values(), strict=True):
             if sha256(file) != digest:
                 raise InputError(f"{file}: must be the text that the samples of {path} are rows of, but differs")
         rows = [[row[key] for key in ("budget", "seed", "english_tokens", "rows")] for row in index["samples"]]
@@ -190,7 +195,10 @@ class LanguageBudgets(argparse.Action):
 
 
 def add_sample_arguments(parser: OneLineParser, default: tuple[int, ...] | None = None) -> None:
-    """The flags of the samples; ``default``: their sizes if none are given (None: those of BUDGETS that fit)."""
+    """Add the flags of the samples.
+
+    ``default``: the sizes if none are given; None stands for those of BUDGETS that the text can fill.
+    """
     otherwise = "none" if default == () else f"those of {','.join(map(str, BUDGETS))} that its text can fill"
     parser.add_argument(
         "--english-tokens", type=comma_ints, default=default, metavar="N,N",
@@ -211,14 +219,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--like", type=Path, metavar="JSON", help="a samples.json: the same rows of the same text")
     add_sample_arguments(parser)
     args = parser.parse_args(argv)
-    text = [args.source, args.target]
+    text_files = [args.source, args.target]
     if args.like:
-        drawn = read_index(args.like, text)
+        drawn = read_index(args.like, text_files)
     else:
-        drawn = draw_from(text, args.english_tokens, args.sample_seeds, str(args.target))
-    folder = TextFolder(args.out, *map(_side, text))
-    write_samples(drawn.samples, text, folder)
-    write_index(folder.samples, drawn, text)
+        drawn = draw_from(text_files, args.english_tokens, args.sample_seeds, str(args.target))
+    folder = TextFolder(args.out, *map(_side, text_files))
+    write_samples(drawn.samples, text_files, folder)
+    write_index(folder.samples, drawn, text_files)
     for sample in drawn.samples:
         print(f"{sample.name}\t{len(sample.rows)} lines\t{sample.english_tokens} English tokens")
     if drawn.left_out:

@@ -24,9 +24,9 @@ from data_prep.corpora.readers import Tally
 
 @dataclass(frozen=True)
 class LanguageText:
-    """The raw parallel text of a language, what is made of it, and the folder that it goes to.
+    """The raw parallel text of a language, the options of its splits and samples, and the folder for the clean text.
 
-    ``budgets`` and ``seeds`` are those of the samples of a target language (``subsample.draw_from``).
+    ``budgets`` and ``seeds``: of the low-resource samples of a target language (``subsample.draw_from``).
     """
 
     corpus: CorpusFiles
@@ -44,9 +44,9 @@ def write_splits(
     pool: Executor | None = None,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> list[Path]:
-    """Write the splits and samples of a language and what became of its lines; returns the files made.
+    """Write the splits and samples of a language, and the report of its lines; returns the files written.
 
-    ``held_out``: sorted hashes of the match keys that must not be in its training text, source side and English.
+    ``held_out``: sorted hashes of the match keys that its training text must not have, for the source side and English.
     """
     folder, name = text.folder, str(text.corpus.all_paths()[0])
     streams = {
@@ -67,11 +67,11 @@ def write_splits(
     empty = [split for split, count in counts.items() if not count.kept]
     if empty:
         raise InputError(f"{name}: {empty[0]} must keep a pair after cleaning, but has none")
-    made = [path for split in files for path in files[split]]
+    written = [path for split in files for path in files[split]]
     report = cleaning_report(tally, counts)
     if text.role == "target":
         drawn = draw_from(files["train"], text.budgets, text.seeds, f"the training text of {folder.lang}")
-        made += [*write_samples(drawn.samples, files["train"], folder), folder.samples]
+        written += [*write_samples(drawn.samples, files["train"], folder), folder.samples]
         write_index(folder.samples, drawn, files["train"])
         report["splits"] |= {
             sample.name: {"lines": len(sample.rows), "english_tokens": sample.english_tokens}
@@ -80,11 +80,11 @@ def write_splits(
         report |= {"zero_shot": drawn.zero_shot, "left_out": drawn.left_out}
     write_json(folder.cleaning, report)
     write_text(folder.cleaning_table, cleaning_table(f"{folder.lang}-{folder.english}", report))
-    return [*made, folder.cleaning, folder.cleaning_table]
+    return [*written, folder.cleaning, folder.cleaning_table]
 
 
 def cleaning_report(tally: Tally, counts: Mapping[str, Count]) -> dict[str, Any]:
-    """What became of every line read, as cleaning.json has it; RuntimeError if the sum is wrong."""
+    """The content of cleaning.json: what became of every line read. RuntimeError unless kept + dropped = read."""
     dropped = sum((count.dropped for count in counts.values()), Counter(tally.dropped))
     kept = sum(count.kept for count in counts.values())
     if kept + dropped.total() != tally.read:
@@ -97,7 +97,7 @@ def cleaning_report(tally: Tally, counts: Mapping[str, Count]) -> dict[str, Any]
 
 
 def cleaning_table(name: str, report: Mapping[str, Any]) -> str:
-    """The report as a table for people: cleaning.txt."""
+    """The content of cleaning.txt: the counts of the report as a table for people; ``name`` is the pair."""
     kept = [(f"  {split}", counts["lines"]) for split, counts in report["splits"].items() if "dropped" in counts]
     reasons = sorted(report["dropped"].items(), key=lambda item: -item[1])
     dropped = [(f"  {reason}", count) for reason, count in reasons]
@@ -109,9 +109,9 @@ def cleaning_table(name: str, report: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class MonoText:
-    """The monolingual text of a language: clean files of the domain, raw files of the rest, and where both go.
+    """The monolingual text of a language: clean files of the domain, raw extra files, and the files to write.
 
-    ``held_out`` are the match keys, and ``held_ids`` the ids (``in_groups``), of lines that must not be in it.
+    ``held_out`` are the match keys, and ``held_ids`` the ids (``in_groups``), of lines that are to be left out.
     """
 
     files: MonoFiles
@@ -124,7 +124,7 @@ class MonoText:
 
 
 def write_mono(text: MonoText) -> None:
-    """Write clean monolingual text, each line once, and what became of the lines."""
+    """Write clean monolingual text, each line once, and the counts of lines kept and dropped."""
     tally, lang = Tally(), text.files.lang
 
     def batches() -> Iterator[Named]:

@@ -1,4 +1,4 @@
-"""Archives of strangers: members are read or unpacked without ever writing outside the folder meant for them."""
+"""Archives from untrusted sources: members are read or unpacked, and never outside the folder meant for them."""
 
 import shutil
 import tarfile
@@ -31,26 +31,29 @@ def _readable(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: file is missing") from error
-    except DAMAGED as error:  # RuntimeError: it wants a password
+    except DAMAGED as error:  # RuntimeError: the archive is encrypted
         raise InputError(f"{path}: must be a whole, unencrypted zip or tar file: {error}") from error
 
 
 def member_ending(archive: zipfile.ZipFile, ending: str, name: str) -> zipfile.ZipInfo:
-    """The one member whose name ends in ``ending``; InputError if there are more or none."""
-    found = [info for info in archive.infolist() if info.filename.endswith(ending)]
-    if len(found) != 1:
-        raise InputError(f"{name}: must hold one file *{ending}, but holds {len(found)}")
-    return found[0]
+    """The one member of a zip file whose name ends in ``ending``; InputError if none or several do.
+
+    ``name`` is the file, for errors.
+    """
+    members = [info for info in archive.infolist() if info.filename.endswith(ending)]
+    if len(members) != 1:
+        raise InputError(f"{name}: must hold one file *{ending}, but holds {len(members)}")
+    return members[0]
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file of this name is unpacked: zip, or tar in any packing."""
+    """Whether a file of this name is an archive: zip, or tar with any compression."""
     endings = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
     return name.lower().endswith(endings)
 
 
 def check_member_name(name: str) -> None:
-    """InputError unless the name stays inside the folder that it is unpacked to, on every system."""
+    """InputError unless a member's name leads to a place inside the folder of unpacking, on every operating system."""
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
         raise InputError(f"must be a path inside the archive, but is {name!r}")
@@ -59,8 +62,9 @@ def check_member_name(name: str) -> None:
 def extract(archive: Path, members: Sequence[str], folder: Path, limit: int = LIMIT) -> list[Path]:
     """Unpack the named members into ``folder``, which is made anew; returns their paths, in the given order.
 
-    InputError, and no folder, if any member of the archive has an absolute path or one that leads outside, if one that
-    is wanted is missing, there twice, a link or a device, or if all members together have more than ``limit`` bytes.
+    InputError if any member of the archive has an absolute path or one that leads outside. InputError if a named member
+    is missing, stands twice, or is a link or a device. InputError if all members together have more than ``limit``
+    bytes. After an error nothing has been unpacked.
     """
     temporary = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -94,7 +98,7 @@ def _extract_tar(path: Path, wanted: list[str], folder: Path, limit: int) -> Non
     with tarfile.open(path, "r:*") as archive:
         infos: list[tarfile.TarInfo] = []
         size = 0
-        for info in archive:  # one by one: the first that is too much stops it
+        for info in archive:  # one by one: reading stops at the first member that is too much
             infos.append(info)
             size += info.size
             _check_size(path, len(infos), size, limit)

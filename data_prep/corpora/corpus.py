@@ -1,6 +1,6 @@
 """Corpora: where the text of a language lies in a folder or manifest, and its pairs in batches.
 
-Layouts of a parallel corpus, found by looking; each text file may end in .gz:
+Layouts of a parallel corpus, recognised by the names of files; each text file may end in .gz:
 
 - ``<xx>-en.tsv``: X, tab, English
 - ``<xx>.tsv`` and ``en.tsv``: id, tab, text; joined on the id
@@ -9,7 +9,7 @@ Layouts of a parallel corpus, found by looking; each text file may end in .gz:
 - ``<xx>-en/*.tsv``: X, tab, English; files named train, valid and test are splits
 - ``<xx>-en.tmx`` (translation memory), ``<xx>-en.txt.zip`` (OPUS), ``<xx>-en.{parquet,json,jsonl,csv}`` (``datasets``),
   also ``en-<xx>``
-- ``manifest.yaml``, which then says what is there (data_prep/corpora/manifest.py)
+- ``manifest.yaml``, which then alone says what the folder holds (data_prep/corpora/manifest.py)
 """
 
 import re
@@ -25,27 +25,30 @@ from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
 from data_prep.corpora.manifest import manifest_in, read_manifest
 from data_prep.corpora.readers import READERS, Parallel, Part, Tally, code_of, concatenate, kinds_by_ending
 
-SPLITS = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}  # and how their files are called
+SPLITS = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}  # split -> names of its files
 
 
 @dataclass(frozen=True)
 class CorpusFiles:
-    """Where the parallel text of one language lies: "all", or the splits that the corpus has -> parts in order."""
+    """Where the parallel text of one language lies.
+
+    ``parts``: split -> its parts in order. The only split is "all" where the corpus is not split.
+    """
 
     lang: str
     parts: Mapping[str, tuple[Part, ...]]
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """("all",), or those of train, valid and test that are there."""
+        """The names of the splits: ("all",), or those of train, valid and test that the corpus has."""
         return tuple(self.parts)
 
     def all_paths(self) -> list[Path]:
-        """Every file, in a fixed order."""
+        """Every file of the corpus, in a fixed order."""
         return [path for name in sorted(self.parts) for part in self.parts[name] for path in part.paths]
 
     def layout(self) -> dict[str, list[list[str]]]:
-        """How the files are read: what makes another corpus of the same files."""
+        """How the files are read, by split. The same files read in another way are another corpus."""
 
         def how(part: Part) -> list[str]:
             return [part.kind, *part.langs, *part.columns, *filter(None, [code_of(part.kind)])]
@@ -54,38 +57,41 @@ class CorpusFiles:
 
 
 def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = None) -> Iterator[Parallel]:
-    """One split of a language (``files.splits``), in batches of at most BATCH pairs, none of them empty.
+    """The pairs of one split (of ``files.splits``), in batches of at most BATCH pairs, none of them empty.
 
-    ``tally`` counts what was read, kept and dropped. No text has a line feed. Where any part has ids, pairs of the
-    others have the empty id.
+    ``tally`` counts the lines read, kept and dropped. No text holds a line feed. If any part of the split has ids, the
+    pairs of parts without ids get the empty id.
     """
     total = tally if tally is not None else Tally()
     parts = files.parts[split]
     with_ids = any(part.kind == "id-tsv" for part in parts)
     for part in parts:
-        own = Tally()
-        for text in READERS[part.kind].read(part, own):
-            own.kept += len(text)
-            if with_ids and not text.ids:
-                text = Parallel(text.source, text.english, [""] * len(text))
-            if len(text):
-                yield text
-        total.read += own.read
-        total.kept += own.kept
-        total.dropped += own.dropped  # leaves out what is 0
+        part_tally = Tally()
+        for pairs in READERS[part.kind].read(part, part_tally):
+            part_tally.kept += len(pairs)
+            if with_ids and not pairs.ids:
+                pairs = Parallel(pairs.source, pairs.english, [""] * len(pairs))
+            if len(pairs):
+                yield pairs
+        total.read += part_tally.read
+        total.kept += part_tally.kept
+        total.dropped += part_tally.dropped  # leaves out reasons with a count of 0
 
 
 def read_corpus(files: CorpusFiles) -> dict[str, Parallel]:
-    """The text of one language: {"all": ...} where the corpus is not split yet, else by split."""
+    """The text of one language by split: {"all": ...} where the corpus is not split yet."""
     return {split: concatenate(iter_corpus(files, split)) for split in files.splits}
 
 
 def find_corpus(corpus: Path, lang: str, english: str = "en") -> CorpusFiles:
-    """Where the text of ``lang`` lies in the folder or manifest ``corpus``; InputError says what was looked for."""
+    """Where the text of ``lang`` lies in the folder or manifest ``corpus``.
+
+    InputError if it has no such text; the message names the files that were looked for.
+    """
     check_language(lang)
-    listed = manifest_in(corpus)
-    if listed:
-        return _find_listed(listed, lang, english)
+    manifest_file = manifest_in(corpus)
+    if manifest_file:
+        return _find_listed(manifest_file, lang, english)
     if not corpus.is_dir():
         raise InputError(f"--corpus {corpus}: must be a folder or a manifest")
     for look in (_find_pair_file, _find_id_files, _find_splits, _find_pair_folder):
@@ -125,46 +131,51 @@ def _find_pair_file(corpus: Path, lang: str, english: str) -> Parts:
 
 
 def _find_id_files(corpus: Path, lang: str, english: str) -> Parts:
-    own, shared = (plain_or_gz(corpus / f"{side}.tsv") for side in (lang, english))
-    if not own:
+    source_file, english_file = (plain_or_gz(corpus / f"{side}.tsv") for side in (lang, english))
+    if not source_file:
         return {}
-    if not shared:
-        raise InputError(f"{corpus / f'{english}.tsv'}: file is missing; {own.name} needs it for its {english} side")
-    return {"all": (Part("id-tsv", (own, shared), (lang, english)),)}
+    if not english_file:
+        raise InputError(
+            f"{corpus / f'{english}.tsv'}: file is missing; {source_file.name} needs it for its {english} side"
+        )
+    return {"all": (Part("id-tsv", (source_file, english_file), (lang, english)),)}
 
 
 def _find_splits(corpus: Path, lang: str, english: str) -> Parts:
     for pattern in (f"{lang}-{english}/{{}}.", f"{{}}.{lang}-{english}.", "{}."):
-        found: Parts = {}
+        parts: Parts = {}
         for split, names in SPLITS.items():
             stems = [pattern.format(name) for name in names]
             if split == "test":
                 stems += _more_tests(corpus, pattern, lang, english)
             pairs = [_both_sides(corpus, stem, lang, english, alone=pattern == "{}.") for stem in stems]
             if any(pairs):
-                found[split] = tuple(Part("lines", pair, (lang, english)) for pair in pairs if pair)
-        if found and "train" not in found:
+                parts[split] = tuple(Part("lines", pair, (lang, english)) for pair in pairs if pair)
+        if parts and "train" not in parts:
             raise InputError(f"{corpus / (pattern.format('train') + lang)}: file is missing; other splits are there")
-        if found:
-            return found
+        if parts:
+            return parts
     return {}
 
 
 def _more_tests(corpus: Path, pattern: str, lang: str, english: str) -> list[str]:
-    """Stems of the test sets that are not simply called test."""
-    own = corpus.glob(pattern.format("test_*") + lang + "*")
-    names = {path.relative_to(corpus).as_posix().removesuffix(".gz") for path in own}
+    """Stems of the files of further test sets: those not named test, but test.<xx>2en and test_*."""
+    paths = corpus.glob(pattern.format("test_*") + lang + "*")
+    names = {path.relative_to(corpus).as_posix().removesuffix(".gz") for path in paths}
     stems = {name.removesuffix(lang) for name in names if name.endswith(f".{lang}")}
     return [pattern.format(f"test.{lang}2{english}"), *sorted(stems)]
 
 
 def _both_sides(corpus: Path, stem: str, lang: str, english: str, *, alone: bool) -> tuple[Path, Path] | None:
-    """The files of both sides; InputError if one is missing (``alone``: the English may be other languages')."""
-    own, other = (plain_or_gz(corpus / f"{stem}{side}") for side in (lang, english))
-    if own and other:
-        return own, other
-    if own or (other and not alone):
-        absent = english if own else lang
+    """The files of both sides; None if neither exists, InputError if one is missing.
+
+    ``alone``: an English file without the other side is no error, since it may belong to other languages.
+    """
+    source_file, english_file = (plain_or_gz(corpus / f"{stem}{side}") for side in (lang, english))
+    if source_file and english_file:
+        return source_file, english_file
+    if source_file or (english_file and not alone):
+        absent = english if source_file else lang
         raise InputError(f"{corpus / (stem + absent)}: file is missing; its other side is there")
     return None
 
@@ -172,55 +183,58 @@ def _both_sides(corpus: Path, stem: str, lang: str, english: str, *, alone: bool
 def _find_pair_folder(corpus: Path, lang: str, english: str) -> Parts:
     folder = corpus / f"{lang}-{english}"
     paths = sorted([*folder.glob("*.tsv"), *folder.glob("*.tsv.gz")])
-    found: dict[str, list[Part]] = {}
+    parts: dict[str, list[Part]] = {}
     for path in paths:
         stem = path.name.removesuffix(".gz").removesuffix(".tsv")
         split = next((split for split, names in SPLITS.items() if stem in names), "all")
-        found.setdefault(split, []).append(Part("tsv", (path,), (lang, english)))
-    if len(found) > 1 and "all" in found:
-        raise InputError(f"{found['all'][0].paths[0]}: must be named train, valid or test, as others in its folder are")
-    return {split: tuple(found[split]) for split in ("all", *SPLITS) if split in found}
+        parts.setdefault(split, []).append(Part("tsv", (path,), (lang, english)))
+    if len(parts) > 1 and "all" in parts:
+        raise InputError(f"{parts['all'][0].paths[0]}: must be named train, valid or test, as others in its folder are")
+    return {split: tuple(parts[split]) for split in ("all", *SPLITS) if split in parts}
 
 
 def languages(corpus: Path, english: str = "en") -> list[str]:
-    """The languages that the folder's file names, or the manifest's entries, show, sorted."""
-    listed = manifest_in(corpus)
-    if listed:
-        entries = read_manifest(listed).corpora
+    """The languages of a folder (by the names of its files) or of a manifest (by its entries), sorted; no English."""
+    manifest_file = manifest_in(corpus)
+    if manifest_file:
+        entries = read_manifest(manifest_file).corpora
         return sorted({entry.languages[0] for entry in entries if entry.languages[1:] == (english,)})
-    other = "|".join(re.escape(ending) for ending in kinds_by_ending() if ending != ".tsv")
+    other_endings = "|".join(re.escape(ending) for ending in kinds_by_ending() if ending != ".tsv")
     patterns = (
-        rf"([^.]+)-{english}((\.tsv|{other})(\.gz)?)?",
-        rf"{english}-([^.]+)({other})(\.gz)?",
+        rf"([^.]+)-{english}((\.tsv|{other_endings})(\.gz)?)?",
+        rf"{english}-([^.]+)({other_endings})(\.gz)?",
         r"([^.-]+)\.tsv(\.gz)?",
         rf"train\.([^.]+)-{english}\..*",
         r"train\.([^.]+)(\.gz)?",
     )
-    found = set()
+    codes = set()
     for path in corpus.iterdir():
         for pattern in patterns:
             match = re.fullmatch(pattern, path.name)
             if match and LANGUAGE.fullmatch(match[1]):
-                found.add(match[1])
-    return sorted(found - {english})
+                codes.add(match[1])
+    return sorted(codes - {english})
 
 
 def find_mono(folders: Sequence[Path], lang: str, english: str = "en") -> list[Path]:
-    """Monolingual files of ``lang`` in the ``--mono`` folders; for English the second columns of pairs count too."""
-    found: list[Path] = []
+    """Monolingual files of ``lang`` in the ``--mono`` folders.
+
+    A folder without a file of English alone gives, for English, the files of pairs, whose second column is English.
+    """
+    paths: list[Path] = []
     for folder in folders:
-        listed = manifest_in(folder)
-        if listed:
-            manifest = read_manifest(listed)
-            found += [path for entry in manifest.of(lang) for path in manifest.paths(entry)]
+        manifest_file = manifest_in(folder)
+        if manifest_file:
+            manifest = read_manifest(manifest_file)
+            paths += [path for entry in manifest.of(lang) for path in manifest.paths(entry)]
             continue
         if not folder.is_dir():
             raise InputError(f"--mono {folder}: must be a folder or a manifest")
-        own = [plain_or_gz(folder / name) for name in (f"{lang}.txt", f"{lang}.tsv", f"{lang}-{english}.tsv")]
-        found += [path for path in own if path]
-        if lang == english and not any(own):
-            found += sorted([*folder.glob(f"*-{english}.tsv"), *folder.glob(f"*-{english}.tsv.gz")])
-    return found
+        usual_files = [plain_or_gz(folder / name) for name in (f"{lang}.txt", f"{lang}.tsv", f"{lang}-{english}.tsv")]
+        paths += [path for path in usual_files if path]
+        if lang == english and not any(usual_files):
+            paths += sorted([*folder.glob(f"*-{english}.tsv"), *folder.glob(f"*-{english}.tsv.gz")])
+    return paths
 
 
 def iter_mono(
@@ -228,7 +242,7 @@ def iter_mono(
 ) -> Iterator[list[str]]:
     """The sentences of one monolingual file, in batches of at most BATCH lines, none of them empty.
 
-    Lines of held-out ids (``in_groups``) are dropped.
+    Lines whose id is held out (``in_groups``) are dropped and counted in ``tally``.
     """
     total = tally if tally is not None else Tally()
     name = path.name.removesuffix(".gz")
@@ -246,7 +260,7 @@ def iter_mono(
 def _mono_columns(
     path: Path, name: str, lang: str, english: str, held_out_ids: Sequence[str]
 ) -> Iterator[list[str | None]]:
-    """The wanted column; None for a line that is held out."""
+    """The column of ``lang`` in a TSV file, in lists; None in place of a line whose id is held out."""
     for rows in column_blocks(path):
         if name == f"{lang}.tsv":
             yield [None if in_groups(key, held_out_ids) else text for key, text in rows]
@@ -255,7 +269,7 @@ def _mono_columns(
 
 
 def read_mono(path: Path, lang: str, english: str = "en", held_out_ids: Sequence[str] = ()) -> list[str]:
-    """The sentences of one monolingual file; lines of held-out ids (``in_groups``) are left out."""
+    """The sentences of one monolingual file, without lines whose id is held out (``in_groups``)."""
     return list(chain.from_iterable(iter_mono(path, lang, english, held_out_ids)))
 
 

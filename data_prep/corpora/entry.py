@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Corpus:
-    """One entry; the fields are those of the file. Empty where the file has none."""
+    """One entry of a manifest. Its fields are those of the file, empty where the file does not give them."""
 
     name: str
     kind: str
@@ -28,11 +28,11 @@ class Corpus:
 
     @property
     def is_here(self) -> bool:
-        """Whether its files can be read as they are."""
+        """Whether the corpus's files can be read as they are: not downloaded and not unpacked first."""
         return bool(self.path) and not self.members
 
     def plain(self) -> dict[str, Any]:
-        """The entry as the file has it, without empty fields and defaults."""
+        """The entry as a manifest file has it, without fields that are empty or have their default value."""
         entry = {}
         for field in fields(self):
             value = getattr(self, field.name)

@@ -1,8 +1,8 @@
 """Fetching: what a manifest lists, downloaded, checked and laid out as a folder of corpora.
 
-``python -m data_prep fetch MANIFEST --out DIR`` makes DIR/<name>/ for every corpus and, when all are right,
-DIR/manifest.yaml, which lists the files that are now here: DIR is then a corpus folder. An interrupted download goes on
-where it stopped (HTTP ranges); what is here and unchanged is not fetched again.
+``python -m data_prep fetch MANIFEST --out DIR`` makes DIR/<name>/ for every corpus. When all corpora are right, it
+writes DIR/manifest.yaml, which lists the files in DIR: DIR is then a corpus folder. An interrupted download goes on
+where it stopped (HTTP ranges). A corpus that is in DIR already and unchanged is not fetched again.
 """
 
 import http.client
@@ -30,18 +30,19 @@ from data_prep.corpora.entry import Corpus
 from data_prep.corpora.manifest import NAME, Manifest, here, manifest_text, read_manifest
 from data_prep.corpora.readers import READERS, Part, Tally, pairs_of
 
-TRIES = 5  # attempts in a row that bring nothing
-PAUSE = 1.0  # seconds after the first of them; doubled after each
+TRIES = 5  # attempts in a row without a byte, after which a download fails
+PAUSE = 1.0  # seconds to wait after a failed attempt; doubled with each in a row that brought no byte
 TIMEOUT = 60  # seconds without an answer
 BLOCK = 1 << 20  # bytes written at once
-BUSY = (408, 425, 429, 500, 502, 503, 504)  # answers that may be another one a little later
+BUSY = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses after which another attempt may succeed
 BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 
 def fetch(manifest: Manifest, out: Path, langs: Sequence[str] = (), limit: int = archives.LIMIT) -> Manifest:
-    """Fetch all corpora, or those with one of ``langs``; ``limit`` is the most bytes of a download or an archive.
+    """Fetch all corpora, or those with one of ``langs``; returns the manifest of the fetched files.
 
-    InputError reports every corpus that could not be had or is not as the manifest says; the others stay.
+    ``limit`` is the most bytes of a download and of an unpacked archive. One InputError reports every corpus that could
+    not be fetched or is not as the manifest says; all other corpora stay fetched.
     """
     chosen = [corpus for corpus in manifest.corpora if not langs or set(corpus.languages) & set(langs)]
     unknown = sorted(set(langs) - {lang for corpus in manifest.corpora for lang in corpus.languages})
@@ -64,23 +65,23 @@ def fetch(manifest: Manifest, out: Path, langs: Sequence[str] = (), limit: int =
 
 
 def _fetch_corpus(manifest: Manifest, corpus: Corpus, out: Path, limit: int) -> Corpus:
-    """The entry of a corpus that is here and as it should be."""
+    """Fetch a corpus, unless an earlier run did, and check it; returns its entry in the new manifest."""
     folder = out / corpus.name
-    found = _fetched_before(folder, corpus)
-    if not found:
+    entry = _fetched_before(folder, corpus)
+    if not entry:
         try:
-            found = _fetch_anew(manifest, corpus, folder, limit)
+            entry = _fetch_anew(manifest, corpus, folder, limit)
         except InputError:
-            if not corpus.sha256:  # nothing says that what came is right
+            if not corpus.sha256:  # nothing shows whether the files that came are right
                 _forget(folder)
             raise
-    name = f"{corpus.name}\t{'-'.join(corpus.languages)} {corpus.split}\t{found.lines} lines\tlicence: {corpus.licence}"
+    name = f"{corpus.name}\t{'-'.join(corpus.languages)} {corpus.split}\t{entry.lines} lines\tlicence: {corpus.licence}"
     print(name + ("" if corpus.sha256 else "\t(the manifest has no sha256)"))
-    return found
+    return entry
 
 
 def _forget(folder: Path) -> None:
-    """Remove what was fetched, but for downloads that can go on."""
+    """Remove the fetched files of a corpus's folder, but for downloads that can go on."""
     shutil.rmtree(folder / "files", ignore_errors=True)
     for path in folder.glob("download/*"):
         if not path.name.endswith((".part", ".part.tag")):
@@ -88,13 +89,13 @@ def _forget(folder: Path) -> None:
 
 
 def _fetched_before(folder: Path, corpus: Corpus) -> Corpus | None:
-    """What an earlier run fetched, if it was asked for the same and its files are unchanged."""
+    """The entry of a corpus that an earlier run fetched; None unless its manifest entry and its files are unchanged."""
     try:
-        past = json.loads((folder / "fetched.json").read_text("utf-8"))
-        files = [folder / name for name in past["files"]]
+        record = json.loads((folder / "fetched.json").read_text("utf-8"))
+        files = [folder / name for name in record["files"]]
         digests = tuple(map(sha256, files))
-        same = past["wanted"] == corpus.plain() and list(digests) == past["sha256"]
-        return _entry(corpus, files, folder.parent, past["lines"], digests) if same else None
+        same = record["wanted"] == corpus.plain() and list(digests) == record["sha256"]
+        return _entry(corpus, files, folder.parent, record["lines"], digests) if same else None
     except (OSError, ValueError, KeyError, TypeError):  # absent, or damaged: fetch it again
         return None
 
@@ -120,12 +121,12 @@ def _fetch_anew(manifest: Manifest, corpus: Corpus, folder: Path, limit: int) ->
     record = {"wanted": corpus.plain(), "files": names, "sha256": list(entry.sha256), "lines": lines}
     write_json(folder / "fetched.json", record)
     if corpus.members:
-        shutil.rmtree(folder / "download", ignore_errors=True)  # what was wanted of the archive is unpacked
+        shutil.rmtree(folder / "download", ignore_errors=True)  # the wanted members of the archive are unpacked
     return entry
 
 
 def _entry(corpus: Corpus, files: Sequence[Path], out: Path, lines: int, digests: tuple[str, ...]) -> Corpus:
-    """What the new manifest says of a fetched corpus."""
+    """The entry of a fetched corpus in the new manifest."""
     form: dict[str, Any] = {"kind": "tsv", "columns": ()} if corpus.hub else {}
     return here(corpus, files, out, lines=lines, sha256=digests, **form)
 
@@ -137,25 +138,25 @@ def _local(manifest: Manifest, corpus: Corpus) -> list[Path]:
 
 
 def _check_digests(corpus: Corpus, files: Sequence[Path]) -> None:
-    for file, digest in zip(files, corpus.sha256, strict=False):  # none, or one for each file
+    for file, digest in zip(files, corpus.sha256, strict=False):  # there is no sha256, or one for each file
         if not file.is_file():
             raise InputError(f"{file}: file is missing")
         _check_digest(str(file), sha256(file), digest)
 
 
-def _check_digest(name: str, found: str, wanted: str) -> None:
-    if wanted and found != wanted:
-        raise InputError(f"{name}: must have sha256 {wanted}, but has {found}")
+def _check_digest(name: str, digest: str, wanted: str) -> None:
+    if wanted and digest != wanted:
+        raise InputError(f"{name}: must have sha256 {wanted}, but has {digest}")
 
 
-def _check_lines(corpus: Corpus, found: int) -> int:
-    if corpus.lines and found != corpus.lines:
-        raise InputError(f"must have {corpus.lines} lines, but has {found}")
-    return found
+def _check_lines(corpus: Corpus, lines: int) -> int:
+    if corpus.lines and lines != corpus.lines:
+        raise InputError(f"must have {corpus.lines} lines, but has {lines}")
+    return lines
 
 
 def _count_lines(corpus: Corpus, files: Sequence[Path]) -> int:
-    """Read all of it: the lines, units or rows that are there."""
+    """The number of lines, units or rows of a corpus, all of which are read."""
     if corpus.kind == "text":
         return sum(len(lines) for lines in line_blocks(files[0]))
     tally = Tally()
@@ -166,14 +167,14 @@ def _count_lines(corpus: Corpus, files: Sequence[Path]) -> int:
 
 
 def _write_rows(corpus: Corpus, target: Path) -> int:
-    """A corpus of the hub as a TSV file; returns its lines."""
+    """Write a corpus of the hub as a TSV file; returns the number of lines written."""
     tally, lines = Tally(), 0
     with atomic(target) as temporary, tqdm(desc=corpus.name, unit="row", file=sys.stderr) as bar:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            for text in pairs_of(hub.hub_rows(corpus), corpus.hub, corpus.languages, tally):
-                file.writelines(map("{}\t{}\n".format, text.source, text.english))
-                lines += len(text)
-                bar.update(len(text))
+            for pairs in pairs_of(hub.hub_rows(corpus), corpus.hub, corpus.languages, tally):
+                file.writelines(map("{}\t{}\n".format, pairs.source, pairs.english))
+                lines += len(pairs)
+                bar.update(len(pairs))
         _check_lines(corpus, tally.read)
         if corpus.sha256:
             _check_digest(corpus.hub, sha256(temporary), corpus.sha256[0])
@@ -192,35 +193,36 @@ def _download_all(corpus: Corpus, folder: Path, limit: int) -> list[Path]:
 
 
 def _file_name(url: str) -> str:
-    """The last part of the URL's path, as a file name that is safe."""
+    """The last part of a URL's path, made a safe file name."""
     return unquote(urlsplit(url).path.rpartition("/")[2]).replace("/", "_").replace("\0", "_").lstrip(".") or "file"
 
 
 def download(url: str, target: Path, digest: str = "", limit: int = archives.LIMIT) -> None:
-    """Download to ``target``; goes on with ``target``.part where a former attempt stopped.
+    """Download a URL to ``target``; an earlier attempt is continued from ``target``.part.
 
-    InputError if it cannot be had, is over ``limit`` bytes or has not the sha256 ``digest``: then nothing stays.
+    InputError if the file cannot be had, has more than ``limit`` bytes or not the sha256 ``digest``. A file with a
+    wrong sha256 is removed.
     """
     if digest and target.is_file() and sha256(target) == digest:
         return
     part, tag = (target.with_name(target.name + ending) for ending in (".part", ".part.tag"))
     if not (digest or tag.is_file()):
-        part.unlink(missing_ok=True)  # nothing would tell whether the rest is of the same file
+        part.unlink(missing_ok=True)  # nothing would show whether the rest belongs to the same file
     resumed = part.is_file()
     _download_part(url, part, tag, limit)
-    if resumed and digest and sha256(part) != digest:  # the file was changed since it was begun
+    if resumed and digest and sha256(part) != digest:  # the server's file has changed since the download began
         part.unlink()
         _download_part(url, part, tag, limit)
-    found = sha256(part)
+    part_digest = sha256(part)
     tag.unlink(missing_ok=True)
-    if digest and found != digest:
+    if digest and part_digest != digest:
         part.unlink()
-        _check_digest(url, found, digest)
+        _check_digest(url, part_digest, digest)
     part.replace(target)
 
 
 def _download_part(url: str, part: Path, tag: Path, limit: int) -> None:
-    """Attempts until all is here; each goes on where the last one stopped."""
+    """Attempt a download until all of it is in ``part``; each attempt goes on where the last one stopped."""
     failures = 0
     while True:
         before = _size(part)
@@ -230,9 +232,9 @@ def _download_part(url: str, part: Path, tag: Path, limit: int) -> None:
         except BROKEN as error:
             failures = 0 if _size(part) > before else failures + 1
             if failures == TRIES or urlsplit(url).scheme == "file":
-                kept = f"; {_size(part)} bytes are here, run again to go on" if _size(part) else ""
+                to_resume = f"; {_size(part)} bytes are here, run again to go on" if _size(part) else ""
                 reason = getattr(error, "reason", "") or error or type(error).__name__
-                raise InputError(f"{url}: cannot be had: {reason}{kept}") from error
+                raise InputError(f"{url}: cannot be had: {reason}{to_resume}") from error
             time.sleep(PAUSE * 2**failures)
 
 
@@ -241,7 +243,10 @@ def _size(path: Path) -> int:
 
 
 def _attempt(url: str, part: Path, tag: Path, limit: int) -> None:
-    """One request. Raises one of BROKEN if it ends before the file does, InputError if another would not help."""
+    """Request a URL once and append the answer to ``part``.
+
+    Raises one of BROKEN if the connection ends before the file does; InputError if another request would not help.
+    """
     start = _size(part)
     headers = {"User-Agent": "meta-nmt", "Accept-Encoding": "identity"}
     if start:
@@ -251,7 +256,7 @@ def _attempt(url: str, part: Path, tag: Path, limit: int) -> None:
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and start:  # the part is whole, or of another file
+        if error.code == 416 and start:  # the part is complete, or belongs to another file
             if error.headers.get("Content-Range", "").rpartition("/")[2] == str(start):
                 return
             part.unlink()
@@ -260,7 +265,7 @@ def _attempt(url: str, part: Path, tag: Path, limit: int) -> None:
             raise ConnectionError(f"answer {error.code} {error.reason}") from error
         raise InputError(f"{url}: cannot be had: answer {error.code} {error.reason}") from error
     with response:
-        if response.status != 206:  # from the beginning: a file: URL (no status), or the server knows no ranges
+        if response.status != 206:  # the whole file: a file: URL (no status), or a server without ranges
             start = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             part.unlink()
@@ -286,7 +291,7 @@ def _too_large(url: str, limit: int) -> InputError:
 
 
 def _write_tag(tag: Path, headers: Any) -> None:
-    """Keep what identifies this version of the file, so that the server can tell if it has another by then."""
+    """Write the server's identifier of this version of the file, so that a later request can ask for the same one."""
     validator = headers.get("ETag", "")
     if not validator or validator.startswith("W/"):
         validator = headers.get("Last-Modified", "")

@@ -1,7 +1,7 @@
 """Pairs from the ``datasets`` library: its hub (Europarl, WMT, OPUS-100, FLORES, ...) and local parquet, JSON and CSV.
 
-Everything is read in its streaming mode, batch by batch. A row is a pair where it has a ``translation`` column (a text
-for each language) or a column for each language; other columns can be named.
+Everything is read in the library's streaming mode, batch by batch. A row is a pair if it has a ``translation`` column
+(a text for each language) or a column for each language. Columns of other names can be given.
 """
 
 import csv
@@ -15,12 +15,12 @@ from typing import Any
 from data_prep.base.errors import InputError
 from data_prep.corpora.entry import Corpus
 
-BATCH = 10_000  # rows
-Row = tuple[str | None, str | None]  # None where the row has no such text
+BATCH = 10_000  # rows of a batch
+Row = tuple[str | None, str | None]  # source text, English text; None where the row has none
 
 
 def local_rows(kind: str, path: Path, langs: Sequence[str], columns: Sequence[str] = ()) -> Iterator[list[Row]]:
-    """Rows of a local file; ``kind`` is "parquet", "json" (one object a line, or a list of them) or "csv"."""
+    """Rows of a local file, in lists; ``kind`` is "parquet", "json" (an object a line, or a list of them) or "csv"."""
     if not path.is_file():
         raise InputError(f"{path}: file is missing")
     options: dict[str, Any] = {"data_files": [str(path)], "split": "train"}
@@ -31,22 +31,22 @@ def local_rows(kind: str, path: Path, langs: Sequence[str], columns: Sequence[st
 
 
 def hub_rows(corpus: Corpus) -> Iterator[list[Row]]:
-    """Rows of a corpus of kind hub.
+    """Rows of a corpus of kind hub, in lists.
 
-    With two names in ``config``, of one language each (as FLORES has them), rows of equal ``id`` are joined, in the
-    order of the first; ``columns`` (default: sentence) says where the texts are.
+    ``config`` may hold two names, of one language each, as FLORES has them. Then rows of equal ``id`` are joined, in
+    the order of the first, and ``columns`` (default: sentence) names the columns of the texts.
     """
     names = [[corpus.hub, side] for side in corpus.config] or [[corpus.hub]]
     streams = [_batches(" ".join(name), *name, **_options(corpus)) for name in names]
     if len(streams) == 1:
         yield from _pairs(streams[0], " ".join(names[0]), corpus.languages, corpus.columns)
         return
-    own, other = (
+    source_texts, english_texts = (
         _texts_by_id(stream, " ".join(name), column)
         for stream, name, column in zip(streams, names, corpus.columns or ("sentence", "sentence"), strict=True)
     )
-    english = dict(other)
-    rows = ((text, english.get(key)) for key, text in own)
+    english_by_id = dict(english_texts)
+    rows = ((text, english_by_id.get(key)) for key, text in source_texts)
     while batch := list(islice(rows, BATCH)):
         yield batch
 
@@ -56,11 +56,11 @@ def _options(corpus: Corpus) -> dict[str, Any]:
 
 
 def _batches(where: str, *args: str, first: int = 0, **options: Any) -> Iterator[Mapping[str, list[Any]]]:
-    """Batches of rows, each a column -> values; of all rows, or of the ``first`` so many."""
+    """Batches of rows, each a mapping of column -> values: of the first ``first`` rows, or of all if ``first`` is 0."""
     with _one_line_errors(where):
         import datasets  # takes seconds to import
 
-        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # its errors are raised too: one line is enough
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # the library raises what it logs: once is enough
         rows = datasets.load_dataset(*args, streaming=True, **options)
         yield from (rows.take(first) if first else rows).iter(batch_size=BATCH)
 
@@ -71,7 +71,7 @@ def _one_line_errors(where: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:  # the library lets through whatever its many readers raise
+    except Exception as error:  # the library passes on whatever its many readers raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{where}: cannot be read: {reason[:500]}") from error
 
@@ -79,7 +79,7 @@ def _one_line_errors(where: str) -> Iterator[None]:
 def _pairs(
     batches: Iterator[Mapping[str, list[Any]]], where: str, langs: Sequence[str], columns: Sequence[str]
 ) -> Iterator[list[Row]]:
-    number = 1  # of the batch's first row
+    number = 1  # that of the batch's first row
     for batch in batches:
         sides = [_column(batch, where, langs, column) for column in (columns or langs)]
         for texts in sides:
@@ -101,7 +101,10 @@ def _column(batch: Mapping[str, list[Any]], where: str, langs: Sequence[str], co
 
 
 def _check_texts(texts: Sequence[Any], where: str, number: int) -> None:
-    """InputError names the row that is neither text nor empty, or that UTF-8 cannot write (a lone surrogate)."""
+    """InputError, with the row, if a text is of another type than str or None, or holds a lone surrogate.
+
+    ``number`` is that of the first row.
+    """
     for row, text in enumerate(texts, start=number):
         if not (text is None or isinstance(text, str)):
             raise InputError(f"{where}, row {row}: must be text, but is {type(text).__name__}")
@@ -123,16 +126,19 @@ def _texts_by_id(batches: Iterator[Mapping[str, list[Any]]], where: str, column:
 
 
 def _csv_options(path: Path) -> dict[str, Any]:
-    """Every column is text (a sentence may be "12" or "NA"), and blank lines are rows."""
+    """Options with which the library reads all columns of a CSV file as text, and blank lines as rows.
+
+    Otherwise a sentence such as "12" or "NA" would be read as a number or as missing.
+    """
     csv.field_size_limit(1 << 30)
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         names, first = next(rows, []), next(rows, [])
-    if len(first) > len(names):  # the library would take its first field for a row number
+    if len(first) > len(names):  # the library would take the first field for a row number
         raise InputError(f"{path}, row 1: must have {len(names)} fields, as the first line, but has {len(first)}")
-    # before 3.1, pandas' C parser ends a text at its first NUL; the other engine loses nothing
-    # converters, not the library's features: for those it says numpy.object_, which that engine does not take for
-    # text, so that a column of nothing but numbers would lose its blanks and zeros
+    # The Python engine, since pandas' C parser before 3.1 ends a text at its first NUL character.
+    # Converters and not the library's features: these become numpy.object_, which the Python engine does not take for
+    # text. A column of nothing but numbers would then lose its blanks and leading zeros.
     converters = dict.fromkeys(names, str)
     return {"converters": converters, "keep_default_na": False, "skip_blank_lines": False, "engine": "python"}

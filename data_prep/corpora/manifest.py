@@ -17,7 +17,7 @@
         columns: [ro, en]         # of hub, parquet, json and csv, where the columns are not called as usual; optional
         members: [a.ro, a.en]     # of a zip or tar file behind path or url: the files in it
 
-Relative paths count from the manifest's folder. ``python -m data_prep fetch`` downloads what is not here yet.
+Relative paths start from the manifest's folder. ``python -m data_prep fetch`` downloads what is not on disk yet.
 """
 
 import os
@@ -38,11 +38,11 @@ from data_prep.corpora.entry import Corpus
 from data_prep.corpora.readers import READERS
 
 SPLITS = ("all", "train", "valid", "test")
-NAME = "manifest.yaml"  # in a folder: says what the folder holds
+NAME = "manifest.yaml"  # the manifest of the folder that it lies in
 
 
 def files_of_kind() -> dict[str, int]:
-    """Kind of corpus -> the files that it consists of."""
+    """Kind of corpus -> the number of files that a corpus of this kind consists of."""
     return {**{kind: reader.files for kind, reader in READERS.items()}, "hub": 1, "text": 1}
 
 
@@ -54,7 +54,7 @@ class Manifest:
     corpora: tuple[Corpus, ...]
 
     def paths(self, corpus: Corpus) -> tuple[Path, ...]:
-        """The files of a corpus that is here; InputError if it must be fetched first."""
+        """The files of a corpus; InputError if the corpus must be fetched first."""
         if not corpus.is_here:
             raise InputError(
                 f"{self.file}: {corpus.name} must be fetched first: python -m data_prep fetch {self.file} --out DIR; "
@@ -63,12 +63,12 @@ class Manifest:
         return tuple(self.file.parent / path for path in corpus.path)
 
     def of(self, *languages: str) -> list[Corpus]:
-        """The corpora of exactly these languages, in order."""
+        """The corpora whose languages are exactly these, in this order."""
         return [corpus for corpus in self.corpora if corpus.languages == languages]
 
 
 def manifest_in(place: Path) -> Path | None:
-    """The manifest that ``place`` is, if it is a file, or holds, if it is a folder."""
+    """The manifest at ``place``: a file itself, or the manifest of a folder; None if there is none."""
     if place.is_file():
         return place
     inside = place / NAME
@@ -85,13 +85,13 @@ def read_manifest(file: Path) -> Manifest:
         raise InputError(f"{file}: must be UTF-8, but has byte 0x{error.object[error.start]:02x}") from error
 
 
-@lru_cache(maxsize=4)  # it is read for every language
+@lru_cache(maxsize=4)  # a manifest is read for every language
 def _parse(file: Path, text: str) -> Manifest:
     root = _load(file, text)
     if not isinstance(root, dict) or not isinstance(root.get("corpora"), list):
         raise InputError(f"{file}: must have a list corpora")
     problems = [f"{_short(key)} is no field of a manifest" for key in sorted(set(root) - {"about", "corpora"})]
-    entries = [_Entry(item, number) for number, item in enumerate(root["corpora"], start=1)]
+    entries = [_Entry(content, number) for number, content in enumerate(root["corpora"], start=1)]
     corpora = [entry.corpus() for entry in entries]
     problems += [problem for entry in entries for problem in entry.problems] + _contradictions(corpora)
     if not corpora:
@@ -102,13 +102,16 @@ def _parse(file: Path, text: str) -> Manifest:
 
 
 def manifest_text(corpora: Sequence[Corpus]) -> str:
-    """YAML that ``read_manifest`` reads back."""
+    """The YAML text of a manifest of these corpora, as ``read_manifest`` reads it."""
     entries = [corpus.plain() for corpus in corpora]
     return yaml.safe_dump({"corpora": entries}, allow_unicode=True, sort_keys=False, width=110)
 
 
 class _Loader(yaml.BaseLoader):
-    """Everything is text, ``no`` (Norwegian) too; keys that stand twice, and aliases (bombs), are refused."""
+    """A YAML loader that reads every value as text, ``no`` (Norwegian) too.
+
+    Refused are keys that stand twice, and aliases, since a few of these can expand to gigabytes.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -138,22 +141,22 @@ def _load(file: Path, text: str) -> Any:
 
 
 class _Entry:
-    """Takes the fields of one entry and notes what is wrong with them."""
+    """Reads the fields of one entry of a manifest and notes in ``problems`` what is wrong with them."""
 
-    def __init__(self, item: Any, number: int) -> None:
+    def __init__(self, content: Any, number: int) -> None:
         self.problems: list[str] = []
-        self.item: Mapping[str, Any] = item if isinstance(item, dict) else {}
-        name = self.item.get("name")
+        self.content: Mapping[str, Any] = content if isinstance(content, dict) else {}
+        name = self.content.get("name")
         self.where = f"corpora {number}" + (f" ({_short(name)})" if isinstance(name, str) and name else "")
-        if not isinstance(item, dict):
-            self.wrong("", "must be fields and values", item)
+        if not isinstance(content, dict):
+            self.wrong("", "must be fields and values", content)
 
     def wrong(self, field: str, must: str, value: Any = None) -> None:
-        given = "" if value is None else f", but is {_short(value)}"
-        self.problems.append(f"{self.where}: {field} {must}{given}".replace(":  ", ": "))
+        but_is = "" if value is None else f", but is {_short(value)}"
+        self.problems.append(f"{self.where}: {field} {must}{but_is}".replace(":  ", ": "))
 
     def text(self, field: str, default: str = "", *, needed: bool = False) -> str:
-        value = self.item.get(field, default)
+        value = self.content.get(field, default)
         if not isinstance(value, str):
             self.wrong(field, "must be text", value)
             return default
@@ -162,16 +165,16 @@ class _Entry:
         return value
 
     def texts(self, field: str) -> tuple[str, ...]:
-        value = self.item.get(field, [])
+        value = self.content.get(field, [])
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not all(isinstance(item, str) and item for item in values):
+        if not isinstance(values, list) or not all(isinstance(text, str) and text for text in values):
             self.wrong(field, "must be a text or a list of texts", value)
             return ()
         return tuple(values)
 
     def count(self, field: str) -> int:
-        value = self.item.get(field, "")
-        if field not in self.item:
+        value = self.content.get(field, "")
+        if field not in self.content:
             return 0
         if not (isinstance(value, str) and value.isascii() and value.isdigit() and 0 < int(value[:18])):
             self.wrong(field, "must be a whole number of at least 1", value)
@@ -182,13 +185,13 @@ class _Entry:
         takers: dict[str, Callable[[str], Any]] = {"first": self.count, "lines": self.count}
         takers |= dict.fromkeys(("languages", "path", "url", "config", "columns", "members", "sha256"), self.texts)
         known = {field.name: field.default for field in fields(Corpus)}
-        for field in sorted(set(self.item) - set(known)):
+        for field in sorted(set(self.content) - set(known)):
             self.wrong(_short(field), "is no field of a corpus")
-        given = {field: takers.get(field, self.text)(field) for field in known if field in self.item}
+        values = {field: takers.get(field, self.text)(field) for field in known if field in self.content}
         for field in ("name", "kind", "licence"):
-            given.setdefault(field, self.text(field, needed=True))
-        given.setdefault("languages", ())
-        corpus = Corpus(**given)
+            values.setdefault(field, self.text(field, needed=True))
+        values.setdefault("languages", ())
+        corpus = Corpus(**values)
         for check in (self._check_words, self._check_place, self._check_hub):
             check(corpus)
         return corpus
@@ -240,7 +243,7 @@ class _Entry:
         if (corpus.kind == "hub") != bool(corpus.hub):
             self.wrong("hub", "must be given for kind hub, and only there")
         for field in ("config", "hub_split", "revision", "first"):
-            if field in self.item and corpus.kind != "hub":
+            if field in self.content and corpus.kind != "hub":
                 self.wrong(field, "must be given for kind hub only")
         if corpus.hub and corpus.members:
             self.wrong("members", "must be given for path and url only")
@@ -260,7 +263,7 @@ def _is_url(url: str) -> bool:
 
 
 def _contradictions(corpora: Sequence[Corpus]) -> list[str]:
-    """What only shows between entries."""
+    """The problems that only several entries together have."""
     names = [corpus.name for corpus in corpora if corpus.name]
     problems = [f"name {_short(name)} must stand once" for name in sorted(set(names)) if names.count(name) > 1]
     for pair in sorted({corpus.languages for corpus in corpora if len(corpus.languages) == 2}):
@@ -276,10 +279,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def here(corpus: Corpus, paths: Sequence[Path], base: Path, **found: Any) -> Corpus:
-    """The entry of a fetched corpus: its files, as seen from the folder ``base``, instead of where they came from."""
+def here(corpus: Corpus, paths: Sequence[Path], base: Path, **fetched: Any) -> Corpus:
+    """The entry of a fetched corpus: the paths of its files, relative to the folder ``base``, in place of their source.
+
+    ``fetched`` are fields that are known only now, such as ``lines``.
+    """
     gone = ("url", "hub", "config", "hub_split", "revision", "first", "members")
     kept = {name: value for name, value in asdict(corpus).items() if name not in gone}
     origin = corpus.origin or " ".join((*corpus.url, corpus.hub, *corpus.config, corpus.revision)).strip()
     inside = tuple(os.path.relpath(path, base) if path.is_relative_to(base) else str(path) for path in paths)
-    return Corpus(**kept | {"path": inside, "origin": origin} | found)
+    return Corpus(**kept | {"path": inside, "origin": origin} | fetched)

@@ -1,7 +1,7 @@
 """Readers of parallel text, one for each kind of file: in batches, and with errors that name file and line.
 
-Memory does not grow with the corpus, and every line is accounted for: kept + dropped = read (``Tally``). A line ends
-with LF or CRLF and with nothing else.
+Memory does not grow with the corpus. Every line is counted: kept + dropped = read (``Tally``). A line ends with LF or
+CRLF and with nothing else.
 """
 
 import inspect
@@ -17,12 +17,12 @@ from data_prep.base.text_files import BATCH, column_blocks, iter_blocks, line_bl
 from data_prep.corpora import hub, tmx
 from data_prep.corpora.archives import member_ending, open_zip
 
-FLAT = str.maketrans("\t\n\r", "   ")  # what a line of a TSV file cannot hold
+FLAT = str.maketrans("\t\n\r", "   ")  # makes spaces of the characters that a field of a TSV file cannot hold
 
 
 @dataclass(frozen=True)
 class Parallel:
-    """Line-aligned text. ``ids`` is empty where the layout has none; else one id a line."""
+    """Line-aligned text of two sides. ``ids`` holds an id for each line, or nothing if the layout has no ids."""
 
     source: list[str]
     english: list[str]
@@ -32,14 +32,14 @@ class Parallel:
         return len(self.source)
 
     def take(self, rows: Sequence[int]) -> "Parallel":
-        """The given rows (0-based), in the given order."""
+        """The lines of the given rows (0-based), in the given order."""
         ids = [self.ids[row] for row in rows] if self.ids else []
         return Parallel([self.source[row] for row in rows], [self.english[row] for row in rows], ids)
 
 
 @dataclass
 class Tally:
-    """What a reader did with the lines of its source side: kept + dropped (by reason) = read, always."""
+    """Counts of what a reader did with the lines of its source side: kept + dropped (by reason) = read, always."""
 
     read: int = 0
     kept: int = 0
@@ -48,12 +48,15 @@ class Tally:
 
 @dataclass(frozen=True)
 class Part:
-    """Files that are read together: ``kind`` is a key of READERS, ``langs`` the source language and English."""
+    """Files that are read together as one text.
+
+    ``kind`` is a key of READERS; ``langs`` are the source language and English.
+    """
 
     kind: str
     paths: tuple[Path, ...]
     langs: tuple[str, str]
-    columns: tuple[str, ...] = ()  # of parquet, JSON and CSV, where they are not called as usual
+    columns: tuple[str, ...] = ()  # names of both columns in parquet, JSON and CSV; (): the usual names
 
 
 Read = Callable[[Part, Tally], Iterator[Parallel]]
@@ -63,9 +66,9 @@ Read = Callable[[Part, Tally], Iterator[Parallel]]
 class Reader:
     """How one kind of file is read.
 
-    read: gives the pairs of a part in batches; it counts in the tally what it read and what it dropped.
-    files: that a part of this kind consists of.
-    endings: of a file XX-en<ending> that a corpus folder may hold.
+    read: gives the pairs of a part in batches, and counts in the tally the lines read and dropped.
+    files: number of files that a part of this kind consists of.
+    endings: endings of the files XX-en<ending> of this kind that a corpus folder may hold.
     """
 
     read: Read
@@ -77,10 +80,10 @@ READERS: dict[str, Reader] = {}
 
 
 def register_reader(kind: str, *endings: str, files: int = 1) -> Callable[[Read], Read]:
-    """Function decorator: makes a reader known as a kind of corpus, to manifests and by its endings to folders.
+    """Function decorator: registers a reader as a kind of corpus, for manifests and, by its endings, for folders.
 
     Raises:
-        ValueError: the kind or an ending is taken.
+        ValueError: the kind or an ending is registered already.
     """
 
     def register(read: Read) -> Read:
@@ -94,19 +97,19 @@ def register_reader(kind: str, *endings: str, files: int = 1) -> Callable[[Read]
 
 
 def kinds_by_ending() -> dict[str, str]:
-    """How the name of a file of one pair goes on after XX-en -> its kind, in the order in which they are looked for."""
+    """Ending of a file XX-en<ending> -> its kind, in the order in which the files are looked for."""
     return {ending: kind for kind, reader in READERS.items() for ending in reader.endings}
 
 
 def code_of(kind: str) -> str:
-    """sha256 of the file that a user's own reader stands in; empty for the readers of this file."""
+    """The sha256 of the source file of a user's own reader; empty for the readers of this module."""
     source = inspect.getfile(READERS[kind].read)
     return "" if source == __file__ else sha256(source)
 
 
 @register_reader("tsv", ".tsv")
 def iter_tsv(part: Part, tally: Tally) -> Iterator[Parallel]:
-    """X, tab, English."""
+    """Pairs of one file: X, tab, English."""
     (path,) = part.paths
     for rows in column_blocks(path):
         tally.read += len(rows)
@@ -115,27 +118,28 @@ def iter_tsv(part: Part, tally: Tally) -> Iterator[Parallel]:
 
 @register_reader("id-tsv", files=2)
 def iter_by_id(part: Part, tally: Tally) -> Iterator[Parallel]:
-    """Two files of id, tab, text, joined on the id, in the order of the first; the second is held in memory.
+    """Pairs of two files of id, tab, text, joined on the id, in the order of the first.
 
-    Lines whose id the second has not are dropped; InputError names the line of a repeated id.
+    The second file is held in memory. Lines whose id the second file lacks are dropped. InputError, with the line, if
+    an id stands twice.
     """
-    path, other = part.paths
-    english, seen = read_by_id(other), set()
+    path, english_path = part.paths
+    english, seen_ids = read_by_id(english_path), set()
     for rows in column_blocks(path):
         for row, (key, _) in enumerate(rows, start=tally.read + 1):
-            if key in seen:
+            if key in seen_ids:
                 raise InputError(f"{path}, line {row}: ids must differ, but {key!r} stands twice")
-            seen.add(key)
+            seen_ids.add(key)
         tally.read += len(rows)
         joined = [(text, english[key], key) for key, text in rows if key in english]
         tally.dropped["no-partner"] += len(rows) - len(joined)
         yield Parallel(*([row[column] for row in joined] for column in range(3)))
-    if not seen & english.keys():
-        raise InputError(f"{path}: must share ids with {other.name}, but has none")
+    if not seen_ids & english.keys():
+        raise InputError(f"{path}: must share ids with {english_path.name}, but has none")
 
 
 def read_by_id(path: Path) -> dict[str, str]:
-    """id -> text of an ``id<TAB>text`` file; InputError names the line of a repeated id."""
+    """The texts of an ``id<TAB>text`` file by id; InputError, with the line, if an id stands twice."""
     texts: dict[str, str] = {}
     for number, (key, text) in enumerate(chain.from_iterable(column_blocks(path)), start=1):
         if key in texts:
@@ -146,7 +150,7 @@ def read_by_id(path: Path) -> dict[str, str]:
 
 @register_reader("lines", files=2)
 def iter_lines(part: Part, tally: Tally) -> Iterator[Parallel]:
-    """Two line-aligned files; InputError if their line counts differ."""
+    """Pairs of two line-aligned files; InputError if their line counts differ."""
     source, english = part.paths
     yield from align(line_blocks(source), line_blocks(english), (str(source), english.name), tally)
 
@@ -154,31 +158,31 @@ def iter_lines(part: Part, tally: Tally) -> Iterator[Parallel]:
 def align(
     sources: Iterator[list[str]], english: Iterator[list[str]], names: tuple[str, str], tally: Tally
 ) -> Iterator[Parallel]:
-    """Line-aligned blocks as pairs; InputError, with both ``names``, if the line counts differ."""
-    others = chain.from_iterable(english)
+    """Pairs of two line-aligned sides, given as blocks of lines; InputError, with both ``names``, if counts differ."""
+    english_lines = chain.from_iterable(english)
     for block in sources:
         tally.read += len(block)
-        side = list(islice(others, len(block)))
-        if len(side) < len(block):
-            raise _unequal(names, tally.read + sum(map(len, sources)), tally.read - len(block) + len(side))
-        yield Parallel(block, side, [])
-    more = sum(1 for _ in others)
-    if more:
-        raise _unequal(names, tally.read, tally.read + more)
+        english_block = list(islice(english_lines, len(block)))
+        if len(english_block) < len(block):
+            raise _unequal(names, tally.read + sum(map(len, sources)), tally.read - len(block) + len(english_block))
+        yield Parallel(block, english_block, [])
+    surplus = sum(1 for _ in english_lines)
+    if surplus:
+        raise _unequal(names, tally.read, tally.read + surplus)
 
 
-def _unequal(names: tuple[str, str], lines: int, others: int) -> InputError:
-    return InputError(f"{names[0]} and {names[1]}: must have equally many lines, but have {lines} and {others}")
+def _unequal(names: tuple[str, str], lines: int, english_lines: int) -> InputError:
+    return InputError(f"{names[0]} and {names[1]}: must have equally many lines, but have {lines} and {english_lines}")
 
 
 def read_pair(source: Path, english: Path) -> Parallel:
-    """Two line-aligned files; InputError if their line counts differ."""
+    """All pairs of two line-aligned files; InputError if their line counts differ."""
     return concatenate(iter_lines(Part("lines", (source, english), ("", "")), Tally()))
 
 
 @register_reader("tmx", ".tmx")
 def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
-    """A translation memory; units without a text in both languages are dropped."""
+    """Pairs of a translation memory (TMX); units without a text in both languages are dropped."""
     (path,) = part.paths
 
     def rows() -> Iterator[hub.Row]:
@@ -194,42 +198,44 @@ def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
 @register_reader("json", ".jsonl", ".json")
 @register_reader("parquet", ".parquet")
 def iter_dataset(part: Part, tally: Tally) -> Iterator[Parallel]:
-    """A local parquet, JSON or CSV file; rows without a text in both languages are dropped."""
+    """Pairs of a local parquet, JSON or CSV file; rows without a text in both languages are dropped."""
     (path,) = part.paths
     yield from pairs_of(hub.local_rows(part.kind, path, part.langs, part.columns), str(path), part.langs, tally)
 
 
 def pairs_of(batches: Iterator[list[hub.Row]], name: str, langs: Sequence[str], tally: Tally) -> Iterator[Parallel]:
-    """Rows that have both texts, each made one line; InputError, with ``name``, if there is none."""
+    """Pairs of the rows that have both texts, each text made one line; InputError, with ``name``, if no row has."""
     kept = 0
     for rows in batches:
-        sides = [(own, other) for own, other in rows if own is not None and other is not None]
+        pairs = [(source, english) for source, english in rows if source is not None and english is not None]
         tally.read += len(rows)
-        tally.dropped["no-text"] += len(rows) - len(sides)
-        kept += len(sides)
-        yield Parallel([own.translate(FLAT) for own, _ in sides], [other.translate(FLAT) for _, other in sides], [])
+        tally.dropped["no-text"] += len(rows) - len(pairs)
+        kept += len(pairs)
+        yield Parallel(
+            [source.translate(FLAT) for source, _ in pairs], [english.translate(FLAT) for _, english in pairs], []
+        )
     if not kept:
         raise InputError(f"{name}: must hold text in {langs[0]} and {langs[1]}, but none of {tally.read} rows has both")
 
 
 @register_reader("moses-zip", ".txt.zip")
 def iter_zip(part: Part, tally: Tally) -> Iterator[Parallel]:
-    """A zip file with two line-aligned members, *.xx and *.en, as OPUS gives them out."""
+    """Pairs of a zip file with two line-aligned members, *.xx and *.en, as OPUS distributes them."""
     (path,) = part.paths
     with open_zip(path) as archive:
-        own, other = (member_ending(archive, f".{lang}", str(path)) for lang in part.langs)
-        names = (f"{path}: {own.filename}", other.filename)
-        with archive.open(own) as source, archive.open(other) as english:
+        source_member, english_member = (member_ending(archive, f".{lang}", str(path)) for lang in part.langs)
+        names = (f"{path}: {source_member.filename}", english_member.filename)
+        with archive.open(source_member) as source, archive.open(english_member) as english:
             yield from align(
-                iter_blocks(source, names[0]), iter_blocks(english, f"{path}: {other.filename}"), names, tally
+                iter_blocks(source, names[0]), iter_blocks(english, f"{path}: {english_member.filename}"), names, tally
             )
 
 
 def concatenate(batches: Iterable[Parallel]) -> Parallel:
-    """All batches as one."""
+    """All batches joined into one."""
     whole = Parallel([], [], [])
-    for text in batches:
-        whole.source.extend(text.source)
-        whole.english.extend(text.english)
-        whole.ids.extend(text.ids)
+    for batch in batches:
+        whole.source.extend(batch.source)
+        whole.english.extend(batch.english)
+        whole.ids.extend(batch.ids)
     return whole

@@ -1,7 +1,7 @@
 """Translation memories (TMX 1.4b, gala-global.org/tmx-14b): a stream of sentence pairs out of an XML file of any size.
 
-The parser is expat itself: memory does not grow with the file, nothing outside the file is ever opened, and a file that
-declares entities is refused, since a few lines of them can stand for gigabytes.
+The parser is expat, used directly. Memory does not grow with the file, and nothing outside the file is ever opened. A
+file that declares entities is refused, since a few lines of them can stand for gigabytes.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from xml.parsers import expat
 from data_prep.base.errors import InputError
 
 BLOCK = 1 << 20  # bytes parsed at once
-CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})  # their content is mark-up of the translated document, not text
+CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})  # elements that hold mark-up of the translated document, not text
 
-Texts = dict[str, str]  # language, as the file calls it, in lower case -> text
+Texts = dict[str, str]  # language code as the file has it, in lower case -> text
 
 
 class _Units:
-    """The handlers of expat: they collect finished translation units in ``done``."""
+    """Handlers for expat's events, which collect finished translation units in ``done``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -25,7 +25,7 @@ class _Units:
         self.unit: Texts | None = None
         self.lang = ""
         self.text: list[str] | None = None
-        self.code = 0  # how many elements of CODE are open
+        self.code = 0  # number of open elements of CODE
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "tu" and self.unit is None:
@@ -43,7 +43,7 @@ class _Units:
         if tag == "tu" and self.unit is not None:
             self.done.append(self.unit)
             self.unit = None
-        elif tag == "seg" and self.unit is not None and self.text is not None:  # start() sees to it
+        elif tag == "seg" and self.unit is not None and self.text is not None:  # start() has made sure of both
             self.unit.setdefault(self.lang, "".join(self.text))
             self.text = None
         elif tag in CODE:
@@ -60,7 +60,8 @@ class _Units:
 def iter_units(stream: IO[bytes], name: str) -> Iterator[Texts]:
     """The translation units of a TMX file; ``name`` is the file, for errors.
 
-    Of several texts in one language the first counts. InputError names the line where the XML is not well-formed.
+    If a unit has several texts in one language, the first counts. InputError, with the line, if the XML is not
+    well-formed.
     """
     units, parser = _Units(name), expat.ParserCreate()
     parser.buffer_text = True

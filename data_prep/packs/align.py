@@ -3,13 +3,13 @@
 Procrustes on anchors (anchors.py) (Schoenemann 1966): W = argmin_{W'W = I} sum_i w_i |W x_i - y_i|^2 = U V', where
 U S V' = svd(sum_i w_i y_i x_i'). Refinement: Conneau et al., ICLR 2018 (arXiv 1710.04087), sections 2.2 and 2.3.
 
-Parallel text says more than its mutual best pairs: pieces of both languages that stand in the same sentence pairs mean
-the same (sentence ids; Levy, Soegaard and Goldberg, EACL 2017). ``sentence_queries`` gives every piece that stands in
-parallel text a place in the English space by that alone, without anchors; it is also what holds where anchors fail.
+Parallel text says more than its mutual best pairs. Pieces of both languages that stand in the same sentence pairs mean
+the same (sentence ids; Levy, Soegaard and Goldberg, EACL 2017). From this alone, without anchors, ``sentence_queries``
+gives every piece of parallel text a place in the English space. It also works where anchors fail.
 
 Our addition, as in retrofitting (Faruqui et al., NAACL 2015): a piece that the anchors translate is moved towards its
 translations. Low-resource vectors are noisy, and the softmax over the universal tokens reads a query by its nearest
-key: the lexicon says that key where it is known. In all, for a piece x that stands in n sentence pairs,
+key. Where the lexicon knows a translation, it gives that key. In all, for a piece x that stands in n sentence pairs,
 
     q = unit(unit(W x) + strength_s * n / (n + n_0) * sentence query + strength_l * mean of its translations)
 """
@@ -31,24 +31,24 @@ from data_prep.packs.lexicon import incidence
 from data_prep.packs.ulr_tables import unit
 from data_prep.packs.vectors import positive_pmi
 
-REFINEMENTS = 3  # rounds
+REFINEMENTS = 3  # rounds of refinement
 ENOUGH_ANCHORS = 2000  # with so many, refinement only adds noise (measured on ro and hu)
-NEIGHBOURS = 10  # of CSLS
-FREQUENT = 5000  # pieces that may become anchors in a refinement round
-MUTUAL_WEIGHT = 0.5  # of an anchor found by refinement
+NEIGHBOURS = 10  # nearest rows that CSLS takes the mean of
+FREQUENT = 5000  # most frequent pieces, which alone may become anchors in a refinement round
+MUTUAL_WEIGHT = 0.5  # weight of an anchor found by refinement
 TRUSTED_COUNT = 5  # occurrences at which an anchor, and a sentence query, has half of its weight
-FRIENDS_COSINE = 0.1  # identical words enter the lexicon only if the alignment finds them at least this alike
+FRIENDS_COSINE = 0.1  # identical words enter the lexicon only if their aligned vectors have at least this cosine
 SENTENCE_STRENGTH = 2.0
 SENTENCE_RIDGE = 0.1
 LEXICON_STRENGTH = 1.0
 POOR_PRECISION = 0.1  # precision@1 below which the alignment is called poor
-FEWEST_WORDS = 5  # as is one that fewer held-out words measure
-SHOWN = 10  # pieces whose nearest English pieces the card shows
+FEWEST_WORDS = 5  # held-out words below which the alignment is called poor too
+SHOWN = 10  # number of pieces whose nearest English pieces the card shows
 BLOCK = 1000  # rows whose cosines are in memory at once
 
 
 def anchor_rows(anchors: Sequence[Anchor], source: Pack, english: Pack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """X (n, Q), Y (n, Q) and weights (n,): common words of few pieces weigh most."""
+    """The vectors X (n, Q) and Y (n, Q) of n anchors, and their weights (n,): common words of few pieces weigh most."""
     weights = []
     for anchor in anchors:
         rarest = min(source.rarest(anchor.source), english.rarest(anchor.english))
@@ -83,62 +83,72 @@ def _mean_of_best(rows: np.ndarray, neighbours: int) -> np.ndarray:
 def nearest(
     rows: np.ndarray, pieces: Sequence[int], english: np.ndarray, best: int = 5, neighbours: int = NEIGHBOURS
 ) -> np.ndarray:
-    """(len(pieces), best) English indices, nearest first by CSLS of the unit ``rows`` (V, Q) of these pieces.
+    """(len(pieces), best) indices of the English pieces nearest to some pieces, nearest first, by CSLS.
 
-    Candidates are all English pieces that have a vector; their r(y) is taken over all rows that are not zero.
+    rows: (V, Q) unit vectors of the language; ``pieces`` are indices of them.
+    english: (V, Q) unit vectors of English. Candidates are all pieces that have a vector (no zero row).
+
+    r(y) of a candidate is taken over all rows of the language that are not zero.
     """
     candidates, filled = np.flatnonzero(english.any(axis=1)), np.flatnonzero(rows.any(axis=1))
     x, y = rows[filled].astype(np.float32), english[candidates].astype(np.float32)
     crowded = np.concatenate([_mean_of_best(y[i : i + BLOCK] @ x.T, neighbours) for i in range(0, len(y), BLOCK)])
-    asked = rows[list(pieces)].astype(np.float32)
-    scores = 2 * asked @ y.T - crowded  # r(x) is the same for all candidates of x
-    found: np.ndarray = candidates[np.argsort(-scores, axis=1, kind="stable")[:, :best]]
-    return found
+    query_rows = rows[list(pieces)].astype(np.float32)
+    scores = 2 * query_rows @ y.T - crowded  # r(x) is the same for all candidates of x
+    nearest_rows: np.ndarray = candidates[np.argsort(-scores, axis=1, kind="stable")[:, :best]]
+    return nearest_rows
 
 
 def fit_map(anchors: Sequence[Anchor], source: Pack, english: Pack) -> np.ndarray:
-    """W (Q, Q) by Procrustes; where anchors are few, refined on frequent pieces that are mutual best by CSLS."""
+    """The map W (Q, Q) by Procrustes on the anchors.
+
+    Where anchors are few, W is refined on frequent pieces that are each other's best by CSLS.
+    """
     if not anchors:
         return np.eye(source.vectors.shape[1])
     x, y, weights = anchor_rows(anchors, source, english)
     w = procrustes(x, y, weights)
-    own, other = _frequent(source), _frequent(english)
-    if len(anchors) >= ENOUGH_ANCHORS or not len(own) or not len(other):
+    source_rows, english_rows = _frequent(source), _frequent(english)
+    if len(anchors) >= ENOUGH_ANCHORS or not len(source_rows) or not len(english_rows):
         return w
     for _ in range(REFINEMENTS):
-        scores = csls(source.vectors[own] @ w.T, english.vectors[other])
+        scores = csls(source.vectors[source_rows] @ w.T, english.vectors[english_rows])
         best = scores.argmax(axis=1)
-        mutual = np.flatnonzero(scores.argmax(axis=0)[best] == np.arange(len(own)))
-        more = source.vectors[own[mutual]], english.vectors[other[best[mutual]]]
-        everything = np.concatenate([weights, np.full(len(mutual), MUTUAL_WEIGHT)])
-        w = procrustes(np.concatenate([x, more[0]]), np.concatenate([y, more[1]]), everything)
+        mutual = np.flatnonzero(scores.argmax(axis=0)[best] == np.arange(len(source_rows)))
+        mutual_pairs = source.vectors[source_rows[mutual]], english.vectors[english_rows[best[mutual]]]
+        all_weights = np.concatenate([weights, np.full(len(mutual), MUTUAL_WEIGHT)])
+        w = procrustes(np.concatenate([x, mutual_pairs[0]]), np.concatenate([y, mutual_pairs[1]]), all_weights)
     return w
 
 
 def _frequent(pack: Pack) -> np.ndarray:
     usable = pack.vectors.any(axis=1) & (pack.counts >= TRUSTED_COUNT)
-    return np.flatnonzero(usable)[:FREQUENT]  # dictionaries are in order of frequency
+    return np.flatnonzero(usable)[:FREQUENT]  # a dictionary is in order of frequency
 
 
-def sentence_queries(text: tuple[Rows, Rows], source: Pack, english: Pack) -> np.ndarray:
-    """(V, Q) queries of the pieces of parallel text by the sentence pairs that they stand in; zero rows for others.
+def sentence_queries(parallel: tuple[Rows, Rows], source: Pack, english: Pack) -> np.ndarray:
+    """(V, Q) queries of the pieces of parallel text, by the sentence pairs that they stand in; zero rows for others.
 
-    With the positive mutual information P of pieces and sentences, S = P_en' E is what each sentence is about, and
-    P_xx S, P_en S are what the pieces of both languages are about. The ridge regression of E on P_en S, English alone,
-    takes that back to the space E, and is used for both. A row is n / (n + TRUSTED_COUNT) long for a piece of n lines.
+    P is the positive mutual information of pieces and sentences, E the English vectors. S = P_en' E is what each
+    sentence is about. P_xx S and P_en S are what the pieces of both languages are about. The ridge regression of E on
+    P_en S, which English alone teaches, takes both back to the space E. The row of a piece that stands in n lines has
+    length n / (n + TRUSTED_COUNT).
     """
-    lines = [incidence(rows, len(pack.counts)) for rows, pack in zip(text, (source, english), strict=True)]
-    own, other = (_per_sentence(part) for part in lines)
-    sentences = other.T @ english.vectors.astype(np.float32)
-    seen, about_own, about = lines[1].sum(axis=0), unit(own @ sentences), unit(other @ sentences)
-    trust = seen / (seen + TRUSTED_COUNT)
-    mean = np.average(about, axis=0, weights=trust) if trust.any() else 0
-    about_own, about = (unit(np.where(rows.any(axis=1, keepdims=True), rows - mean, 0)) for rows in (about_own, about))
-    weighted = about * trust[:, None]
-    gram = weighted.T @ about + SENTENCE_RIDGE * np.eye(about.shape[1])
-    queries = unit(about_own @ np.linalg.solve(gram, weighted.T @ english.vectors))
-    seen = lines[0].sum(axis=0)
-    return queries * (seen / (seen + TRUSTED_COUNT))[:, None]
+    lines = [incidence(rows, len(pack.counts)) for rows, pack in zip(parallel, (source, english), strict=True)]
+    source_pmi, english_pmi = (_per_sentence(part) for part in lines)
+    sentences = english_pmi.T @ english.vectors.astype(np.float32)
+    about_source, about_english = unit(source_pmi @ sentences), unit(english_pmi @ sentences)
+    line_counts = lines[1].sum(axis=0)
+    trust = line_counts / (line_counts + TRUSTED_COUNT)
+    mean = np.average(about_english, axis=0, weights=trust) if trust.any() else 0
+    about_source, about_english = (
+        unit(np.where(rows.any(axis=1, keepdims=True), rows - mean, 0)) for rows in (about_source, about_english)
+    )
+    weighted = about_english * trust[:, None]
+    gram = weighted.T @ about_english + SENTENCE_RIDGE * np.eye(about_english.shape[1])
+    queries = unit(about_source @ np.linalg.solve(gram, weighted.T @ english.vectors))
+    line_counts = lines[0].sum(axis=0)
+    return queries * (line_counts / (line_counts + TRUSTED_COUNT))[:, None]
 
 
 def _per_sentence(lines: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
@@ -149,23 +159,24 @@ def _per_sentence(lines: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 def add_lexicon(
     aligned: np.ndarray, anchors: Sequence[Anchor], english: Pack, strength: float = LEXICON_STRENGTH
 ) -> np.ndarray:
-    """(V, Q) unit rows: ``aligned`` moved towards the mean of each piece's translations.
+    """(V, Q) unit rows: ``aligned`` (V, Q) moved towards the mean of each piece's translations.
 
-    Anchors of one piece speak for it. A piece that has none of them takes its share of the longer words that it is in:
-    a stem is pulled to what its words mean, while a suffix, being in words of all meanings, hardly moves. Identical
-    strings count for pieces without a translation, if their vectors agree (they may be false friends).
+    A piece that is by itself the source of an anchor is moved by such anchors only. Of the other pieces, one that
+    English writes alike is moved by that identical string, if their vectors agree (they may be false friends). All
+    others are moved by the longer words that they are part of, each by its share: a stem goes to what its words mean,
+    while a suffix, which is in words of all meanings, hardly moves.
     """
     total, weight = np.zeros_like(aligned), np.zeros(len(aligned))
     translated = [anchor for anchor in anchors if anchor.kind != "identical"]
-    alike = [
+    identical = [
         anchor
         for anchor in anchors
         if anchor.kind == "identical"
         and (not any(map(str.isalpha, anchor.word)) or _cosine(aligned, anchor, english) >= FRIENDS_COSINE)
     ]
-    one = [anchor for anchor in translated if len(anchor.source) == 1]
-    many = [anchor for anchor in translated if len(anchor.source) > 1]
-    for group in (one, alike, many):  # each speaks for pieces that those before it left out
+    one_piece = [anchor for anchor in translated if len(anchor.source) == 1]
+    several_pieces = [anchor for anchor in translated if len(anchor.source) > 1]
+    for group in (one_piece, identical, several_pieces):  # a group moves only pieces that earlier groups left alone
         free = weight == 0
         for anchor in group:
             vector, share = english.compose(anchor.english), 1 / len(anchor.source)
@@ -184,9 +195,9 @@ def _cosine(aligned: np.ndarray, anchor: Anchor, english: Pack) -> float:
 def queries(
     anchors: Sequence[Anchor], sentences: np.ndarray | None, source: Pack, english: Pack
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(V, Q) query vectors of the source pack by Procrustes alone, and with sentences in common and the lexicon.
+    """Two tables (V, Q) of query vectors of the source pack: by Procrustes alone, and with sentences and the lexicon.
 
-    ``sentences``: what sentence_queries gives, or None without parallel text.
+    ``sentences``: (V, Q), the sentence queries, or None without parallel text.
     """
     mapped = unit(source.vectors @ fit_map(anchors, source, english).T)
     known = mapped if sentences is None else unit(mapped + SENTENCE_STRENGTH * sentences)
@@ -194,9 +205,9 @@ def queries(
 
 
 def precision(rows: np.ndarray, held: Sequence[Anchor], english: Pack) -> dict[str, Any]:
-    """Precision@1 and @5 of query vectors (V, Q) by CSLS among all English pieces, over words that are one piece.
+    """Precision@1 and @5 of query vectors (V, Q) by CSLS among all English pieces, over held-out words of one piece.
 
-    A word counts as right if one of its translations (one piece, too) is among the first 1 or 5.
+    A word counts as right if one of its translations of one piece is among the first 1 or 5 English pieces.
     """
     gold: dict[int, set[int]] = {}
     for anchor in held:
@@ -205,34 +216,35 @@ def precision(rows: np.ndarray, held: Sequence[Anchor], english: Pack) -> dict[s
     if not gold:
         return {"precision_at_1": None, "precision_at_5": None, "words": 0}
     best = nearest(unit(rows), list(gold), english.vectors)
-    hits = np.array([[row in gold[piece] for row in found] for piece, found in zip(gold, best, strict=True)])
+    hits = np.array([[row in gold[piece] for row in neighbours] for piece, neighbours in zip(gold, best, strict=True)])
     shares = {"precision_at_1": hits[:, 0].mean(), "precision_at_5": hits.any(axis=1).mean()}
     return {name: round(float(share), 4) for name, share in shares.items()} | {"words": len(gold)}
 
 
 def neighbours_of_samples(rows: np.ndarray, source: Pack, english: Pack) -> dict[str, list[str]]:
-    """Piece -> its 5 nearest English pieces, for SHOWN of the more frequent whole words, evenly spaced."""
+    """The 5 nearest English pieces of some pieces: of SHOWN of the more frequent whole words, evenly spaced."""
     names, english_names = ({row: piece for piece, row in pack.index.items()} for pack in (source, english))
     filled = np.asarray(rows.any(axis=1))
     words = [row for row, piece in names.items() if filled[row] and piece[0] == "\u2581" and piece[1:].isalpha()]
-    words = words[: len(words) // 4 + SHOWN]  # dictionaries are in order of frequency
+    words = words[: len(words) // 4 + SHOWN]  # a dictionary is in order of frequency
     shown = words[:: max(1, len(words) // SHOWN)][:SHOWN]
     if not shown or not english.vectors.any():
         return {}
-    found = nearest(rows, shown, english.vectors)
-    return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, found, strict=True)}
+    neighbours = nearest(rows, shown, english.vectors)
+    return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, neighbours, strict=True)}
 
 
 def align_pack(pack: PackFolder, raw: Path, english_pack: PackFolder, sources: Sources) -> dict[str, Any]:
-    """Write the pack's vectors and return the alignment's part of its card.
+    """Write the vectors of a pack, aligned to English, and return the alignment's part of its card.
 
-    The quality is measured on held-out words with a fit that has not seen them as anchors; the vectors written have
-    seen all. ``procrustes_alone`` knows nothing of these words; the rest has read the sentences they stand in.
+    ``raw``: the table of the pack's monolingual vectors. The quality is measured on held-out words, with a fit of which
+    they are no anchors; the vectors that are written are fitted on all anchors. ``procrustes_alone`` has seen nothing
+    of the held-out words. All other figures are of a fit that has read the sentences in which these words stand.
     """
     source, english = read_both(pack, raw, english_pack)
-    text = cut_parallel(sources, source, english)
-    anchors = collect_anchors(sources, text, source, english)
-    sentences = sentence_queries(text, source, english) if text else None
+    parallel = cut_parallel(sources, source, english)
+    anchors = collect_anchors(sources, parallel, source, english)
+    sentences = sentence_queries(parallel, source, english) if parallel else None
     fit, held = hold_out(anchors)
     alone, final = (precision(rows, held, english) for rows in queries(fit, sentences, source, english))
     rows = queries(anchors, sentences, source, english)[1]
@@ -256,7 +268,10 @@ def align_pack(pack: PackFolder, raw: Path, english_pack: PackFolder, sources: S
 
 
 def read_both(pack: PackFolder, raw: Path, english_pack: PackFolder) -> tuple[Pack, Pack]:
-    """A pack with its raw vectors and the English pack with its own; InputError if their sizes differ."""
+    """A pack with its monolingual vectors (``raw``), and the English pack with its vectors.
+
+    InputError if the two tables have vectors of different sizes.
+    """
     source, english = read_pack(pack, raw), read_pack(english_pack, english_pack.vectors)
     sizes = [side.vectors.shape[1] for side in (source, english)]
     if sizes[0] != sizes[1]:
@@ -265,8 +280,11 @@ def read_both(pack: PackFolder, raw: Path, english_pack: PackFolder) -> tuple[Pa
 
 
 def poor_warning(lang: str, english: str, quality: Mapping[str, Any], advice: str | None = None) -> str | None:
-    """What to say of a poor alignment and what to do about it; None of a good one. ``quality``: the card's part;
-    ``advice``: what to give, where that is not the flags of meta-nmt-preprocess and meta-nmt-add-language."""
+    """A warning of a poor alignment, with what to do about it; None if the alignment is good.
+
+    quality: the field "alignment" of the pack's card.
+    advice: what to give for a better alignment; None stands for flags of meta-nmt-preprocess and meta-nmt-add-language.
+    """
     if not quality["poor"]:
         return None
     if advice is None:

@@ -1,6 +1,6 @@
 """Anchors: pairs of a language's pieces and English ones that mean the same, which an alignment is fitted on.
 
-They come from several sources at once: a MUSE dictionary, identical strings, and pairs mined from parallel text.
+Anchors come from several sources at once: a MUSE dictionary, identical strings, and pairs mined from parallel text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,12 +22,17 @@ MOST_PIECES = 3  # a dictionary word of more pieces is no anchor: the mean of it
 SHARED_LETTERS = 4  # identical strings of fewer letters are mostly false friends, unless they hold no letter
 HELD_OUT_SHARE = 10  # every 10th word measures the alignment
 
-Rows = list[list[int]]  # fairseq indices of the pieces of text, a list a line
+Rows = list[list[int]]  # text as fairseq indices of its pieces, a list a line
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A language pack in memory, with its pieces' normalised vectors (V, Q), float64, by fairseq index."""
+    """A language pack in memory.
+
+    index: fairseq index of each piece.
+    counts: (V,) occurrences of the pieces, by fairseq index.
+    vectors: (V, Q) float64, normalised, by fairseq index.
+    """
 
     model: sentencepiece.SentencePieceProcessor
     index: dict[str, int]
@@ -35,7 +40,7 @@ class Pack:
     vectors: np.ndarray
 
     def cut(self, text: str) -> tuple[int, ...]:
-        """fairseq indices of the pieces of a text."""
+        """The fairseq indices of the pieces of a text."""
         return tuple(self.index[piece] for piece in self.model.encode(text, out_type=str))
 
     def usable(self, pieces: tuple[int, ...]) -> bool:
@@ -47,18 +52,21 @@ class Pack:
         return unit(self.vectors[list(pieces)].mean(axis=0))
 
     def rarest(self, pieces: tuple[int, ...]) -> int:
-        """Occurrences of the rarest piece."""
+        """The occurrences of the rarest of some pieces."""
         return int(self.counts[list(pieces)].min())
 
     def best_form(self, word: str) -> str:
-        """The word as written or capitalised (German nouns, names): fewer pieces, then more frequent."""
+        """The better form of a word, as written or capitalised (German nouns, names).
+
+        The form of fewer pieces is better; of equally many, the form whose rarest piece is more frequent.
+        """
         forms = dict.fromkeys((word, word.capitalize()))
         return min(forms, key=lambda form: (len(self.cut(form)), -self.rarest(self.cut(form))))
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """One pair that means the same: fairseq indices of the pieces of both sides, the word and where it comes from."""
+    """A word and its translation, each as fairseq indices of its pieces; the word as text, and the kind of source."""
 
     source: tuple[int, ...]
     english: tuple[int, ...]
@@ -68,7 +76,10 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Sources:
-    """Files that anchors come from: word lists, and line-aligned text (source, English), ``most_lines`` of it."""
+    """Files that anchors come from: word lists, and two files of line-aligned text (source, English).
+
+    ``most_lines``: the most lines of the text that are used.
+    """
 
     dictionaries: tuple[Path, ...] = ()
     parallel: tuple[Path, ...] = ()
@@ -76,7 +87,7 @@ class Sources:
 
 
 def read_pack(folder: PackFolder, table: Path) -> Pack:
-    """The pack in ``folder`` with the vectors of ``table``, normalised."""
+    """Read the pack in ``folder`` with the vectors of the file ``table``, which are normalised."""
     pieces = [piece for piece, _ in read_dictionary(folder.dictionary)]
     index = {piece: row for row, piece in enumerate(pieces, start=FAIRSEQ_SPECIALS)}
     counts = counts_of(folder)
@@ -84,7 +95,7 @@ def read_pack(folder: PackFolder, table: Path) -> Pack:
 
 
 def find_dictionaries(folder: Path | None, lang: str, english: str) -> tuple[Path, ...]:
-    """The word lists of a language: MUSE's train and test list (both are anchors here), or a list without a part."""
+    """The word lists of a language in a folder: XX-en, and MUSE's XX-en.train and XX-en.test; all give anchors."""
     if folder is None:
         return ()
     names = [f"{lang}-{english}{part}.{suffix}" for part in ("", ".train", ".test") for suffix in ("tsv", "txt")]
@@ -92,7 +103,7 @@ def find_dictionaries(folder: Path | None, lang: str, english: str) -> tuple[Pat
 
 
 def read_word_list(path: Path) -> list[tuple[str, str]]:
-    """(word, English word) of a MUSE list, one pair a line, between them a tab or a space."""
+    """The pairs (word, English word) of a MUSE list: one pair a line, separated by a tab or a space."""
     pairs = []
     for number, line in enumerate(read_lines(path), start=1):
         words = line.split("\t") if "\t" in line else line.split()
@@ -103,27 +114,30 @@ def read_word_list(path: Path) -> list[tuple[str, str]]:
 
 
 def dictionary_anchors(pairs: Iterable[tuple[str, str]], source: Pack, english: Pack) -> list[Anchor]:
-    """Dictionary pairs that both packs can write in few pieces, and the same capitalised, as at a sentence's start."""
-    found: dict[Anchor, None] = {}
+    """Anchors of the dictionary pairs that both packs can write in few pieces.
+
+    A word whose capitalised form is one piece is an anchor in that form too, as it stands at a sentence's start.
+    """
+    anchors: dict[Anchor, None] = {}
 
     def add(word: str, form: str, translation: str) -> None:
         anchor = Anchor(source.cut(form), english.cut(translation), word, "dictionary")
         if source.usable(anchor.source) and english.usable(anchor.english):
-            found[anchor] = None
+            anchors[anchor] = None
 
     for word, translation in pairs:
-        form, other = source.best_form(word), english.best_form(translation)
-        add(word, form, other)
+        form, english_form = source.best_form(word), english.best_form(translation)
+        add(word, form, english_form)
         capital = word.capitalize()
         if form != capital and len(source.cut(capital)) == 1:
-            start = translation.capitalize()
-            add(word, capital, start if len(english.cut(start)) == 1 else other)
-    return list(found)
+            english_capital = translation.capitalize()
+            add(word, capital, english_capital if len(english.cut(english_capital)) == 1 else english_form)
+    return list(anchors)
 
 
 def identical_anchors(source: Pack, english: Pack) -> list[Anchor]:
-    """Pieces that both languages write alike: numbers, signs, and strings of at least 4 letters (names, loans)."""
-    found = []
+    """Anchors of the pieces that both packs have: numbers, signs, and strings of at least 4 letters (names, loans)."""
+    anchors = []
     for piece, row in source.index.items():
         letters = sum(map(str.isalpha, piece))
         is_byte = source.model.is_byte(source.model.piece_to_id(piece))
@@ -131,41 +145,44 @@ def identical_anchors(source: Pack, english: Pack) -> list[Anchor]:
             continue
         anchor = Anchor((row,), (english.index[piece],), piece, "identical")
         if source.usable(anchor.source) and english.usable(anchor.english):
-            found.append(anchor)
-    return found
+            anchors.append(anchor)
+    return anchors
 
 
 def cut_parallel(sources: Sources, source: Pack, english: Pack) -> tuple[Rows, Rows] | None:
-    """Parallel text as fairseq indices, a list a line, evenly spaced lines of it; None where there is none."""
+    """Evenly spaced lines of the parallel text, both sides as fairseq indices; None if ``sources`` has no such text."""
     if not sources.parallel:
         return None
-    own, other = map(read_lines, sources.parallel)
-    if len(own) != len(other):
+    own_lines, english_lines = map(read_lines, sources.parallel)
+    if len(own_lines) != len(english_lines):
         raise InputError(
             f"{sources.parallel[0]} and {sources.parallel[1].name}: must have equally many lines, but have "
-            f"{len(own)} and {len(other)}"
+            f"{len(own_lines)} and {len(english_lines)}"
         )
-    rows = evenly(len(own), sources.most_lines)
-    return [list(source.cut(own[row])) for row in rows], [list(english.cut(other[row])) for row in rows]
+    rows = evenly(len(own_lines), sources.most_lines)
+    return [list(source.cut(own_lines[row])) for row in rows], [list(english.cut(english_lines[row])) for row in rows]
 
 
-def parallel_anchors(text: tuple[Rows, Rows], source: Pack, english: Pack) -> list[Anchor]:
-    """Pairs of pieces mined from line-aligned text, the best first."""
-    anchors = [Anchor((x,), (y,), str(x), "parallel") for x, y, _ in mine_pairs(*text)]
+def parallel_anchors(parallel: tuple[Rows, Rows], source: Pack, english: Pack) -> list[Anchor]:
+    """Anchors of the pairs of pieces that are mined from line-aligned text, the best first."""
+    anchors = [Anchor((x,), (y,), str(x), "parallel") for x, y, _ in mine_pairs(*parallel)]
     return [anchor for anchor in anchors if source.usable(anchor.source) and english.usable(anchor.english)]
 
 
-def collect_anchors(sources: Sources, text: tuple[Rows, Rows] | None, source: Pack, english: Pack) -> list[Anchor]:
-    """All anchors of the files, and the identical strings; ``text``: what cut_parallel gives."""
+def collect_anchors(sources: Sources, parallel: tuple[Rows, Rows] | None, source: Pack, english: Pack) -> list[Anchor]:
+    """All anchors: of word lists, of parallel text (``parallel``, as cut_parallel returns it), of identical strings."""
     pairs = [pair for path in sources.dictionaries for pair in read_word_list(path)]
     anchors = dictionary_anchors(pairs, source, english)
-    if text:
-        anchors += parallel_anchors(text, source, english)
+    if parallel:
+        anchors += parallel_anchors(parallel, source, english)
     return anchors + identical_anchors(source, english)
 
 
 def hold_out(anchors: Sequence[Anchor]) -> tuple[list[Anchor], list[Anchor]]:
-    """Anchors to fit on, and those of every 10th word; no piece sequence held out is among the first."""
+    """Two lists: the anchors to fit on, and the held-out anchors, those of every 10th word.
+
+    No source that is held out (as a sequence of pieces) is among the anchors to fit on.
+    """
     words = list(dict.fromkeys(anchor.word for anchor in anchors if anchor.kind != "identical"))
     chosen = set(words[::HELD_OUT_SHARE])
     held = [anchor for anchor in anchors if anchor.word in chosen and anchor.kind != "identical"]

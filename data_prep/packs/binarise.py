@@ -15,10 +15,10 @@ from data_prep.base.files import PARTIAL
 from data_prep.packs.subwords import load
 
 
-def binarise(text: Path, pack: PackFolder, prefix: Path) -> int:
-    """Write ``prefix``.bin and .idx from a text file, cut by the pack's SentencePiece model; returns the sentences.
+def binarise(text_file: Path, pack: PackFolder, prefix: Path) -> int:
+    """Write ``prefix``.bin and .idx from a text file, cut by the pack's SentencePiece model.
 
-    Atomic: made in a temporary folder beside the target, then moved.
+    Returns the number of sentences. Atomic: the files are made in a temporary folder beside the target, then moved.
     """
     with _logging_left_alone():
         from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
@@ -32,18 +32,21 @@ def binarise(text: Path, pack: PackFolder, prefix: Path) -> int:
     )
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(PARTIAL, f".{prefix.name}.", prefix.parent) as folder:
-        made = Path(folder) / prefix.name
+        temporary_prefix = Path(folder) / prefix.name
         summary = FileBinarizer.multiprocess_dataset(
-            str(text), "mmap", binariser, str(made), vocab_size=len(dictionary), num_workers=1
+            str(text_file), "mmap", binariser, str(temporary_prefix), vocab_size=len(dictionary), num_workers=1
         )
         for suffix in (".bin", ".idx"):
-            Path(f"{made}{suffix}").replace(f"{prefix}{suffix}")
+            Path(f"{temporary_prefix}{suffix}").replace(f"{prefix}{suffix}")
     return summary.num_seq
 
 
 @contextmanager
 def _logging_left_alone() -> Iterator[None]:
-    """Loading fairseq sets the root logger to DEBUG, and recommends packages that have nothing to do with text."""
+    """Keep the settings of logging as they are, and be silent up to INFO, while fairseq is loaded.
+
+    Loading fairseq sets the root logger to DEBUG, and recommends packages that have nothing to do with text.
+    """
     root = logging.getLogger()
     handlers, level, disabled = root.handlers[:], root.level, root.manager.disable
     logging.disable(logging.INFO)

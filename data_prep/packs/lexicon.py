@@ -1,7 +1,7 @@
 """Translation pairs mined from line-aligned text: IBM model 1 in both directions, mutual best.
 
-Brown et al. 1993 (model 1) over the distinct pieces of a sentence pair. Plain co-occurrence (Dice) links a word with
-whatever is frequent beside it; EM explains that away. Dice only chooses the candidates that EM weighs, so that memory
+Model 1 of Brown et al. 1993, over the distinct pieces of a sentence pair. Plain co-occurrence (Dice) links a word with
+all that is frequent beside it; EM removes such links. Dice only chooses the candidates that EM weighs, so that memory
 stays at some bytes a link.
 """
 
@@ -10,28 +10,28 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import scipy.sparse
 
-ROUNDS = 8
+ROUNDS = 8  # of EM
 FEWEST = 2  # sentence pairs in which a mined pair must stand
-SMALLEST = 0.1  # geometric mean of both translation probabilities
-CANDIDATES = 60  # a token is explained by the so many tokens that it shares most sentences with (Dice)
-MOST_LINES = 50_000  # longer text is to be mined on so many lines of it, evenly spaced: see anchors.cut_parallel
-MOST_TOKENS = 10_000  # the most frequent of each side
+SMALLEST = 0.1  # smallest score of a mined pair: geometric mean of both translation probabilities
+CANDIDATES = 60  # candidates of a token: so many tokens, those with the highest Dice coefficient
+MOST_LINES = 50_000  # most lines to mine; of longer text so many, evenly spaced: see anchors.cut_parallel
+MOST_TOKENS = 10_000  # different tokens of each side that are mined, the most frequent
 BLOCK = 500  # lines whose links are listed at once
 
 
 def evenly(lines: int, most: int) -> np.ndarray:
-    """At most ``most`` of the rows 0 to ``lines`` - 1, evenly spaced."""
+    """Row numbers: at most ``most`` of 0 to ``lines`` - 1, evenly spaced."""
     return np.arange(lines) if lines <= most else np.linspace(0, lines - 1, most).astype(int)
 
 
 def incidence(lines: Sequence[Sequence[int]], size: int) -> scipy.sparse.csr_array:
-    """(lines, size) float32: 1 where a line holds a token."""
+    """(lines, size) float32 matrix: 1 where a line holds a token."""
     row = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
     column = np.fromiter((token for line in lines for token in line), dtype=np.int64, count=len(row))
-    found = scipy.sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=(len(lines), size))
-    found.sum_duplicates()
-    found.data[:] = 1
-    return found
+    matrix = scipy.sparse.csr_array((np.ones(len(row), np.float32), (row, column)), shape=(len(lines), size))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
 
 
 def mine_pairs(
@@ -42,7 +42,10 @@ def mine_pairs(
 ) -> list[tuple[int, int, float]]:
     """(source token, English token, score) of pairs that are each other's best translation, best score first.
 
-    score = sqrt(t(y|x) t(x|y)) in [0, 1]; both arguments hold one list of token numbers a line.
+    score = sqrt(t(y|x) t(x|y)) in [0, 1]. ``source`` and ``english`` hold a list of token numbers for each line.
+
+    fewest: sentence pairs that a pair must stand in, at least.
+    smallest: least score of a pair.
     """
     sides = []
     for lines in (source, english):
@@ -65,7 +68,10 @@ def mine_pairs(
 def _candidates(
     x: scipy.sparse.csr_array, y: scipy.sparse.csr_array, fewest: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs (x, y) in row order and the lines they share: the CANDIDATES best of each side by Dice."""
+    """Pairs of tokens, x (pairs,) and y (pairs,), in the order of x, and the number of lines that they share (pairs,).
+
+    For each token of both sides they are the CANDIDATES best pairs by Dice.
+    """
     shared = scipy.sparse.csr_array(x.T @ y)
     row = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr))
     enough = shared.data >= fewest
@@ -78,7 +84,7 @@ def _candidates(
 
 
 def _among_best(scores: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Whether each is one of its group's CANDIDATES best."""
+    """(n,) whether each score is one of the CANDIDATES best of its group."""
     order = np.lexsort((-scores, group))
     start = np.r_[0, np.flatnonzero(np.diff(group[order])) + 1]
     rank = np.arange(len(order)) - np.repeat(start, np.diff(np.r_[start, len(order)]))
@@ -90,7 +96,7 @@ def _among_best(scores: np.ndarray, group: np.ndarray) -> np.ndarray:
 def _both_ways(
     x: scipy.sparse.csr_array, y: scipy.sparse.csr_array, pair_x: np.ndarray, pair_y: np.ndarray
 ) -> np.ndarray:
-    """t(y|x) t(x|y) of every pair."""
+    """(pairs,) t(y|x) t(x|y) of every pair."""
     number = np.full((x.shape[1], y.shape[1]), -1, dtype=np.int32)
     number[pair_x, pair_y] = np.arange(len(pair_x))
     blocks = list(_links(x, y, number))
@@ -102,7 +108,11 @@ def _both_ways(
 def _links(
     x: scipy.sparse.csr_array, y: scipy.sparse.csr_array, number: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Every link of a line's x token with its y token: slots of both (one a token of a line), number of the pair."""
+    """All links of an x token and a y token of the same line, in blocks of lines.
+
+    A block is three arrays (links,): the slots of both tokens, and the number of their pair. A slot is a token of a
+    line.
+    """
     for first in range(0, x.shape[0], BLOCK):
         lines = np.arange(first, min(first + BLOCK, x.shape[0]))
         wide = y.indptr[lines + 1] - y.indptr[lines]
@@ -117,7 +127,12 @@ def _links(
 
 
 def _translation(slot: np.ndarray, pair: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """t(token | given) of every pair, by EM; ``slot`` and ``pair`` of every link, a slot is a token to explain."""
+    """(pairs,) t(token | given) of every pair, by EM.
+
+    slot: (links,) the token of a line that a link explains.
+    pair: (links,) the number of the link's pair.
+    given: (pairs,) the token of the other side, by which a pair explains.
+    """
     probability = np.ones(len(given))
     for _ in range(ROUNDS):
         link = probability[pair]
@@ -128,7 +143,7 @@ def _translation(slot: np.ndarray, pair: np.ndarray, given: np.ndarray) -> np.nd
 
 
 def _best(scores: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """For every pair, the number of the best-scored pair of its group (the first, where several are best)."""
+    """(pairs,) the number of the best-scored pair of each pair's group; the first of equally good ones."""
     order = np.lexsort((np.arange(len(scores)), -scores, group))
     first = order[np.r_[True, np.diff(group[order]) > 0]]
     best = np.empty(group.max() + 1, dtype=int)

@@ -1,4 +1,4 @@
-"""SentencePiece, one unigram model per language, and its pieces as a fairseq dictionary.
+"""SentencePiece: one unigram model per language, and the model's pieces as a fairseq dictionary.
 
 Byte fallback is on: no text becomes <unk>, so a language pack reads any input.
 """
@@ -18,26 +18,26 @@ from data_prep.base.files import atomic, write_lines
 from data_prep.base.text_files import read_lines
 from data_prep.packs.lexicon import evenly
 
-BYTE_PIECES = 256  # byte fallback's; they come on top of --vocab-size
-SPECIALS = 3  # <unk>, <s>, </s>: SentencePiece's, not in the dictionary (fairseq has its own)
+BYTE_PIECES = 256  # pieces of byte fallback, not counted in --vocab-size
+SPECIALS = 3  # SentencePiece's <unk>, <s>, </s>; not in the dictionary, since fairseq has its own
 TOKENS_PER_PIECE = 10  # a smaller corpus gets a smaller vocabulary
-PIECES_PER_ROOT = 8  # pieces for the square root of the tokens, as vocabularies grow (Heaps' law)
+PIECES_PER_ROOT = 8  # pieces = 8 x the square root of the tokens, as vocabularies grow (Heaps' law)
 MOST_PIECES = 32_000
-CHARACTERS_PER_TOKEN = 6  # of text that puts no spaces between words
-ALPHABET = 500  # more different characters are no alphabet, but Hangul, Han or kana, or strays of many scripts
+CHARACTERS_PER_TOKEN = 6  # of text without spaces between words
+ALPHABET = 500  # most characters of an alphabet; a text with more has Hangul, Han or kana, or strays of many scripts
 LARGE_SCRIPT_COVERAGE = 0.9995
 MOST_LINES = 1_000_000  # SentencePiece needs 20 bytes a character
 
 
 def count_tokens(lines: Iterable[str]) -> int:
-    """White-space tokens, or one for 6 characters of a line where that is more (text without spaces)."""
+    """The number of tokens: words between white space, or one for 6 characters of a line where that is more."""
     return sum(max(len(line.split()), len(line) // CHARACTERS_PER_TOKEN) for line in lines)
 
 
 def fitting_vocab_size(wanted: int | None, lines: Sequence[str]) -> int:
-    """The vocabulary size: 8 sqrt(tokens), at most 32,000, unless ``wanted`` is given.
+    """The vocabulary size: ``wanted``, or without it 8 sqrt(tokens), at most 32,000.
 
-    In both cases no more than the text can feed, a piece for 10 tokens, but room for all characters twice.
+    In both cases it is at most a piece for 10 tokens, unless that leaves no room for all characters twice.
     """
     tokens = count_tokens(lines)
     characters = len(set().union(*lines)) if lines else 0
@@ -46,9 +46,9 @@ def fitting_vocab_size(wanted: int | None, lines: Sequence[str]) -> int:
 
 
 def character_coverage(lines: Iterable[str]) -> float:
-    """The share of the text whose characters become pieces; the bytes of the rest do.
+    """The share of the text whose characters become pieces. All other characters are spelled as bytes.
 
-    All of it for alphabets; 0.9995 where the text has more than 500 different characters, as Hangul and Han have.
+    1 for alphabets; 0.9995 for a text of more than 500 different characters, as Hangul and Han have.
     """
     characters: set[str] = set()
     for line in lines:
@@ -59,9 +59,11 @@ def character_coverage(lines: Iterable[str]) -> float:
 def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] | None = None) -> bytes:
     """A SentencePiece model (serialised) of at most ``vocab_size`` pieces and the 256 byte pieces.
 
-    None lets the text decide (``fitting_vocab_size``). ``weights`` counts a line several times; of longer text than
-    MOST_LINES so many lines are read. Deterministic: one thread, and the text itself is the whole input. InputError if
-    SentencePiece cannot make a model of the text.
+    vocab_size: None lets the text decide (``fitting_vocab_size``).
+    weights: how often each line counts; None: once.
+
+    Of a text with more lines than MOST_LINES so many are read, evenly spaced. Deterministic: one thread, and no input
+    but the text. InputError if SentencePiece cannot make a model of the text.
     """
     repeats = weights or [1] * len(lines)
     rows = evenly(len(lines), MOST_LINES)
@@ -76,7 +78,7 @@ def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] |
             hard_vocab_limit=False,  # a tiny text may hold fewer pieces
             byte_fallback=True,
             character_coverage=character_coverage(sentences),
-            normalization_rule_name="identity",  # clean_form.normalise has done NFC; references stay as they are
+            normalization_rule_name="identity",  # the text is in NFC already; references stay as they are
             num_threads=1,
             max_sentence_length=1 << 20,
             minloglevel=2,
@@ -87,10 +89,10 @@ def train(lines: Sequence[str], vocab_size: int | None, weights: Sequence[int] |
 
 
 def load(path: Path) -> sentencepiece.SentencePieceProcessor:
-    """A SentencePiece model; InputError if the file is missing or damaged."""
+    """Load a SentencePiece model; InputError if the file is missing or damaged."""
     try:
         proto = path.read_bytes()
-        if not proto:  # would be taken for no model at all
+        if not proto:  # SentencePiece takes an empty proto for none given
             raise InputError(f"{path}: must be a SentencePiece model, but is empty")
         return sentencepiece.SentencePieceProcessor(model_proto=proto)
     except FileNotFoundError as error:
@@ -100,13 +102,14 @@ def load(path: Path) -> sentencepiece.SentencePieceProcessor:
 
 
 def pieces_of(model: sentencepiece.SentencePieceProcessor) -> list[str]:
-    """All pieces but the control symbols and <unk>; the byte pieces are in."""
+    """All pieces of a model, byte pieces included, but not the control symbols and <unk>."""
     size = model.get_piece_size()
     return [model.id_to_piece(i) for i in range(size) if not model.is_control(i) and not model.is_unknown(i)]
 
 
 def dictionary_lines(model: sentencepiece.SentencePieceProcessor, lines: Iterable[str]) -> list[str]:
-    """``piece count`` lines as fairseq's Dictionary.load reads them, most frequent first, every piece once."""
+    """Lines ``piece count`` as fairseq's Dictionary.load reads them: every piece once, the most frequent in ``lines``
+    first."""
     counts: Counter[str] = Counter({piece: 0 for piece in pieces_of(model)})
     for line in lines:
         counts.update(model.encode(line, out_type=str))
@@ -114,7 +117,7 @@ def dictionary_lines(model: sentencepiece.SentencePieceProcessor, lines: Iterabl
 
 
 def read_dictionary(path: Path) -> list[tuple[str, int]]:
-    """(piece, count) in dictionary order, without fairseq's special symbols."""
+    """The pairs (piece, count) of a dictionary file, in its order, without fairseq's special symbols."""
     rows = []
     for number, line in enumerate(read_lines(path), start=1):
         piece, space, count = line.rpartition(" ")
@@ -125,7 +128,10 @@ def read_dictionary(path: Path) -> list[tuple[str, int]]:
 
 
 def domain_weight(domain: Sequence[str], extra: Sequence[str], most: int = 10) -> int:
-    """How often domain lines count beside extra monolingual text: about as many tokens in all, at most 10 times."""
+    """How often each domain line counts, so that domain text has about as many tokens as the extra text.
+
+    At least once and at most ``most`` times.
+    """
     tokens = [sum(len(line.split()) for line in lines) for lines in (domain, extra)]
     return max(1, min(most, math.ceil(tokens[1] / max(1, tokens[0]))))
 
@@ -143,7 +149,7 @@ def write_pack(pack: PackFolder, domain: Sequence[str], extra: Sequence[str], vo
 
 
 def add_vocab_argument(parser: OneLineParser) -> None:
-    """The flag of the vocabulary size."""
+    """Add the flag of the vocabulary size."""
     parser.add_argument(
         "--vocab-size", type=int, metavar="N",
         help="most SentencePiece pieces a language, not counting the 256 byte pieces; if not given, 8 times the square "
@@ -152,7 +158,7 @@ def add_vocab_argument(parser: OneLineParser) -> None:
 
 
 def check_vocab_size(vocab_size: int | None) -> None:
-    """InputError unless it is a size that can hold an alphabet, or None."""
+    """InputError unless the vocabulary size can hold an alphabet, or is None."""
     if vocab_size is not None and vocab_size < 30:
         raise InputError(f"--vocab-size must be at least 30 (pieces), but is {vocab_size}")
 

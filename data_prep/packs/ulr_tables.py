@@ -18,16 +18,16 @@ from data_prep.packs.vectors import FAIRSEQ_SPECIALS
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length 1; zero rows stay zero."""
+    """The rows scaled to length 1; zero rows stay zero."""
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     return rows / np.where(norms > 0, norms, 1)
 
 
 def normalised(rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Unit length, centred on the mean of the pieces that occur, unit length again (float64); zero rows stay zero.
+    """Rows (V, Q) in float64: scaled to unit length, centred, and scaled again; zero rows stay zero.
 
-    Artetxe et al., EMNLP 2016: centring makes unrelated words orthogonal, which Procrustes then keeps.
-    ``counts`` (V,): occurrences; every piece seen at least 5 times counts once, so that rare ones do not set the mean.
+    Centring subtracts the mean of the pieces that occur at least 5 times, so that rare pieces do not shift it. It makes
+    unrelated words orthogonal, which Procrustes then keeps (Artetxe et al., EMNLP 2016). ``counts`` (V,): occurrences.
     """
     rows = unit(rows.astype(np.float64))
     filled = np.asarray(rows.any(axis=1))
@@ -38,12 +38,12 @@ def normalised(rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def counts_of(pack: PackFolder) -> np.ndarray:
-    """(V,) occurrences by fairseq index; 0 for the specials."""
+    """(V,) occurrences of a pack's pieces by fairseq index; 0 for the special symbols."""
     return np.array([0] * FAIRSEQ_SPECIALS + [count for _, count in read_dictionary(pack.dictionary)])
 
 
 def load_table(path: Path, pack: PackFolder) -> np.ndarray:
-    """A table of vectors; InputError if it is damaged or its rows are not those of the pack's dictionary."""
+    """Load a table of vectors (V, Q); InputError if it is damaged or has other rows than the pack's dictionary."""
     try:
         rows = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
@@ -57,7 +57,10 @@ def load_table(path: Path, pack: PackFolder) -> np.ndarray:
 
 
 def write_english(pack: PackFolder, raw: Path) -> None:
-    """Write the vectors of the English pack: its own space, normalised. ``raw``: the table of vectors.write_vectors."""
+    """Write the vectors of the English pack, which are the universal space: its monolingual vectors, normalised.
+
+    ``raw``: the table of monolingual vectors (vectors.write_vectors).
+    """
     write_array(pack.vectors, normalised(load_table(raw, pack), counts_of(pack)).astype(np.float32))
 
 
@@ -72,7 +75,7 @@ def write_universal(pack: PackFolder, out: UniversalFolder, most: int) -> int:
 
 
 def add_universal_argument(parser: OneLineParser) -> None:
-    """The flag of the number of universal tokens."""
+    """Add the flag of the number of universal tokens."""
     parser.add_argument(
         "--universal-tokens", type=int, default=20_000, metavar="M",
         help="most universal tokens: the M most frequent pieces of the target language (all, if it has fewer)",
@@ -80,7 +83,7 @@ def add_universal_argument(parser: OneLineParser) -> None:
 
 
 def check_universal_tokens(most: int) -> None:
-    """InputError unless positive."""
+    """InputError unless the number of universal tokens is positive."""
     if most < 1:
         raise InputError(f"--universal-tokens must be at least 1, but is {most}")
 

@@ -2,16 +2,21 @@
 
 Row i of every table here belongs to index i of the language's fairseq dictionary: 4 special rows come first.
 
-Three methods make them from text. "svd", the default: positive pointwise mutual information of the pieces with the
-pieces around them (Levy, Goldberg and Dagan, TACL 2015, with their context smoothing 0.75) and with the sentences that
-they stand in (Levy, Soegaard and Goldberg, EACL 2017), both scaled to the same norm, side by side in one matrix, which
-its singular values cut to Q dimensions (eigenvalue exponent 1). Either half alone aligns less well. "word2vec" and
-"fasttext": gensim's skip-gram with negative sampling, without and with character n-grams of the pieces. On
-low-resource text, a million tokens or fewer, the first is better aligned afterwards and takes a tenth of the time; the
-others are for many millions of tokens. All are deterministic: one thread a language.
+Three methods make vectors from text. All are deterministic: one thread a language.
 
-Given vectors of words (``XX.vec``, the text format of word2vec and fastText) are composed to pieces: a piece's vector
-is the mean of the words whose segmentation contains it, weighted by their occurrences in the text over their pieces.
+- "svd", the default: a matrix of positive pointwise mutual information, cut by singular value decomposition to Q
+  dimensions (eigenvalue exponent 1). The matrix has two halves side by side, scaled to the same norm. The first is of
+  pieces and the pieces around them (Levy, Goldberg and Dagan, TACL 2015, with their context smoothing 0.75). The second
+  is of pieces and the sentences that they stand in (Levy, Soegaard and Goldberg, EACL 2017). Either half alone aligns
+  less well.
+- "word2vec" and "fasttext": gensim's skip-gram with negative sampling, without and with character n-grams of pieces.
+
+On low-resource text, a million tokens or fewer, "svd" is better aligned afterwards and takes a tenth of the time. The
+other two are for many millions of tokens.
+
+Given vectors of words (``XX.vec``, the text format of word2vec and fastText) are composed to vectors of pieces. A
+piece's vector is a weighted mean of the words whose segmentation contains it. The weight of a word is the number of its
+occurrences in the text, divided by the number of its pieces.
 """
 
 import gzip
@@ -38,25 +43,25 @@ from data_prep.packs.subwords import domain_weight, load, read_dictionary
 
 FAIRSEQ_SPECIALS = 4  # bos, pad, eos, unk
 METHODS = ("svd", "word2vec", "fasttext")
-WINDOW = 10  # pieces on each side; nearer ones weigh more
+WINDOW = 10  # pieces on each side; nearer pieces weigh more
 CONTEXT_SMOOTHING = 0.75
 POWER_ITERATIONS = 7  # of the singular value decomposition; 2 and 4 align less well (docs/results/alignment.md)
-MOST_LINES = 1_000_000  # longer text is read on so many lines of it, evenly spaced
-MOST_SENTENCES = 100_000  # columns of sentences; longer text gives so many, evenly spaced
+MOST_LINES = 1_000_000  # most lines to read; of longer text so many, evenly spaced
+MOST_SENTENCES = 100_000  # most columns of sentences; of longer text so many, evenly spaced
 GENSIM_WINDOW = 5
-TOKENS_TO_SEE = 12_000_000  # gensim: small texts are read more often, but at most MOST_EPOCHS times
+TOKENS_TO_SEE = 12_000_000  # gensim reads a text until it has seen so many tokens, but at most MOST_EPOCHS times
 MOST_EPOCHS = 30
 FEWEST_EPOCHS = 5
-BUCKETS = 200_000  # fastText's n-grams share so many vectors; gensim's default takes 2.4 GB at 300 dimensions
-WORD = re.compile(r"\w+|[^\w\s]")  # a word of a .vec file as it stands in text
+BUCKETS = 200_000  # vectors that fastText's n-grams share; gensim's default takes 2.4 GB at 300 dimensions
+WORD = re.compile(r"\w+|[^\w\s]")  # a word or sign of a text, as .vec files have it
 
 
 def cooccurrence(sentences: Sequence[Sequence[int]], size: int, weights: Sequence[int]) -> scipy.sparse.csr_array:
     """(size, size) symmetric weighted counts of pieces within WINDOW of each other, in the same sentence.
 
-    ``sentences`` hold piece numbers; ``weights`` counts a sentence several times.
+    ``sentences`` hold piece numbers; ``weights`` says how often each sentence counts.
     """
-    gap = np.full(WINDOW, -1)  # so that windows do not reach into the next sentence
+    gap = np.full(WINDOW, -1)  # between sentences, so that windows do not reach into the next one
     flat = np.concatenate([part for sentence in sentences for part in (np.asarray(sentence, dtype=np.int64), gap)])
     times = np.repeat(np.asarray(weights, dtype=np.float32), [len(sentence) + WINDOW for sentence in sentences])
     total = scipy.sparse.csr_array((size, size), dtype=np.float32)
@@ -69,7 +74,10 @@ def cooccurrence(sentences: Sequence[Sequence[int]], size: int, weights: Sequenc
 
 
 def positive_pmi(counts: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
-    """max(0, log p(x, c) / (p(x) p(c)^0.75 normalised)) of counts (pieces, contexts), float32."""
+    """Positive pointwise mutual information of counts (pieces, contexts): (pieces, contexts) float32.
+
+    max(0, log p(x, c) / (p(x) p'(c))), where p'(c) is p(c)^0.75, normalised.
+    """
     cells = counts.tocoo()
     row_sums, contexts = counts.sum(axis=1), counts.sum(axis=0) ** CONTEXT_SMOOTHING
     contexts = contexts / contexts.sum()
@@ -81,7 +89,10 @@ def positive_pmi(counts: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 
 
 def reduce_rank(matrix: scipy.sparse.csr_array, dim: int, seed: int) -> np.ndarray:
-    """(n, dim) float32: U S of the truncated singular value decomposition; zero columns where the rank is smaller."""
+    """A matrix (n, m) cut to (n, dim) float32: U S of its truncated singular value decomposition.
+
+    Zero columns fill up to ``dim`` where the rank is smaller.
+    """
     from sklearn.utils.extmath import randomized_svd  # slow to import: only where used
 
     rank = min(dim, *matrix.shape)
@@ -94,7 +105,10 @@ def reduce_rank(matrix: scipy.sparse.csr_array, dim: int, seed: int) -> np.ndarr
 
 
 def context_matrix(numbers: Sequence[Sequence[int]], size: int, weights: Sequence[int]) -> scipy.sparse.csr_array:
-    """(size, size + sentences): mutual information with near pieces and with sentences, each of Frobenius norm 1."""
+    """(size, size + sentences) mutual information of pieces with near pieces, and with sentences.
+
+    Each of the two halves has Frobenius norm 1. ``numbers``: sentences as lists of piece numbers.
+    """
     chosen = evenly(len(numbers), MOST_SENTENCES)
     sentences = incidence([numbers[row] for row in chosen], size)
     sentences = sentences[np.flatnonzero(sentences.sum(axis=1))]
@@ -106,7 +120,10 @@ def context_matrix(numbers: Sequence[Sequence[int]], size: int, weights: Sequenc
 def train_svd(
     pieces: Sequence[Sequence[str]], weights: Sequence[int], dim: int, seed: int = 1
 ) -> dict[str, np.ndarray]:
-    """piece -> vector (dim,). ``pieces``: sentences as lists of pieces; ``weights`` counts a sentence several times."""
+    """The vectors (dim,) of pieces, by "svd".
+
+    ``pieces``: sentences as lists of pieces; ``weights``: how often each sentence counts.
+    """
     index = {piece: row for row, piece in enumerate(dict.fromkeys(p for sentence in pieces for p in sentence))}
     numbers = [[index[piece] for piece in sentence] for sentence in pieces]
     rows = reduce_rank(context_matrix(numbers, len(index), weights), dim, seed)
@@ -114,14 +131,14 @@ def train_svd(
 
 
 def epochs_for(tokens: int) -> int:
-    """gensim's passes over a text of so many pieces."""
+    """The number of gensim's passes over a text of ``tokens`` pieces."""
     return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(TOKENS_TO_SEE / max(1, tokens))))
 
 
 def train_word2vec(
     pieces: Sequence[Sequence[str]], weights: Sequence[int], dim: int, seed: int = 1
 ) -> dict[str, np.ndarray]:
-    """The same by gensim's word2vec."""
+    """The vectors (dim,) of pieces, by gensim's word2vec; arguments as for ``train_svd``."""
     from gensim.models import Word2Vec  # slow to import: only where used
 
     return _train_gensim(Word2Vec, pieces, weights, dim, seed)
@@ -130,7 +147,7 @@ def train_word2vec(
 def train_fasttext(
     pieces: Sequence[Sequence[str]], weights: Sequence[int], dim: int, seed: int = 1
 ) -> dict[str, np.ndarray]:
-    """The same by gensim's fastText."""
+    """The vectors (dim,) of pieces, by gensim's fastText; arguments as for ``train_svd``."""
     from gensim.models import FastText  # slow to import: only where used
 
     return _train_gensim(FastText, pieces, weights, dim, seed, bucket=BUCKETS)
@@ -164,12 +181,12 @@ TRAINERS = {"svd": train_svd, "word2vec": train_word2vec, "fasttext": train_fast
 
 
 def find_vec(folder: Path | None, lang: str) -> Path | None:
-    """``XX.vec`` or ``XX.vec.gz``; None where a language has none and its vectors are made from its text."""
+    """The file ``XX.vec`` or ``XX.vec.gz`` of a language in ``folder``; None if there is neither."""
     return plain_or_gz(folder / f"{lang}.vec") if folder else None
 
 
 def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number, line) of a plain or gzip UTF-8 file, streamed; InputError names a bad line."""
+    """The lines of a plain or gzip file, streamed, with their numbers; InputError names a line that is not UTF-8."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             lines: IO[bytes] | gzip.GzipFile = file
@@ -183,12 +200,13 @@ def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarray]:
-    """word -> vector (dim,) of those of the ``wanted`` words that the file has, the first where a word stands twice.
+    """The vectors (dim,) of those ``wanted`` words that the file has; the first where a word stands twice.
 
-    The format: a word and ``dim`` numbers a line, spaces between; the first line may be ``words dim``. The file is
-    streamed, and only wanted words are kept. InputError names the line of another length or of no numbers.
+    The format: a word and ``dim`` numbers a line, with spaces between; the first line may be ``words dim``. The file is
+    streamed, and only wanted words are kept. InputError, with the line, if a line has another number of fields or no
+    numbers.
     """
-    found: dict[str, np.ndarray] = {}
+    vectors: dict[str, np.ndarray] = {}
     words = set(wanted)
     for number, line in _text_lines(path):
         fields = line.split(" ")
@@ -197,7 +215,7 @@ def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarra
                 raise InputError(f"{path}: --vector-dim must be that of the file ({fields[1]}), but is {dim}")
             continue
         word = fields[0]
-        if word not in words or word in found:
+        if word not in words or word in vectors:
             continue
         try:
             vector = np.array(fields[1:], dtype=np.float32)
@@ -208,18 +226,19 @@ def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarra
                 f"{path}, line {number}: must be a word and --vector-dim ({dim}) numbers, but has {len(fields) - 1} "
                 f"fields after {word!r}"
             )
-        found[word] = vector
-    if not found:
+        vectors[word] = vector
+    if not vectors:
         raise InputError(f"{path}: must hold words of the text, but has none of its {len(words)}")
-    return found
+    return vectors
 
 
 def compose(
     counts: Mapping[str, int], vectors: Mapping[str, np.ndarray], model: sentencepiece.SentencePieceProcessor
 ) -> dict[str, np.ndarray]:
-    """piece -> weighted mean of the unit vectors of the words that it is a piece of; ``counts``: word -> occurrences.
+    """The vectors of pieces: for each, a weighted sum of the unit vectors of the words that it is a piece of.
 
-    A word that has no vector as written is looked up in lower case, as the lists of words are.
+    ``counts``: occurrences of each word. A word that has no vector as written is looked up in lower case, since lists
+    of words are in lower case.
     """
     total: dict[str, np.ndarray] = {}
     for word, count in counts.items():
@@ -230,11 +249,11 @@ def compose(
         for piece in pieces:
             share = vector * (count / len(pieces) / np.linalg.norm(vector))
             total[piece] = total[piece] + share if piece in total else share
-    return total  # of any length: only directions are used
+    return total  # vectors of any length: only their directions are used
 
 
 def word_counts(lines: Sequence[str], weights: Sequence[int]) -> Counter[str]:
-    """Occurrences of the words and signs of a text."""
+    """The occurrences of the words and signs of a text; ``weights``: how often each line counts."""
     counts: Counter[str] = Counter()
     for line, weight in zip(lines, weights, strict=True):
         for word in WORD.findall(line):
@@ -243,7 +262,7 @@ def word_counts(lines: Sequence[str], weights: Sequence[int]) -> Counter[str]:
 
 
 def table(vectors: dict[str, np.ndarray], pieces: Sequence[str], dim: int) -> np.ndarray:
-    """(4 + len(pieces), dim) float32 in dictionary order; zero rows for specials and pieces without a vector."""
+    """(4 + len(pieces), dim) float32 vectors in dictionary order; zero rows for special symbols and absent vectors."""
     rows = np.zeros((FAIRSEQ_SPECIALS + len(pieces), dim), dtype=np.float32)
     for index, piece in enumerate(pieces, start=FAIRSEQ_SPECIALS):
         if piece in vectors:
@@ -261,9 +280,9 @@ def write_vectors(
     seed: int = 1,
     vec: Path | None = None,
 ) -> None:
-    """Make the vectors of a pack's pieces from its text and write the table; domain text weighs as in subwords.
+    """Make the vectors of a pack's pieces from its text and write the table (V, dim) to ``out``.
 
-    ``vec`` is a file of word vectors to take in place of ``method``.
+    Domain text weighs as in subwords. ``vec``: a file of word vectors to compose from, in place of ``method``.
     """
     model, lines = load(pack.model), [*domain, *extra]
     weights = [domain_weight(domain, extra)] * len(domain) + [1] * len(extra)
@@ -278,7 +297,7 @@ def write_vectors(
 
 
 def add_vector_arguments(parser: OneLineParser) -> None:
-    """The flags of the vectors."""
+    """Add the flags of the vectors."""
     parser.add_argument("--vector-dim", type=int, default=300, metavar="Q", help="size of the monolingual vectors")
     parser.add_argument(
         "--vector-method",
@@ -290,7 +309,7 @@ def add_vector_arguments(parser: OneLineParser) -> None:
 
 
 def check_vector_dim(dim: int) -> None:
-    """InputError unless positive."""
+    """InputError unless the size of the vectors is positive."""
     if dim < 1:
         raise InputError(f"--vector-dim must be at least 1, but is {dim}")
 

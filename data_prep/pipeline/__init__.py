@@ -1,0 +1,1 @@
+"""All stages planned and run for all languages, and audited. May import base, corpora, cleaning and packs."""

@@ -1,12 +1,12 @@
-"""meta-nmt-add-language: the language pack and the data of one more language, for a data folder that never heard of it.
+"""meta-nmt-add-language: the language pack and the data of one more language, for a data folder made without it.
 
-Made are ``lang/XX/``, ``text/XX-en/`` and ``bin/*.XX-en.*``, and no other file of the folder is touched: what was made
-for the other languages stays current, and data.json goes on saying what meta-training was made from. What was done for
-the new language stands in its card. meta-nmt-adapt, -generate and -translate read nothing else, and an experiment of
-meta-nmt-evaluate may have it among its targets, if its samples are made here too.
+The command makes ``lang/XX/``, ``text/XX-en/`` and ``bin/*.XX-en.*``, and touches no other file of the folder. So the
+files of the other languages stay current, and data.json still says what meta-training was made from. The card of the
+new language says how its files were made. meta-nmt-adapt, -generate and -translate read nothing but these files. An
+experiment of meta-nmt-evaluate may have the language among its targets, if its samples were made by this command too.
 
-All is made in a folder of its own and moved into place at the end, the language pack last: a language whose pack is
-there is whole.
+All files are made in a temporary folder and moved into place at the end, the language pack last. So a language whose
+pack exists is complete.
 """
 
 import tempfile
@@ -32,16 +32,18 @@ from data_prep.cleaning.text import LanguageText, MonoText, write_mono, write_sp
 from data_prep.corpora.corpus import CorpusFiles, find_corpus, find_mono, iter_corpus
 from data_prep.packs import align, anchors, binarise, subwords, ulr_tables, vectors
 
-HELD_OUT_SHARE = 10  # of an unsplit corpus: its last tenth is test, the tenth before it valid
+HELD_OUT_SHARE = 10  # of an unsplit corpus the last tenth is test, and the tenth before it valid
 
 
 @dataclass(frozen=True)
 class NewLanguage:
-    """What meta-nmt-add-language takes; InputError if it cannot be added to the data folder.
+    """What meta-nmt-add-language is asked for; InputError if the language cannot be added to the data folder ``data``.
 
-    role: "target", or "valid" for a language that has no test set; english_tokens and sample_seeds: of its low-resource
-    samples (none, if not given); trained_in: the data folder in whose training text leaks are looked for, if it is not
-    ``data``.
+    role: "target", or "valid" for a language that has no test set.
+    english_tokens, sample_seeds: sizes and seeds of the low-resource samples; without sizes no samples are made.
+    trained_in: the data folder in whose training text leaks are looked for; None stands for ``data``.
+
+    The other fields are as in plan.Options.
     """
 
     data: Path
@@ -71,7 +73,7 @@ class NewLanguage:
 
     @cached_property
     def folder(self) -> DataFolder:
-        """The data folder."""
+        """The layout of the data folder that the language is added to."""
         return DataFolder(self.data)
 
     @property
@@ -81,46 +83,49 @@ class NewLanguage:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """What its text is split into, without samples."""
+        """The splits of the language's text, samples not included."""
         return SPLITS_OF_ROLE[self.role]
 
     @property
     def samples(self) -> tuple[str, ...]:
-        """Low-resource samples of the training text, by name."""
+        """The names of the low-resource samples of the training text."""
         return tuple(sample_name(size, seed) for size in self.english_tokens if size for seed in self.sample_seeds)
 
 
 def add(new: NewLanguage) -> dict[str, Any]:
-    """Make everything of a language and return its card. InputError names what is wrong; then nothing is left."""
+    """Make the language pack and all data of a language; returns its card. After an InputError nothing is left."""
     english = new.folder.english
     files = find_corpus(new.corpus, new.lang, english)
     mono = find_mono(new.mono, new.lang, english)
     split = split_options(files, new.split)
     name = f".add-{new.lang}."
     with sole_writer(new.data), worker_pool(1), tempfile.TemporaryDirectory(PARTIAL, name, new.data) as work:
-        made = DataFolder(work, english)
-        card = _make(new, files, mono, split, made)
-        _move(new.lang, made, new.folder)
+        work_folder = DataFolder(work, english)
+        card = _make(new, files, mono, split, work_folder)
+        _move(new.lang, work_folder, new.folder)
     return card
 
 
-def _move(lang: str, made: DataFolder, folder: DataFolder) -> None:
-    """Move a language's binarised data, its text and, last, its pack from one data folder to another."""
+def _move(lang: str, work_folder: DataFolder, folder: DataFolder) -> None:
+    """Move a language's binarised data, its text and, last, its pack from ``work_folder`` to ``folder``."""
     folder.binaries.mkdir(exist_ok=True)
     folder.text(lang).path.parent.mkdir(exist_ok=True)
-    # what a run that was killed between these moves has left
+    # files of an earlier run that was killed between these moves
     for path in [*folder.binaries_of(lang), *folder.text(lang).path.glob("*")]:
         path.unlink()
-    for path in made.binaries_of(lang):
+    for path in work_folder.binaries_of(lang):
         path.replace(folder.binaries / path.name)
-    made.text(lang).path.replace(folder.text(lang).path)
-    made.pack(lang).path.replace(folder.pack(lang).path)
+    work_folder.text(lang).path.replace(folder.text(lang).path)
+    work_folder.pack(lang).path.replace(folder.pack(lang).path)
 
 
-def split_options(files: CorpusFiles, asked: SplitOptions) -> SplitOptions:
-    """How the corpus is split: as it is, as asked, or else its last tenth is test and the tenth before it valid."""
-    if files.splits != ("all",) or asked.hold_out_last or asked.valid_ids or asked.test_ids:
-        return asked
+def split_options(files: CorpusFiles, wanted: SplitOptions) -> SplitOptions:
+    """How the corpus is split: as it is already, or as ``wanted`` says, or by default.
+
+    By default the last tenth is test and the tenth before it valid. InputError if the corpus has too few pairs for it.
+    """
+    if files.splits != ("all",) or wanted.hold_out_last or wanted.valid_ids or wanted.test_ids:
+        return wanted
     share = sum(map(len, iter_corpus(files))) // HELD_OUT_SHARE
     if not share:
         raise InputError(f"{files.all_paths()[0]}: must have at least {HELD_OUT_SHARE} pairs to hold some out")
@@ -128,17 +133,17 @@ def split_options(files: CorpusFiles, asked: SplitOptions) -> SplitOptions:
 
 
 def _make(
-    new: NewLanguage, files: CorpusFiles, mono: Sequence[Path], split: SplitOptions, made: DataFolder
+    new: NewLanguage, files: CorpusFiles, mono: Sequence[Path], split: SplitOptions, work_folder: DataFolder
 ) -> dict[str, Any]:
-    """Make the text, the binarised data and the pack in the folder ``made``; returns the card."""
-    lang, english, pack = new.lang, new.folder.english, made.pack(new.lang)
+    """Make the text, the binarised data and the pack of a language in ``work_folder``; returns the card."""
+    lang, english, pack = new.lang, new.folder.english, work_folder.pack(new.lang)
     english_pack = new.folder.pack(english)
-    text = LanguageText(files, new.role, split, new.clean, new.english_tokens, new.sample_seeds, made.text(lang))
+    text = LanguageText(files, new.role, split, new.clean, new.english_tokens, new.sample_seeds, work_folder.text(lang))
     held_out = held_out_keys(new, files, split)
     write_splits(text, (hash_sorted(held_out[0]), hash_sorted(held_out[1])))
-    aligned = _make_pack(new, mono, made)
+    aligned = _make_pack(new, mono, work_folder)
     for name in (*new.splits, *new.samples):
-        sides = zip(text.folder.sides(name), (pack, english_pack), made.binary_sides(lang, name), strict=True)
+        sides = zip(text.folder.sides(name), (pack, english_pack), work_folder.binary_sides(lang, name), strict=True)
         for path, side_pack, prefix in sides:
             binarise.binarise(path, side_pack, prefix)
     vec = vectors.find_vec(new.vec_files, lang)
@@ -152,52 +157,61 @@ def _make(
         "sources": [{"name": path.name, "sha256": sha256(path)} for path in [*files.all_paths(), *mono]],
         "text": read_json(text.folder.cleaning),
         "held_out_in_meta_training": leaked(new, text.folder),
-        "monolingual": read_json(made.mono(lang).counts),
+        "monolingual": read_json(work_folder.mono(lang).counts),
         "versions": versions(),
     }
     write_json(pack.card, card | aligned)
     return card | aligned
 
 
-def _make_pack(new: NewLanguage, mono: Sequence[Path], made: DataFolder) -> dict[str, Any]:
-    """Make all of the pack but its card, from the training text and monolingual text; what align_pack returns."""
-    lang, english, text, files = new.lang, new.folder.english, made.text(new.lang), made.mono(new.lang)
-    pack, english_pack, raw = made.pack(lang), new.folder.pack(english), made.raw_vectors(lang)
+def _make_pack(new: NewLanguage, mono: Sequence[Path], work_folder: DataFolder) -> dict[str, Any]:
+    """Make all of a pack but its card, from the training text and monolingual text.
+
+    Returns the part of the card that align_pack gives.
+    """
+    lang, english, text, files = new.lang, new.folder.english, work_folder.text(new.lang), work_folder.mono(new.lang)
+    pack, english_pack, raw = work_folder.pack(lang), new.folder.pack(english), work_folder.raw_vectors(lang)
     test, domain = keys_of([text.sides(name)[0] for name in new.splits[1:]]), text.sides("train")
     held_ids = [*new.split.valid_ids, *new.split.test_ids]
     write_mono(MonoText(files, english, domain[:1], mono, new.clean, test, held_ids))
-    own, extra = (read_lines(path) if path.stat().st_size else [] for path in files.texts)
-    subwords.write_pack(pack, own, extra, new.vocab_size)
+    domain_lines, extra_lines = (read_lines(path) if path.stat().st_size else [] for path in files.texts)
+    subwords.write_pack(pack, domain_lines, extra_lines, new.vocab_size)
     vec = vectors.find_vec(new.vec_files, lang)
-    vectors.write_vectors(pack, own, extra, vector_dim(english_pack), raw, new.vector_method, vec=vec)
+    vectors.write_vectors(pack, domain_lines, extra_lines, vector_dim(english_pack), raw, new.vector_method, vec=vec)
     lists = anchors.find_dictionaries(new.dictionaries, lang, english)
     return align.align_pack(pack, raw, english_pack, anchors.Sources(lists, domain))
 
 
 def vector_dim(pack: PackFolder) -> int:
-    """Q of a pack's vectors."""
+    """The size Q of a pack's vectors."""
     return int(ulr_tables.load_table(pack.vectors, pack).shape[1])
 
 
 def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> tuple[set[str], set[str]]:
-    """Match keys that must not be in the training text: source side and English of dev and test, here and in DATA."""
-    known = new.folder.held_out
-    keys: tuple[set[str], set[str]] = set(), set(known.read_text("utf-8").split("\n")[:-1] if known.is_file() else ())
+    """The match keys that the training text must not have, for the source side and English.
+
+    They are of the dev and test lines of this language and, for English, of all languages of the data folder.
+    """
+    path = new.folder.held_out
+    keys: tuple[set[str], set[str]] = set(), set(path.read_text("utf-8").split("\n")[:-1] if path.is_file() else ())
     lines: dict[str | None, int] = {}
-    for name, text in read_splits(files, new.role, split):
-        lines[name] = lines.get(name, 0) + len(text)
+    for name, batch in read_splits(files, new.role, split):
+        lines[name] = lines.get(name, 0) + len(batch)
         if name in new.splits[1:]:
-            for side, found in zip((text.source, text.english), keys, strict=True):
-                found.update(match_key(normalise(line)) for line in side)
+            for side, keys_of_side in zip((batch.source, batch.english), keys, strict=True):
+                keys_of_side.update(match_key(normalise(line)) for line in side)
     check_splits(lines, new.role, str(files.all_paths()[0]))
     return keys
 
 
-def leaked(new: NewLanguage, text: TextFolder) -> int | None:
-    """Dev and test lines whose English stands in the training text of another language of the data folder; None where
-    that text is not there."""
-    held = keys_of([text.sides(name)[1] for name in new.splits[1:]])
+def leaked(new: NewLanguage, folder: TextFolder) -> int | None:
+    """The number of dev and test lines whose English stands in the training text of another language.
+
+    ``folder``: the text of the new language. The training text is that of the folder ``trained_in``; None if there is
+    none.
+    """
+    held = keys_of([folder.sides(name)[1] for name in new.splits[1:]])
     trained_in = DataFolder(new.trained_in or new.data, new.folder.english)
     trained = [trained_in.text(lang).sides("train")[1] for lang in new.trained_languages]
-    there = [path for path in trained if path.is_file()]
-    return len(held & keys_of(there)) if there else None
+    texts_there = [path for path in trained if path.is_file()]
+    return len(held & keys_of(texts_there)) if texts_there else None

@@ -1,9 +1,9 @@
 """Leakage audit of a finished data folder: no training line says what a dev or test line says.
 
-Reads again the text that was binarised, and the monolingual text that vectors were made of, and compares match keys as
-they are, not the hashes that cleaning compares. The English of a dev or test line of any target or meta-validation pair
-may be in the training text of no pair, and not in monolingual English; its other side not in the training text and the
-monolingual text of its own language.
+The audit reads again the text that was binarised, and the monolingual text that vectors were made of. It compares match
+keys themselves, not hashes of them as cleaning does. For every dev and test line of a target or meta-validation pair,
+two rules hold. The English of the line is in the training text of no pair, and not in monolingual English. The other
+side of the line is neither in the training text nor in the monolingual text of its language.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from data_prep.cleaning.split import HELD_OUT, SPLITS_OF_ROLE
 
 @dataclass(frozen=True)
 class Audited:
-    """A language (English too) of a data folder whose languages have ``roles``."""
+    """A language to audit, English too, in a data folder; ``roles``: the role of each language of the folder."""
 
     folder: DataFolder
     lang: str
@@ -35,7 +35,7 @@ class Audited:
         return self.folder.english
 
     def held_out(self, side: str) -> list[Path]:
-        """Dev and test text of a side: the language's own, or the English of all languages."""
+        """The files of dev and test text of a side: those of this language, or for English those of all languages."""
         owners = self.roles if side == self.english else {self.lang: self.roles[self.lang]}
         return [
             self.folder.text(owner).file(split, side)
@@ -45,36 +45,41 @@ class Audited:
         ]
 
     def binarised(self, side: str) -> list[Path]:
-        """Training text of a side, which was binarised; English by itself has none."""
+        """The files of a side's training text, which was binarised; English as the audited language has none."""
         return [] if self.lang == self.english else self.folder.text(self.lang).training(side)
 
     def trained_on(self, side: str) -> list[Path]:
-        """Text of a side that may hold nothing of it: training text, and the monolingual text of its own side."""
+        """The files of a side that may hold no dev or test line: training text, and the language's monolingual text."""
         mono = self.folder.mono(side).texts if side == self.lang else ()
         return [*self.binarised(side), *(path for path in mono if path.is_file())]
 
     def sides(self) -> list[str]:
-        """Its own side and English."""
+        """The sides to audit: that of the language, and English."""
         return [self.english] if self.lang == self.english else [self.lang, self.english]
 
     def files(self) -> list[Path]:
-        """All that is read."""
-        found = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
-        return found if self.lang == self.english else [*found, self.folder.binary_record(self.lang)]
+        """All files that the audit reads."""
+        text_files = [path for side in self.sides() for path in [*self.held_out(side), *self.trained_on(side)]]
+        return text_files if self.lang == self.english else [*text_files, self.folder.binary_record(self.lang)]
 
 
-def audit(of: Audited) -> dict[str, Any]:
-    """Training lines read, different dev and test lines, and training lines that are one of them.
+def audit(audited: Audited) -> dict[str, Any]:
+    """Audit a language. The report holds counts, and the place of the first leaked line, if there is one.
 
-    ``first`` says where the first of these stands. InputError if the text is not what was binarised.
+    lines: training lines read.
+    held_out: different dev and test lines.
+    overlaps: training lines that say what a dev or test line says.
+    first: file and line of the first overlap.
+
+    InputError if the text is not what was binarised.
     """
-    if of.lang != of.english:
-        check_binarised(of)
+    if audited.lang != audited.english:
+        check_binarised(audited)
     report: dict[str, Any] = {"lines": 0, "held_out": 0, "overlaps": 0}
-    for side in of.sides():
-        keys = {match_key(line) for path in of.held_out(side) for _, line in numbered_lines(path)}
+    for side in audited.sides():
+        keys = {match_key(line) for path in audited.held_out(side) for _, line in numbered_lines(path)}
         report["held_out"] += len(keys)
-        for path in of.trained_on(side):
+        for path in audited.trained_on(side):
             for number, line in numbered_lines(path):
                 report["lines"] += 1
                 if match_key(line) in keys:
@@ -83,24 +88,24 @@ def audit(of: Audited) -> dict[str, Any]:
     return report
 
 
-def must_be_clean(found: Sequence[dict[str, Any]]) -> None:
-    """InputError if an audit found an overlap."""
-    for report in found:
+def must_be_clean(reports: Sequence[dict[str, Any]]) -> None:
+    """InputError if one of the reports of audits has an overlap."""
+    for report in reports:
         if report["overlaps"]:
             raise InputError(f"{report['first']}: training text must not say what a dev or test line says, but does")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number, line) of a clean file, which may be empty."""
+    """The lines of a clean file, which may be empty, with their numbers."""
     return enumerate(chain.from_iterable(line_blocks(path)) if path.stat().st_size else (), start=1)
 
 
-def check_binarised(of: Audited) -> None:
-    """InputError unless the training text is what the record of the binarised data names, with its hashes."""
-    record = of.folder.binary_record(of.lang)
+def check_binarised(audited: Audited) -> None:
+    """InputError unless the training text is what the record of the binarised data names, with the same hashes."""
+    record = audited.folder.binary_record(audited.lang)
     named = dict(read_json(record)["inputs"])
-    for side in of.sides():
-        for path in of.binarised(side):
+    for side in audited.sides():
+        for path in audited.binarised(side):
             if named.pop(path.name, None) != sha256(path):
                 raise InputError(f"{path}: must be the text that was binarised ({record.name}), but differs")
     left = [name for name in named if name.startswith("train")]

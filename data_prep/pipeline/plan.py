@@ -18,7 +18,10 @@ from data_prep.packs import subwords, ulr_tables, vectors
 
 @dataclass(frozen=True)
 class Options:
-    """Everything that meta-nmt-preprocess takes. Contradictions are refused here, all at once, before any work."""
+    """All that meta-nmt-preprocess is asked for.
+
+    One InputError reports all contradictions at once, before any work.
+    """
 
     out: Path
     corpus: Path
@@ -31,7 +34,7 @@ class Options:
     sample_seeds: tuple[int, ...] = SEEDS
     mono: tuple[Path, ...] = ()
     dictionaries: Path | None = None
-    vocab_size: int | None = None  # None: from the size of the text
+    vocab_size: int | None = None  # None: it follows from the size of the text
     universal_tokens: int = 20_000
     vector_dim: int = 300
     vector_method: str = "svd"
@@ -57,16 +60,16 @@ class Options:
         raise_all(checks)
 
     def _check_languages(self) -> None:
-        listed = [*self.source_langs, *self.valid_langs, *self.target_langs]
-        for lang in [*listed, self.target_lang]:
+        langs = [*self.source_langs, *self.valid_langs, *self.target_langs]
+        for lang in [*langs, self.target_lang]:
             check_language(lang)
-        repeated = [lang for lang, count in Counter([*listed, self.target_lang]).items() if count > 1]
+        repeated = [lang for lang, count in Counter([*langs, self.target_lang]).items() if count > 1]
         if repeated:
             raise InputError(
                 f"--source-langs, --valid-langs, --target-langs and --target-lang must not share a language, "
                 f"but {repeated[0]!r} stands twice"
             )
-        if not listed:
+        if not langs:
             raise InputError("--source-langs, --valid-langs or --target-langs must name at least one language")
 
     def _check_rest(self) -> None:
@@ -79,20 +82,23 @@ class Options:
 
     @property
     def roles(self) -> dict[str, str]:
-        """Language -> role, in the order given."""
+        """The role of each language, in the order in which they are given."""
         named = (("source", self.source_langs), ("valid", self.valid_langs), ("target", self.target_langs))
         return {lang: role for role, langs in named for lang in langs}
 
     def budgets(self, lang: str) -> tuple[int, ...] | None:
-        """English tokens of the low-resource samples that were asked for: none but for targets; None: the default."""
+        """The sizes in English tokens of a language's low-resource samples; () for a language that is no target.
+
+        None stands for the default: those of BUDGETS that the text can fill.
+        """
         if self.roles[lang] != "target":
             return ()
         return self.english_tokens_of.get(lang, self.english_tokens)
 
     def splits_of(self, lang: str) -> list[str]:
         """All splits that a language may have, samples included."""
-        asked = self.budgets(lang)
-        sizes = [size for size in (BUDGETS if asked is None else asked) if size]
+        budgets = self.budgets(lang)
+        sizes = [size for size in (BUDGETS if budgets is None else budgets) if size]
         return [
             *SPLITS_OF_ROLE[self.roles[lang]],
             *(sample_name(size, seed) for size in sizes for seed in self.sample_seeds),
@@ -101,7 +107,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """The options and where every language's raw text lies: what a worker process needs."""
+    """The options, and where every language's raw text lies: all that a worker process needs to know."""
 
     options: Options
     corpora: Mapping[str, CorpusFiles]
@@ -114,12 +120,12 @@ class Plan:
 
     @property
     def folder(self) -> DataFolder:
-        """What is made."""
+        """The layout of the data folder that is made."""
         return DataFolder(self.options.out, self.english)
 
 
 def make_plan(options: Options) -> Plan:
-    """Find all files; InputError reports everything that is missing at once. Writes nothing."""
+    """Find the raw text of all languages; one InputError reports all that is missing. Writes nothing."""
     corpora: dict[str, CorpusFiles] = {}
     mono: dict[str, list[Path]] = {}
 

@@ -1,8 +1,8 @@
 """All stages in order, from a corpus folder to a data folder. A stage that is current is skipped.
 
 raw text -> clean and split -> samples -> SentencePiece -> monolingual vectors -> ULR tables -> alignment -> binarised
-data -> leakage audit. The text of one language after the other is cleaned by all processes together; in the other
-stages languages are independent of each other and run in processes beside each other.
+data -> leakage audit. Cleaning handles one language after the other, each by all processes together. In the other
+stages languages are independent of each other and run in processes side by side.
 """
 
 import sys
@@ -41,19 +41,19 @@ Stage = Callable[[Plan, str], Reasons]
 
 
 def prepare(options: Options) -> dict[str, Any]:
-    """Make or bring up to date the data folder ``options.out``; returns the content of its data.json."""
+    """Make the data folder ``options.out``, or bring it up to date; returns the content of its data.json."""
     plan = make_plan(options)
-    found = survey(plan)
+    surveyed = survey(plan)
     writable_directory(options.out, "--out")
-    print(describe(plan, found), file=sys.stderr)
+    print(describe(plan, surveyed), file=sys.stderr)
     say_other_code(plan)
     with sole_writer(options.out), worker_pool(options.workers) as pool:
         remove_partial(options.out)
-        return _run_stages(plan, found, pool)
+        return _run_stages(plan, surveyed, pool)
 
 
 def say_other_code(plan: Plan) -> None:
-    """One line on stderr where the data folder holds what another version of the code made."""
+    """Print a line to stderr if some stages of the data folder were made by another version of the code."""
     others, finished = made_by_other_code(plan)
     if others:
         print(
@@ -63,12 +63,12 @@ def say_other_code(plan: Plan) -> None:
         )
 
 
-def _run_stages(plan: Plan, found: Survey, pool: Executor | None) -> dict[str, Any]:
+def _run_stages(plan: Plan, surveyed: Survey, pool: Executor | None) -> dict[str, Any]:
     folder = plan.folder
-    if not folder.held_out.is_file() or read_keys(folder.held_out) != found.held_out:
-        write_lines(folder.held_out, found.held_out)
+    if not folder.held_out.is_file() or read_keys(folder.held_out) != surveyed.held_out:
+        write_lines(folder.held_out, surveyed.held_out)
     langs = list(plan.options.roles)
-    clean_texts(pool, plan, found)
+    clean_texts(pool, plan, surveyed)
     run_all(pool, "subwords and monolingual vectors", pack_stage, plan, [plan.english, *langs])
     run_all(None, "universal tokens", universal_stage, plan, [plan.english])
     run_all(pool, "alignment to the universal tokens", align_stage, plan, langs)
@@ -81,36 +81,36 @@ def _run_stages(plan: Plan, found: Survey, pool: Executor | None) -> dict[str, A
     return record
 
 
-def clean_texts(pool: Executor | None, plan: Plan, found: Survey) -> None:
-    """Clean text, splits and samples of all languages, with progress in lines on stderr."""
-    sizes = {lang: found.languages[lang].source.lines for lang in plan.options.roles}
-    made: list[Reasons] = []
+def clean_texts(pool: Executor | None, plan: Plan, surveyed: Survey) -> None:
+    """Make the clean text, splits and samples of all languages, with progress in pairs on stderr."""
+    sizes = {lang: surveyed.languages[lang].source.lines for lang in plan.options.roles}
+    runs: list[Reasons] = []
     pairs = 0
     title = "clean text, splits and samples"
     with tqdm(total=sum(sizes.values()), desc=title, unit="pair", unit_scale=True, file=sys.stderr) as bar:
         for lang, lines in sizes.items():
-            made.append(text_stage(plan, lang, found.languages[lang], pool, bar.update))
+            runs.append(text_stage(plan, lang, surveyed.languages[lang], pool, bar.update))
             pairs += lines
-            bar.update(pairs - bar.n)  # those that are up to date
-        bar.set_postfix_str(summary(made))
+            bar.update(pairs - bar.n)  # the pairs of a language that is up to date
+        bar.set_postfix_str(summary(runs))
 
 
-def summary(made: Sequence[Reasons]) -> str:
-    """What became of the runs of a stage: "3 made (code changed: 3), 20 up to date"."""
-    counts = sorted(Counter(chain.from_iterable(made)).items())
+def summary(runs: Sequence[Reasons]) -> str:
+    """What the runs of a stage did, in words: "3 made (code changed: 3), 20 up to date"."""
+    counts = sorted(Counter(chain.from_iterable(runs)).items())
     why = ", ".join(f"{reason}: {count}" for reason, count in counts)
-    done = sum(map(bool, made))
-    return f"{done} made{f' ({why})' if why else ''}, {len(made) - done} up to date"
+    had_work = sum(map(bool, runs))
+    return f"{had_work} made{f' ({why})' if why else ''}, {len(runs) - had_work} up to date"
 
 
 def run_all(pool: Executor | None, title: str, stage: Stage, plan: Plan, langs: Sequence[str]) -> None:
     """Run a stage for all languages, with progress on stderr; the first error stops the rest."""
-    made: list[Reasons] = []
+    runs: list[Reasons] = []
     with tqdm(total=len(langs), desc=title, unit="language", file=sys.stderr) as bar:
         for reasons in _results(pool, stage, plan, langs):
-            made.append(reasons)
+            runs.append(reasons)
             bar.update()
-        bar.set_postfix_str(summary(made))
+        bar.set_postfix_str(summary(runs))
 
 
 def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[str]) -> Iterator[Reasons]:
@@ -127,7 +127,7 @@ def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[st
 
 
 def warn_of_poor_alignment(plan: Plan) -> None:
-    """One line on stderr for every language whose alignment is poor."""
+    """Print a line to stderr for every language whose alignment is poor."""
     for lang in plan.options.roles:
         quality = read_json(plan.folder.pack(lang).card)["alignment"]
         warning = poor_warning(lang, plan.english, quality)
@@ -136,21 +136,21 @@ def warn_of_poor_alignment(plan: Plan) -> None:
 
 
 def data_record(plan: Plan) -> dict[str, Any]:
-    """What data.json holds."""
+    """The content of data.json, the record of a finished data folder."""
     options, folder = plan.options, plan.folder
     languages = {}
     for lang, role in options.roles.items():
         quality = read_json(folder.pack(lang).card)["alignment"]
         text, audit = read_json(folder.text(lang).cleaning), read_json(folder.audit(lang))
         languages[lang] = {"role": role} | text | {"alignment": quality, "audit": audit}
-    given = asdict(options)
-    given = {name: given[name] for name in given if name not in ("out", "workers")}  # they change nothing that is made
+    # the folder and the number of workers change nothing that is made
+    settings = {name: value for name, value in asdict(options).items() if name not in ("out", "workers")}
     return {
         "format": FORMAT,
         "target_lang": plan.english,
         "languages": languages,
         "english": read_json(folder.pack(plan.english).card) | {"audit": read_json(folder.audit(plan.english))},
-        "options": _plain(given),
+        "options": _plain(settings),
         "versions": versions(),
     }
 

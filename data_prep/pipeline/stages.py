@@ -1,4 +1,4 @@
-"""The stages of the pipeline: pure functions of files that run in workers and say why they had work to do, if any."""
+"""The stages of the pipeline: pure functions of files, which run in workers and return why they had to run, if so."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -21,7 +21,7 @@ from data_prep.pipeline import audit
 from data_prep.pipeline.plan import Plan
 from data_prep.pipeline.survey import LanguageSurvey
 
-LOW_RESOURCE_LINES = 600  # pairs of a language without a word list that is aligned as a target is: about 16k tokens
+LOW_RESOURCE_LINES = 600  # pairs used to align a language as if it were a target without a word list: about 16k tokens
 WORKING = (text, subwords, vectors, ulr_tables, align, binarise, audit)  # the modules that do the work of a stage
 
 
@@ -31,24 +31,24 @@ def cleaning_packages(plan: Plan) -> tuple[str, ...]:
 
 
 def code_of(module: ModuleType) -> str:
-    """The hash of the code of a stage whose work a module does.
+    """The hash of the code of a stage, whose work is done by ``module``.
 
-    How it is used is said here, so every stage is done again when this module changes.
+    This file belongs to the code of every stage, so all stages run again when it changes.
     """
     return code_hash([module.__name__], [__name__])
 
 
 def made_by_other_code(plan: Plan) -> tuple[int, int]:
-    """How many finished stages of the data folder another version of this code made, and how many there are."""
+    """Two counts of finished stages in the data folder: those made by another version of the code, and all."""
     codes = [code for record in plan.folder.stage_records if (code := code_in(record)) is not None]
-    own = {code_of(module) for module in WORKING}
-    return sum(code not in own for code in codes), len(codes)
+    current_codes = {code_of(module) for module in WORKING}
+    return sum(code not in current_codes for code in codes), len(codes)
 
 
 def run(plan: Plan, record: Path, work: Callable[[], Any], *, code: ModuleType, **stage: Any) -> Reasons:
-    """``run_stage`` in a data folder: what data.json says holds no more once a stage has work to do.
+    """Run a stage of a data folder by ``run_stage``; ``code`` is the module that does the work.
 
-    ``code`` is the module that does the work.
+    A stage that has work to do first removes data.json, which would no longer be true.
     """
 
     def start() -> Any:
@@ -59,15 +59,15 @@ def run(plan: Plan, record: Path, work: Callable[[], Any], *, code: ModuleType, 
 
 
 def text_stage(
-    plan: Plan, lang: str, found: LanguageSurvey, pool: Executor | None, progress: Callable[[int], object]
+    plan: Plan, lang: str, surveyed: LanguageSurvey, pool: Executor | None, progress: Callable[[int], object]
 ) -> Reasons:
-    """Clean text of every split, samples of a target language, and what became of every line."""
+    """Make the clean text of every split, the samples of a target language, and the report of every line read."""
     options, folder, role = plan.options, plan.folder.text(lang), plan.options.roles[lang]
     budgets, seeds = options.budgets(lang), options.sample_seeds
     of_language = LanguageText(plan.corpora[lang], role, options.split, options.clean, budgets, seeds, folder)
 
     def work() -> list[Path]:
-        held_out = found.held_out, hash_sorted(read_keys(plan.folder.held_out))
+        held_out = surveyed.held_out, hash_sorted(read_keys(plan.folder.held_out))
         return write_splits(of_language, held_out, pool, progress)
 
     return run(
@@ -96,7 +96,7 @@ def made_splits(plan: Plan, lang: str) -> list[str]:
 
 
 def mono_stage(plan: Plan, lang: str) -> Reasons:
-    """Clean monolingual text of a language (English too)."""
+    """Make the clean monolingual text of a language, English included."""
     options, files = plan.options, plan.folder.mono(lang)
     domain, held_out = _domain_files(plan, lang), _held_out_files(plan, lang)
     held_ids = [*options.split.valid_ids, *options.split.test_ids]
@@ -118,23 +118,27 @@ def mono_stage(plan: Plan, lang: str) -> Reasons:
 
 
 def read_keys(path: Path) -> list[str]:
-    """The match keys of ``DataFolder.held_out``; there may be none."""
+    """The match keys in the file ``DataFolder.held_out``, which may be empty."""
     return path.read_text("utf-8").split("\n")[:-1]
 
 
 def _domain_files(plan: Plan, lang: str) -> list[Path]:
-    """Training text that counts as monolingual: the source side; for English that of source and valid languages."""
+    """The files of training text that count as monolingual text of the domain.
+
+    For a language this is its side of the training text. For English it is the English of all source and valid
+    languages or, without any, of the first sample of each target language.
+    """
     roles = plan.options.roles
     if lang != plan.english:
         return [plan.folder.text(lang).sides("train")[0]]
-    trained = [plan.folder.text(other).sides("train")[1] for other, role in roles.items() if role != "target"]
-    return trained or [path[1] for other in roles for path in [_first_sample(plan, other)] if path]
+    trained = [plan.folder.text(code).sides("train")[1] for code, role in roles.items() if role != "target"]
+    return trained or [path[1] for code in roles for path in [_first_sample(plan, code)] if path]
 
 
 def _first_sample(plan: Plan, lang: str) -> tuple[Path, ...]:
-    """The parallel text that a target language may use beyond its source side: the first of the smallest samples.
+    """The two files of the parallel text that a target language may use: the first of the smallest samples.
 
-    All of the training text where no samples are wanted; none where zero-shot alone is.
+    All of the training text if no samples are wanted; () if only zero-shot is wanted.
     """
     folder = plan.folder.text(lang)
     index = read_json(folder.samples)
@@ -145,7 +149,10 @@ def _first_sample(plan: Plan, lang: str) -> tuple[Path, ...]:
 
 
 def _held_out_files(plan: Plan, lang: str) -> list[Path]:
-    """What must not be in monolingual text: dev and test lines of the language itself."""
+    """The files of what the monolingual text of a language must not hold.
+
+    For a language these are its dev and test lines, for English the match keys of all held-out English.
+    """
     if lang == plan.english:
         return [plan.folder.held_out]
     splits = SPLITS_OF_ROLE[plan.options.roles[lang]]
@@ -158,7 +165,7 @@ def lines_or_none(path: Path) -> list[str]:
 
 
 def subwords_stage(plan: Plan, lang: str) -> Reasons:
-    """A pack's SentencePiece model and dictionary."""
+    """Make the SentencePiece model and the dictionary of a pack."""
     pack, files, vocab_size = plan.folder.pack(lang), plan.folder.mono(lang).texts, plan.options.vocab_size
     return run(
         plan,
@@ -173,7 +180,7 @@ def subwords_stage(plan: Plan, lang: str) -> Reasons:
 
 
 def vectors_stage(plan: Plan, lang: str) -> Reasons:
-    """Monolingual vectors, not yet aligned."""
+    """Make the monolingual vectors of a pack, not yet aligned."""
     folder, options = plan.folder, plan.options
     pack, files, raw = folder.pack(lang), folder.mono(lang).texts, folder.raw_vectors(lang)
     vec = vectors.find_vec(options.vec_files, lang)
@@ -198,13 +205,16 @@ def vectors_stage(plan: Plan, lang: str) -> Reasons:
 
 
 def pack_stage(plan: Plan, lang: str) -> Reasons:
-    """Vocabulary, then vectors: one job, so that no language waits for the others in between."""
-    made = [stage(plan, lang) for stage in (mono_stage, subwords_stage, vectors_stage)]
-    return tuple(dict.fromkeys(chain.from_iterable(made)))
+    """Make the monolingual text, the vocabulary and the vectors of a pack, in one job.
+
+    One job, so that no language waits for the others in between.
+    """
+    reasons = [stage(plan, lang) for stage in (mono_stage, subwords_stage, vectors_stage)]
+    return tuple(dict.fromkeys(chain.from_iterable(reasons)))
 
 
 def universal_stage(plan: Plan, lang: str) -> Reasons:
-    """The English pack's vectors and card, and the universal keys (``lang`` is English)."""
+    """Make the vectors and the card of the English pack, and the universal tokens; ``lang`` is English."""
     pack, universal, raw = plan.folder.pack(lang), plan.folder.universal, plan.folder.raw_vectors(lang)
     most = plan.options.universal_tokens
 
@@ -226,7 +236,7 @@ def universal_stage(plan: Plan, lang: str) -> Reasons:
 
 
 def _card_start(plan: Plan, lang: str) -> dict[str, Any]:
-    """What every language card says."""
+    """The fields of a card that the cards of all languages have."""
     mono = plan.folder.mono(lang)
     vec = vectors.find_vec(plan.options.vec_files, lang)
     return {
@@ -241,11 +251,11 @@ def _card_start(plan: Plan, lang: str) -> dict[str, Any]:
 
 
 def align_stage(plan: Plan, lang: str) -> Reasons:
-    """A pack's vectors, aligned, and its card."""
+    """Make the vectors of a pack, aligned to English, and its card."""
     folder, options = plan.folder, plan.options
     pack, english, raw = folder.pack(lang), folder.pack(plan.english), folder.raw_vectors(lang)
     lists = anchors.find_dictionaries(options.dictionaries, lang, plan.english)
-    # a low-resource language has its dictionary, or else only the sample that it may be adapted on
+    # a target language is aligned by its word lists, or without any by the sample that it may be adapted on
     role, most_lines = options.roles[lang], anchors.MOST_LINES
     parallel: tuple[Path, ...] = ()
     if role == "target":
@@ -280,13 +290,13 @@ def align_stage(plan: Plan, lang: str) -> Reasons:
 
 
 def binarise_stage(plan: Plan, lang: str) -> Reasons:
-    """The binarised data of all splits."""
+    """Make the binarised data of all splits of a language, samples included."""
     folder, splits = plan.folder, made_splits(plan, lang)
     packs = folder.pack(lang), folder.pack(plan.english)
-    texts = {split: folder.text(lang).sides(split) for split in splits}
+    sides_of_split = {split: folder.text(lang).sides(split) for split in splits}
 
     def work() -> None:
-        for split, sides in texts.items():
+        for split, sides in sides_of_split.items():
             for path, pack, prefix in zip(sides, packs, folder.binary_sides(lang, split), strict=True):
                 binarise.binarise(path, pack, prefix)
 
@@ -294,7 +304,7 @@ def binarise_stage(plan: Plan, lang: str) -> Reasons:
         plan,
         folder.binary_record(lang),
         work,
-        inputs=[*chain.from_iterable(texts.values()), *(path for pack in packs for path in pack.segmentation)],
+        inputs=[*chain.from_iterable(sides_of_split.values()), *(path for pack in packs for path in pack.segmentation)],
         outputs=[path for split in splits for path in folder.binary_files(lang, split)],
         options={"splits": splits},
         packages=("sentencepiece", "fairseq-fixed"),
@@ -303,21 +313,21 @@ def binarise_stage(plan: Plan, lang: str) -> Reasons:
 
 
 def audit_stage(plan: Plan, lang: str) -> Reasons:
-    """That nothing of dev and test is in the text that a language (English too) was trained on: ``audit.audit``."""
+    """Audit a language, English included, and write the report; InputError if training text holds a held-out line."""
     checked = audit.Audited(plan.folder, lang, plan.options.roles)
-    made = plan.folder.audit(lang)
+    report_file = plan.folder.audit(lang)
 
     def work() -> None:
         report = audit.audit(checked)
         audit.must_be_clean([report])
-        write_json(made, report)
+        write_json(report_file, report)
 
     return run(
         plan,
         plan.folder.audit_record(lang),
         work,
         inputs=checked.files(),
-        outputs=[made],
+        outputs=[report_file],
         options={"roles": plan.options.roles},
         code=audit,
     )

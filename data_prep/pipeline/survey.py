@@ -1,4 +1,4 @@
-"""The first reading of all raw text, before anything is written: bad files, dev and test lines, how much there is."""
+"""The first reading of all raw text, before anything is written: bad files, dev and test lines, amounts of text."""
 
 import sys
 from collections import Counter
@@ -17,17 +17,18 @@ from data_prep.corpora.corpus import iter_mono
 from data_prep.packs import anchors
 from data_prep.pipeline.plan import Plan
 
-SAMPLING = 16  # one of so many different English lines is remembered, to tell how many there are
+SAMPLING = 16  # one of so many different English lines is remembered, to estimate the characters of all
 
 
 @dataclass
 class Size:
-    """How much text there is."""
+    """An amount of text."""
 
     lines: int = 0
     characters: int = 0
 
     def add(self, lines: Iterable[str]) -> None:
+        """Count some more lines."""
         lengths = [*map(len, lines)]
         self.lines += len(lengths)
         self.characters += sum(lengths)
@@ -35,9 +36,9 @@ class Size:
 
 @dataclass
 class LanguageSurvey:
-    """Of one language: its side of the parallel text, the English side, and monolingual text.
+    """The amounts of raw text of one language: its side of the parallel text, the English side, monolingual text.
 
-    ``held_out`` has the sorted hashes of the match keys of its dev and test lines (its side).
+    ``held_out``: the sorted hashes of the match keys of its dev and test lines, on its own side.
     """
 
     source: Size = field(default_factory=Size)
@@ -48,9 +49,11 @@ class LanguageSurvey:
 
 @dataclass(frozen=True)
 class Survey:
-    """Languages (English too) by code, and the match keys of all dev and test English, sorted.
+    """What the first reading has found.
 
-    ``distinct_english``: about how many characters the English lines have, each line counted once.
+    languages: the amounts of text of each language, English included, by code.
+    held_out: the match keys of all dev and test English, sorted.
+    distinct_english: about how many characters the English lines have, each different line counted once.
     """
 
     languages: dict[str, LanguageSurvey]
@@ -59,31 +62,31 @@ class Survey:
 
 
 def survey(plan: Plan) -> Survey:
-    """Read and check every input; InputError reports all bad files at once."""
+    """Read and check all raw text; one InputError reports all bad files."""
     langs = [*plan.options.roles, plan.english]
-    found: dict[str, LanguageSurvey] = {lang: LanguageSurvey() for lang in langs}
+    surveys: dict[str, LanguageSurvey] = {lang: LanguageSurvey() for lang in langs}
     english: set[str] = set()
     sample: dict[int, int] = {}
     with tqdm(total=len(langs), desc="reading", unit="language", file=sys.stderr, leave=False, disable=None) as bar:
 
         def read(lang: str) -> None:
             if lang != plan.english:
-                english.update(_read_pairs(plan, lang, found[lang], sample))
+                english.update(_read_pairs(plan, lang, surveys[lang], sample))
             for path in plan.mono[lang]:
                 for lines in iter_mono(path, lang, plan.english):
-                    found[lang].mono.add(lines)
+                    surveys[lang].mono.add(lines)
             for path in anchors.find_dictionaries(plan.options.dictionaries, lang, plan.english):
                 anchors.read_word_list(path)
             bar.update()
 
         raise_all([lambda lang=lang: read(lang) for lang in langs])  # type: ignore[misc]
-    return Survey(found, sorted(english), SAMPLING * sum(sample.values()))
+    return Survey(surveys, sorted(english), SAMPLING * sum(sample.values()))
 
 
-def _read_pairs(plan: Plan, lang: str, found: LanguageSurvey, sample: dict[int, int]) -> set[str]:
-    """Fill in what is found in the parallel text of a language; returns the match keys of its dev and test English.
+def _read_pairs(plan: Plan, lang: str, surveyed: LanguageSurvey, sample: dict[int, int]) -> set[str]:
+    """Read the parallel text of a language into ``surveyed``; returns the match keys of its dev and test English.
 
-    ``sample`` gets the characters of some English lines by hash: 1 of SAMPLING different lines.
+    ``sample`` gets the number of characters of 1 in SAMPLING different English lines, by the hash of the line.
     """
     options, role = plan.options, plan.options.roles[lang]
     lines: Counter[str | None] = Counter()
@@ -91,19 +94,19 @@ def _read_pairs(plan: Plan, lang: str, found: LanguageSurvey, sample: dict[int, 
     english: set[str] = set()
     tokens = 0
     budgets = options.budgets(lang)
-    for split, text in read_splits(plan.corpora[lang], role, options.split):
-        lines[split] += len(text)
-        found.source.add(text.source)
-        found.english.add(text.english)
-        hashes = hash_keys([line.encode() for line in text.english])
+    for split, batch in read_splits(plan.corpora[lang], role, options.split):
+        lines[split] += len(batch)
+        surveyed.source.add(batch.source)
+        surveyed.english.add(batch.english)
+        hashes = hash_keys([line.encode() for line in batch.english])
         for row in np.flatnonzero(hashes % SAMPLING == 0).tolist():
-            sample[int(hashes[row])] = len(text.english[row])
+            sample[int(hashes[row])] = len(batch.english[row])
         if split in HELD_OUT:
-            source.update(match_key(normalise(line)) for line in text.source)
-            english.update(match_key(normalise(line)) for line in text.english)
+            source.update(match_key(normalise(line)) for line in batch.source)
+            english.update(match_key(normalise(line)) for line in batch.english)
         elif split and budgets:
-            tokens += sum(len(line.split()) for line in text.english)
+            tokens += sum(len(line.split()) for line in batch.english)
     check_splits(lines, role, str(plan.corpora[lang].all_paths()[0]))
     affordable(budgets or (), tokens, f"the training text of {lang}")
-    found.held_out = hash_sorted(source)
+    surveyed.held_out = hash_sorted(source)
     return english

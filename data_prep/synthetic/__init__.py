@@ -1,0 +1,1 @@
+"""The embedded family of languages: its grammar, its languages, its corpora. May import base."""

@@ -37,7 +37,10 @@ Pairs = list[tuple[Sentence, str]]  # sentence trees with their English
 
 
 def held_out(seed: int) -> dict[str, Pairs]:
-    """Dev and then test sentences of every language that has them, whatever languages are asked for."""
+    """The dev sentences and then the test sentences of every valid and target language, by code.
+
+    They do not depend on the languages that are to be written.
+    """
     drawn: dict[str, Pairs] = {}
     forbidden: set[str] = set()
     for language in LANGUAGES.values():
@@ -49,7 +52,10 @@ def held_out(seed: int) -> dict[str, Pairs]:
 
 
 def word_list(realiser: Realiser) -> list[str]:
-    """``x_word english_word`` lines: the words that the realiser used, most frequent first, some left out."""
+    """The lines ``x_word english_word`` of a word list: words that the realiser used, most frequent first.
+
+    Rare words are left out, and of the others a share of 1 - DICTIONARY_COVERAGE of the English words.
+    """
     known = Random(f"word list/{realiser.language.code}")
     english_words = sorted({word for _, word in realiser.usage})
     kept = {word for word in english_words if known.random() < DICTIONARY_COVERAGE}
@@ -60,7 +66,7 @@ def word_list(realiser: Realiser) -> list[str]:
 def write_language(
     out: Path, language: Language, sentences: int, mono_sentences: int, seed: int, held: dict[str, Pairs]
 ) -> None:
-    """Write all files of one language."""
+    """Write all files of one language into the folder ``out``; ``held``: dev and test sentences of all languages."""
     code, realiser = language.code, Realiser(language)
     forbidden = {normalised(text) for pairs in held.values() for _, text in pairs}
     train = draw_distinct(Random(f"{seed}/{code}/train"), sentences, forbidden)
@@ -90,6 +96,7 @@ def generate(out: Path, codes: Sequence[str], sentences: int, mono_sentences: in
 
 
 def language_list(text: str) -> list[str]:
+    """The language codes of ``--languages``, each once; InputError if a code is unknown or there is none."""
     codes = list(dict.fromkeys(code for code in text.split(",") if code))
     unknown = [code for code in codes if code not in LANGUAGES]
     if unknown or not codes:
@@ -98,6 +105,7 @@ def language_list(text: str) -> list[str]:
 
 
 def positive(text: str) -> int:
+    """The whole number of at least 1 that a flag has; ArgumentTypeError if it is less."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, but is {value}")

@@ -1,8 +1,8 @@
 """Sentences of a small grammar: the lexicon, sentences as trees, and how English says them.
 
-A tree says nothing about word order or inflection; ``english`` here and ``synthetic_languages`` spell it out.
-Words are drawn by frequency (Zipf) and topic: a sentence has a topic and every content word is at home in
-two, so that monolingual vectors have something to learn. Everything is lower case.
+A tree says nothing about word order or inflection: ``english`` here, and ``languages.Realiser`` for the other
+languages, make words of it. Words are drawn by frequency (Zipf) and topic. A sentence has one topic, and every content
+word has two in which it is likely, so that monolingual vectors have something to learn. All text is lower case.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ CONJUNCTIONS = "and but because when"
 SUBORDINATORS = ("because", "when")
 TENSES = ("present", "past", "future")
 TOPICS = 16
-HOME_TOPIC_BOOST = 30.0  # how much likelier a word is in its own topics; vectors of little text need much
+HOME_TOPIC_BOOST = 30.0  # how much likelier a word is in its two topics; high, since vectors see little text
 ZIPF_EXPONENT = 0.7
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Lexeme:
-    """A word of the shared lexicon; ``name`` is unique, compared by identity."""
+    """A word of the shared lexicon; ``name`` is unique, and two lexemes are equal only if they are the same object."""
 
     name: str
     kind: str  # "person", "animal", ..., "verb", "adjective", "manner", "pronoun", ...
@@ -90,6 +90,8 @@ class Lexeme:
 
 
 class NounPhrase(NamedTuple):
+    """A noun phrase as a tree."""
+
     head: Lexeme
     plural: bool = False
     determiner: Lexeme | None = None  # the, a, this, that
@@ -100,6 +102,8 @@ class NounPhrase(NamedTuple):
 
 
 class Clause(NamedTuple):
+    """A clause as a tree: a subject, a verb, and what belongs to the verb."""
+
     subject: NounPhrase
     verb: Lexeme
     tense: str
@@ -113,6 +117,8 @@ class Clause(NamedTuple):
 
 
 class Sentence(NamedTuple):
+    """A sentence as a tree: one clause, or two with a conjunction between them."""
+
     clause: Clause
     question: bool = False
     conjunction: Lexeme | None = None
@@ -180,11 +186,11 @@ THE, A, THIS, THAT = LEXICON["determiner"]
 
 
 class Urn:
-    """Weighted drawing of lexemes of one group, one set of weights per topic."""
+    """Draws lexemes of one group by weight; every topic has its own weights."""
 
     def __init__(self, group: str) -> None:
         self.lexemes = LEXICON[group]
-        # which words are frequent and where they are at home is a fact of this small world: no seed in it
+        # the frequency and the topics of a word do not depend on the seed of the sentences
         world = Random(f"world/{group}")
         order = list(range(len(self.lexemes)))
         world.shuffle(order)
@@ -196,6 +202,7 @@ class Urn:
             self.cumulative.append(list(accumulate(map(mul, frequency, boosts))))
 
     def draw(self, rng: Random, topic: int) -> Lexeme:
+        """A random lexeme of the group, by the weights of a topic."""
         cumulative = self.cumulative[topic]
         return self.lexemes[bisect(cumulative, rng.random() * cumulative[-1])]
 
@@ -223,7 +230,7 @@ def draw_sentence(rng: Random) -> Sentence:
 
 
 def _draw_clause(rng: Random, topic: int, subject: NounPhrase | None = None) -> Clause:
-    """A clause; with ``subject`` it is a relative clause, which stays short."""
+    """A random clause; with ``subject`` it is a relative clause of that noun phrase, and short."""
     short = subject is not None
     tense = TENSES[bisect((0.45, 0.85), rng.random())]
     negative = rng.random() < 0.13
@@ -257,7 +264,7 @@ def _draw_clause(rng: Random, topic: int, subject: NounPhrase | None = None) -> 
 
 
 def _draw_noun_phrase(rng: Random, topic: int, group: str, nested: bool = False) -> NounPhrase:
-    """A noun phrase with a head of ``group``; ``nested``: without relative clause and possessor phrase."""
+    """A random noun phrase with a head of ``group``; ``nested``: without relative clause and possessor phrase."""
     chance = rng.random()
     if group == "person" and chance < 0.28:
         if chance < 0.08:
@@ -297,6 +304,7 @@ def english(sentence: Sentence) -> str:
 
 
 def english_clause(clause: Clause, question: bool = False, with_subject: bool = True) -> list[str]:
+    """The words of a clause in English."""
     subject = clause.subject
     who = subject.head is WHO
     finite, rest = _english_verb(clause, subject, inverted=question and not who)
@@ -319,7 +327,7 @@ def english_clause(clause: Clause, question: bool = False, with_subject: bool = 
 
 
 def _english_verb(clause: Clause, subject: NounPhrase, inverted: bool) -> tuple[list[str], list[str]]:
-    """The finite word, which a question puts first, and what follows the subject or the finite word."""
+    """The English words of a clause's verb, in two lists: the finite word, which questions put first, and the rest."""
     person, plural = subject.head.person, subject.plural
     third = person == 3 and not plural
     base, present, past = clause.verb.forms
@@ -335,6 +343,7 @@ def _english_verb(clause: Clause, subject: NounPhrase, inverted: bool) -> tuple[
 
 
 def english_be(tense: str, person: int, plural: bool) -> str:
+    """The form of "be" in the present or past tense."""
     many = plural or person == 2
     if tense == "past":
         return "were" if many else "was"
@@ -342,7 +351,7 @@ def english_be(tense: str, person: int, plural: bool) -> str:
 
 
 def english_noun_phrase(phrase: NounPhrase, form: int) -> list[str]:
-    """``form`` chooses a pronoun's form: 0 subject, 1 object, 2 possessive."""
+    """The words of a noun phrase in English; ``form`` of a pronoun: 0 subject, 1 object, 2 possessive."""
     head = phrase.head
     if head.kind in ("pronoun", "who"):
         return [head.forms[form]]
@@ -365,12 +374,12 @@ def english_noun_phrase(phrase: NounPhrase, form: int) -> list[str]:
 
 
 def normalised(text: str) -> str:
-    """Case-folded letters and digits only: two sentences with the same value count as the same sentence."""
+    """The letters and digits of a sentence, case folded. Sentences with the same value count as the same."""
     return "".join(filter(str.isalnum, text.casefold()))
 
 
 def draw_distinct(rng: Random, count: int, forbidden: Set[str]) -> list[tuple[Sentence, str]]:
-    """``count`` sentences with their English, all different, none in ``forbidden`` (as ``normalised``)."""
+    """``count`` random sentences with their English, all different, none in ``forbidden`` (as ``normalised`` texts)."""
     seen: set[str] = set()
     drawn: list[tuple[Sentence, str]] = []
     while len(drawn) < count:

@@ -1,7 +1,7 @@
 """The generated languages: their parameters, their sounds and words, and how they spell out a sentence tree.
 
-Codes are of the private-use range of ISO 639 (qaa to qtz); the second letter is the family. Relatives share
-word forms through regular sound changes, a part of every lexicon is the language's own.
+Codes are of the private-use range of ISO 639 (qaa to qtz); the second letter is the family. The languages of a family
+share word forms through regular sound changes. A part of every lexicon belongs to one language only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from data_prep.synthetic.grammar import (
 
 
 class Family(NamedTuple):
-    """Sounds that the words of a family are made of; C, V in the syllable shapes."""
+    """The sounds of which the words of a family are made; in the shapes of syllables C is a consonant, V a vowel."""
 
     consonants: tuple[str, ...]
     vowels: tuple[str, ...]
@@ -47,7 +47,7 @@ FAMILIES = {
     "f": _sounds("ph th kh b d g m n ng r s j", "a e i o u ai", "CV CVC CV"),
 }
 
-# code, role, then the fields of Language from `order` on, sound changes last; True/False are written yes/no
+# a row: code, role, then the fields of Language from `order` on, sound changes last; True and False are yes and no
 TABLE = """
 qaa source SVO before after  pre  none suffix both   suffix yes before none  0.8 -
 qab source SVO before after  pre  none suffix both   suffix yes after  start 0.7 p>f,b>w,u>ou
@@ -82,7 +82,7 @@ qfx target VOS before before post all  suffix def    suffix no  after  none  0.5
 
 @dataclass(frozen=True)
 class Language:
-    """One generated language: what makes it differ from the others."""
+    """The parameters of one generated language."""
 
     code: str
     role: str  # source, valid (meta-validation) or target
@@ -102,10 +102,11 @@ class Language:
 
     @property
     def family(self) -> str:
+        """The letter of the language's family."""
         return self.code[1]
 
     def record(self) -> dict[str, object]:
-        """Everything about the language, for languages.json."""
+        """All parameters of the language, and its family, as languages.json has them."""
         return {**asdict(self), "family": self.family}
 
 
@@ -133,14 +134,14 @@ def _build(rng: Random, family: Family, syllables: int) -> str:
 
 
 class Realiser:
-    """Spells out sentence trees in one language; counts how often it used every inflected word."""
+    """Spells out sentence trees in one language, and counts in ``usage`` how often every inflected word was used."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
         self.family = FAMILIES[language.family]
         self.changes = [tuple(change.split(">")) for change in language.changes.split(",") if ">" in change]
         self.cases = CASES[language.case]
-        taken = {name.forms[0] for name in LEXICON["name"]}  # written alike in all languages
+        taken = {name.forms[0] for name in LEXICON["name"]}  # names are written alike in all languages
         self.particles = {name: self._form(f"particle/{name}", (1,), taken) for name in PARTICLES}
         self.stems: dict[Lexeme, str] = {}
         for group, lexemes in LEXICON.items():
@@ -153,10 +154,10 @@ class Realiser:
         self.usage: Counter[tuple[str, str]] = Counter()  # (word of the language, English word)
 
     def _form(self, name: str, syllables: tuple[int, ...], taken: set[str]) -> str:
-        """A form not in ``taken``: the family's after the sound changes, or the language's own."""
+        """A word form that is not in ``taken``: the family's after the sound changes, or one of this language alone."""
         language = self.language
-        own = Random(f"{language.code}/{name}")
-        rng = Random(f"family {language.family}/{name}") if own.random() < language.cognates else own
+        own_rng = Random(f"{language.code}/{name}")
+        rng = Random(f"family {language.family}/{name}") if own_rng.random() < language.cognates else own_rng
         length = rng.choice(syllables)
         while True:
             form = _build(rng, self.family, length)
@@ -228,7 +229,7 @@ class Realiser:
             elif language.tense == "suffix":
                 word = self._attach(word, self.affixes[clause.tense])
             if language.person:
-                # "you" is one person here, singular
+                # "you" is always singular here
                 person = f"{head.person}{'pl' if plural and head.person != 2 else 'sg'}"
                 word = self._attach(word, self.affixes[person])
             if clause.negative and language.negation == "suffix":
@@ -302,7 +303,7 @@ class Realiser:
         return word
 
     def _attach(self, first: str, second: str) -> str:
-        """Two pieces of a word; a consonant keeps two vowels apart."""
+        """Two pieces of a word joined; a consonant is put between two vowels."""
         if first[-1] in "aeiouıöüy" and second[0] in "aeiouıöüy":
             return first + self.family.consonants[-1] + second
         return first + second
