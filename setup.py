@@ -31,7 +31,7 @@ setup(
         "fastapi>=0.115,<1",
         "jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
-        "pydantic>=2,<3",
+        "pydantic>=2.9,<3",
         "PyYAML>=6.0.1,<7",
         "sacrebleu>=2.4,<3",
         "scikit-learn>=1.5,<2",

@@ -19,6 +19,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import sys
 import tempfile
 from argparse import Namespace
@@ -43,6 +44,7 @@ from data_prep.base.workers import cores
 from data_prep.packs import binarise
 from meta_nmt.cli import command, generate, translate
 from meta_nmt.translation.export import export
+from meta_nmt.translation.translator_folder import TranslatorFolder
 
 QUICKSTART = Path("outputs/quickstart")
 CHECKPOINT = QUICKSTART / "adapted/qbx-fomaml-emb_enc-4800-s1/checkpoint_best.pt"
@@ -74,19 +76,19 @@ class Bench:
                 args.data, args.path, args.source_lang, work / quantization,
                 target_lang=args.target_lang, quantization=quantization,
             )  # fmt: skip
-        self.model = work / "float32"
+        self.model = TranslatorFolder(work / "float32")
         sides = {args.source_lang: self.source, args.target_lang: references}
         for lang, path in sides.items():  # a data folder for plain fairseq
-            (work / f"dict.{lang}.txt").write_bytes((self.model / f"dict.{lang}.txt").read_bytes())
+            shutil.copy(self.model.dictionary(lang), work)
             binarise.binarise(path, data.pack(lang), work / f"test.{self.pair}.{lang}")
-        self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(self.model / "target.spm"))
+        self.decoder = sentencepiece.SentencePieceProcessor(model_file=str(self.model.target_pieces))
 
     def detokenised(self, pieces: Sequence[str]) -> list[str]:
         return [" ".join(self.decoder.decode_pieces(line.split(" ")).split()) for line in pieces]
 
     def fairseq(self) -> list[str]:
         """Translate by fairseq-generate with the plain checkpoint; returns the best hypotheses in order, as text."""
-        argv = [str(self.work), "--path", str(self.model / "model.pt"), "--source-lang", self.args.source_lang,
+        argv = [str(self.work), "--path", str(self.model.torch_model), "--source-lang", self.args.source_lang,
                 "--target-lang", self.args.target_lang, "--no-progress-bar", *SEARCH, *WHOLE, *WORKERS]  # fmt: skip
         args = options.parse_args_and_arch(options.get_generation_parser(), input_args=argv)
         out = io.StringIO()
