@@ -7,7 +7,7 @@ from typing import Any, Optional
 from omegaconf import II
 
 from data_prep.base.errors import InputError
-from meta_nmt.meta_learners import select_parameters
+from meta_nmt.meta_learners import META_LEARNERS, select_parameters
 from meta_nmt.tasks.config import TranslationDataConfig
 
 
@@ -36,8 +36,9 @@ class ULRTranslationConfig(TranslationDataConfig):
     learned_rule: bool = field(
         default=False,
         metadata={
-            "help": "fine-tune with the update rule that the meta-learner of --finetune-from-model learnt (meta_sgd, "
-            "lstm, lslr), on the parameters that it learnt it for, instead of --optimizer and its schedule; on one "
+            "help": f"fine-tune with the update rule that the meta-learner of --finetune-from-model learnt "
+            f"({', '.join(name for name, kind in META_LEARNERS.items() if kind.learned_rule)}, or your own), on the "
+            "parameters that it learnt it for, instead of --optimizer and its schedule; on one "
             "worker"
         },
     )
