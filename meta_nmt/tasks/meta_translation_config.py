@@ -161,7 +161,8 @@ def idle_flags(cfg: Any) -> list[str]:
     """The fields that a configuration sets although they do nothing with its meta-learner, by name."""
     kind, task = META_LEARNERS[cfg.meta_learner], TaskConfig()
     of_others = setting_flags().keys() - set(names_of(kind.settings_type))
-    idle = [name for name in of_others if getattr(cfg, name, None) not in (None, AUTO, False)]
+    values = {name: getattr(cfg, name, None) for name in of_others}
+    idle = [name for name, value in values.items() if value not in (None, AUTO) and value is not False]  # 0 is a value
     return sorted(idle) + (["valid_lr"] if kind.learned_rule and cfg.valid_lr != task.valid_lr else [])
 
 

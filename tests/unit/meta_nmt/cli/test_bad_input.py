@@ -67,6 +67,7 @@ def test_a_checkpoint_is_not_read_through_another_mixture(data, checkpoint, tmp_
         ("--meta-learner meta_sgd --valid-lr 0.1", ["--valid-lr", "does nothing", "meta_sgd"]),
         ("--meta-learner joint --inner-lr 1 --head-params x", ["--inner-lr", "--head-params"]),
         ("--checkpoint-inner-steps --lstm-hidden 5", ["--checkpoint-inner-steps", "--lstm-hidden", "fomaml"]),
+        ("--lstm-hidden 0 --trajectory-visits 0", ["--lstm-hidden", "--trajectory-visits", "does nothing", "0"]),
         ("--meta-learner lstm --lstm-hidden 0", ["--lstm-hidden", "at least 1", "0"]),
         ("--meta-learner lstm --inner-lr 2", ["--inner-lr", "between 0 and 1", "2"]),
         ("--meta-learner anil --head-params (", ["--head-params", "regular expression", "("]),
