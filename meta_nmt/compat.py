@@ -215,6 +215,8 @@ def _load_files_of_users() -> None:
 
     def import_user_module(args: Any) -> None:
         path = getattr(args, "user_dir", None)
+        if path is not None:
+            extensions.check(path)
         if path is not None and path.endswith(".py"):
             extensions.load(path)
         else:

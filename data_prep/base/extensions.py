@@ -15,6 +15,13 @@ from pathlib import Path
 from data_prep.base.errors import InputError
 
 
+def check(path: str | os.PathLike[str]) -> None:
+    """InputError unless it is a Python file or the folder of a package."""
+    place = Path(path)
+    if not (place / "__init__.py").is_file() and not (place.is_file() and place.suffix == ".py"):
+        raise InputError(f"`--user-dir` must name a Python file or a folder with an __init__.py, but {path} is neither")
+
+
 def load(path: str | os.PathLike[str]) -> None:
     """Import a Python file or package, once. An exception that its code raises is passed on unchanged.
 
@@ -22,10 +29,9 @@ def load(path: str | os.PathLike[str]) -> None:
         InputError: the path is neither a Python file nor a folder with an __init__.py, or a module of another file has
             its name.
     """
+    check(path)
     place = Path(path).resolve()
-    is_package = (place / "__init__.py").is_file()
-    if not is_package and not (place.is_file() and place.suffix == ".py"):
-        raise InputError(f"`--user-dir` must name a Python file or a folder with an __init__.py, but {path} is neither")
+    is_package = place.is_dir()
     source = place / "__init__.py" if is_package else place
     name = place.name if is_package else place.stem
     loaded = sys.modules.get(name)

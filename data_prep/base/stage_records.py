@@ -166,3 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise InputError(f"{path}: is missing or was changed after it was made (see {record.name})")
     print(f"{len(records)} stages, all outputs as they were made")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep stage_records")

@@ -316,3 +316,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(args.counts, count.as_json())
     print(count.as_json())
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep clean")

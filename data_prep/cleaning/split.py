@@ -155,3 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_splits(lines, args.role, str(files.all_paths()[0]))
     print({split: lines[split] for split in SPLITS_OF_ROLE[args.role]})
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep split")

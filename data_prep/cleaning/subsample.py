@@ -232,3 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if drawn.left_out:
         print(f"left out, since the text has fewer English tokens: {', '.join(map(str, drawn.left_out))}")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep subsample")

@@ -299,3 +299,7 @@ def _counts(files: CorpusFiles, split: str) -> str:
         pass
     dropped = "".join(f", {count} dropped ({reason})" for reason, count in sorted(tally.dropped.items()))
     return f"{split} {tally.kept} lines{dropped}"
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep corpus")

@@ -327,3 +327,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     fetched = fetch(read_manifest(args.manifest), args.out, args.langs, args.max_gib << 30)
     print(f"{args.out / NAME}: {len(fetched.corpora)} corpora")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep fetch")

@@ -324,3 +324,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if warning:
         print(warning, file=sys.stderr)
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep align")

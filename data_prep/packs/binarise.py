@@ -81,3 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"{args.text}: file is missing")
     print(f"{args.out}: {binarise(args.text, PackFolder(args.pack), args.out)} sentences")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep binarise")

@@ -178,3 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_pack(pack, read_lines(args.text), read_lines(args.extra) if args.extra else [], args.vocab_size)
     print(f"{args.out}: {len(read_dictionary(pack.dictionary))} pieces")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep subwords")

@@ -101,3 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_english(pack, args.raw)
     print(f"{args.out}: {write_universal(pack, universal, args.universal_tokens)} universal tokens")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep ulr_tables")

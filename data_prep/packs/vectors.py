@@ -335,3 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_vectors(pack, text, extra, args.vector_dim, args.out, args.vector_method, args.seed, args.vec_file)
     print(f"{args.out}: {np.load(args.out).shape}")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep vectors")

@@ -128,3 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{lang}\t{counts}")
     must_be_clean(reports)
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep audit")

@@ -130,3 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = writable_directory(args.out, "--out")
     generate(out, codes, args.sentences, args.mono_sentences, args.seed)
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit("this file is run by: python -m data_prep synthetic")

@@ -66,13 +66,14 @@ def print_help(
     The flags of learners that ``--user-dir`` in ``argv`` names are among those of the task.
     """
     early = OneLineParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--user-dir")
+    help_text = "a Python file or package that registers learners or architectures (docs/extending.md)"
+    early.add_argument("--user-dir", metavar="PATH", help=help_text)
     utils.import_user_module(early.parse_known_args(argv)[0])
     print((doc or "").strip() + "\n")
     task_flags = ArgumentParser(add_help=False)
     TASK_REGISTRY[task].add_args(task_flags)
     task_flags.set_defaults(**vars(task_flags.parse_known_args(["DATA", *defaults])[0]))
-    parents = [own_flags, task_flags] if own_flags else [task_flags]
+    parents = [*([own_flags] if own_flags else []), early, task_flags]
     ArgumentParser(usage=SUPPRESS, add_help=False, formatter_class=_KnownDefaults, parents=parents).print_help()
     print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shlex.join(defaults)}")
 

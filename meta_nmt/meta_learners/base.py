@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from meta_nmt.meta_learners.inner_loop import InnerLoopResult, LossFunction, Parameters, UpdateRule, adapt
-from meta_nmt.meta_learners.settings import InnerRule, Settings
+from meta_nmt.meta_learners.settings import InnerRule, Settings, check_declaration
 
 META_PREFIX = "meta_learner."  # begins the names of a learner's own parameters, among gradients and in checkpoints
 
@@ -124,12 +124,15 @@ def register_meta_learner(name: str) -> Callable[[type], type]:
     """A class decorator that makes a meta-learner available as ``--meta-learner name``.
 
     Raises:
-        ValueError: the name is taken, or a setting cannot be a flag.
+        ValueError: the name is taken, the class is no MetaLearner, or a setting cannot be a flag.
     """
 
     def register(cls: type) -> type:
         if name in META_LEARNERS:
             raise ValueError(f"meta-learner {name!r} is already registered, as {META_LEARNERS[name].__name__}")
+        if not issubclass(cls, MetaLearner):
+            raise ValueError(f"meta-learner {name!r} must be derived from MetaLearner, but is {cls.__name__}")
+        check_declaration(cls.settings_type)
         META_LEARNERS[name] = cls
         try:
             for notify in ON_REGISTRATION:

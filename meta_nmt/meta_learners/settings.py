@@ -10,9 +10,10 @@ is a flag ``--decay`` with its help, default and check, wherever the learner is 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Self, get_args, get_type_hints
 
 from meta_nmt.meta_learners.inner_loop import INNER_OPTIMIZERS, UpdateRule
 
@@ -67,6 +68,29 @@ class Settings:
     def fitting(cls, values: Mapping[str, Any]) -> Self:
         """The settings that take those of ``values`` that have a field here."""
         return cls(**{name: values[name] for name in names_of(cls) if name in values})
+
+
+def types_of(kind: type[Settings]) -> dict[str, type]:
+    """Types of a learner's settings by name; of a setting that may be None, the other type."""
+    hints = get_type_hints(kind)
+    return {
+        name: next(t for t in (*get_args(hints[name]), hints[name]) if t is not type(None)) for name in names_of(kind)
+    }
+
+
+def check_declaration(kind: Any) -> None:
+    """ValueError unless every setting of a kind can be a flag, and every default is within its bounds."""
+    if not (isinstance(kind, type) and issubclass(kind, Settings) and "__dataclass_fields__" in vars(kind)):
+        raise ValueError(f"settings_type must be a frozen dataclass derived from Settings, but is {kind!r}")
+    for f in fields(kind):
+        if not re.fullmatch("[a-z][a-z0-9_]*", f.name) or "help" not in f.metadata:
+            raise ValueError(f"setting {f.name} must have a name of small letters, and be made by `setting`")
+        if types_of(kind)[f.name] not in (int, float, str, bool):
+            raise ValueError(f"setting {f.name} must be of type int, float, str or bool, but is {f.type!r}")
+        if f.default is True:
+            raise ValueError(f"setting {f.name} must be False by default, since its flag sets it, but is True")
+    for error in broken(kind, {f.name: f.default for f in fields(kind)}):
+        raise ValueError(f"the default of setting {error}")
 
 
 def names_of(kind: type[Settings]) -> list[str]:

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
+from data_prep.base.errors import InputError
+
 EMBEDDING = "encoder.embed_tokens."
 QUERIES, RESIDUAL, LOOKED_UP = f"{EMBEDDING}queries", f"{EMBEDDING}residual", f"{EMBEDDING}looked_up"
 PIECE_TOKENS = 750  # most tokens of a piece on a CPU, padding included
@@ -147,9 +149,18 @@ def sum_logs(logs: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def accumulate_gradients(parameters: dict[str, torch.nn.Parameter], gradients: dict[str, Tensor]) -> None:
-    """Add gradients to ``p.grad`` by name, except those of an episode's residual rows, which are not the model's."""
+    """Add gradients to ``p.grad`` by name, except those of an episode's residual rows, which are not the model's.
+
+    InputError names a gradient that a meta-learner gives of no parameter, or of another shape than its parameter's.
+    """
     for name, gradient in gradients.items():
         if name == RESIDUAL:
             continue
-        parameter = parameters[name]
+        parameter = parameters.get(name)
+        if parameter is None or parameter.shape != gradient.shape:
+            shape = "no such parameter" if parameter is None else f"a parameter of shape {tuple(parameter.shape)}"
+            raise InputError(
+                f"the meta-learner's gradient of {name} must fit the model, but is of shape {tuple(gradient.shape)}, "
+                f"and the model has {shape}"
+            )
         parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)

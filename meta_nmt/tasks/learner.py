@@ -86,12 +86,17 @@ def saved_meta_learner(path: str, state: dict[str, Any], names: list[str]) -> tu
         InputError: its meta-learner learnt no update rule.
     """
     cfg = state["cfg"]["task"]
-    kind = META_LEARNERS.get(getattr(cfg, "meta_learner", ""))
+    learner_name = str(getattr(cfg, "meta_learner", ""))
+    kind = META_LEARNERS.get(learner_name)
+    if kind is None and learner_name:
+        raise InputError(
+            f"{path}: its meta-learner {learner_name} must be known, but is not: `--user-dir` names its file"
+        )
     if kind is None or not kind.learned_rule:
         learned = [name for name, cls in META_LEARNERS.items() if cls.learned_rule]
         raise InputError(
             f"`--learned-rule` needs a checkpoint of `--meta-learner` {' or '.join(learned)}, but {path} is of "
-            f"{getattr(cfg, 'meta_learner', 'none')}"
+            f"{learner_name or 'none'}"
         )
     learner, adapted = build_meta_learner(cfg, {name: state["model"][name] for name in names})
     learner.load_state_dict(

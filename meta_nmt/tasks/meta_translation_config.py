@@ -5,14 +5,18 @@ A meta-learner declares its own settings (meta_learners/settings.py); its flags 
 
 # no `from __future__ import annotations`: fairseq reads the types of configuration fields at run time
 import math
-from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, Optional, get_args, get_type_hints
+from argparse import ArgumentParser
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from typing import Any, Optional
 
+from fairseq.dataclass.configs import FairseqConfig
+from fairseq.registry import REGISTRIES
 from omegaconf import II
 
 from data_prep.base.errors import InputError
 from meta_nmt.meta_learners import META_LEARNERS
-from meta_nmt.meta_learners.settings import broken, names_of
+from meta_nmt.meta_learners.settings import broken, names_of, types_of
+from meta_nmt.models.ulr_transformer import ULRTransformer
 from meta_nmt.tasks.config import TranslationDataConfig
 from meta_nmt.tasks.learner import AUTO, flag, given_settings
 
@@ -89,7 +93,7 @@ class SettingFlag:
 
     def text(self) -> str:
         """The help of the flag: the learners that have it, what it is, and its default."""
-        helps = [f"{', '.join(learners)}: {text}" for text, learners in self.help.items()]
+        helps = [f"{', '.join(learners)}: {text.replace('%', '%%')}" for text, learners in self.help.items()]
         return "; ".join(helps) + (f" (default: {self.defaults()})" if self.defaults() else "")
 
     def defaults(self) -> str:
@@ -107,9 +111,8 @@ def setting_flags() -> dict[str, SettingFlag]:
     """
     flags: dict[str, SettingFlag] = {}
     for learner, kind in META_LEARNERS.items():
-        types = get_type_hints(kind.settings_type)
         for f in fields(kind.settings_type):
-            plain = next(t for t in (*get_args(types[f.name]), types[f.name]) if t is not type(None))
+            plain = types_of(kind.settings_type)[f.name]
             entry = flags.setdefault(f.name, SettingFlag(plain, {}, {}))
             if entry.type is not plain:
                 raise ValueError(
@@ -121,14 +124,24 @@ def setting_flags() -> dict[str, SettingFlag]:
     return flags
 
 
+def flags_of_fairseq() -> set[str]:
+    """Names of the flags that fairseq's trainer, and what it may be told to use, and our models have."""
+    groups = [f.type for f in fields(FairseqConfig) if is_dataclass(f.type)]
+    groups += [kind for registry in REGISTRIES.values() for kind in registry["dataclass_registry"].values()]
+    names = {f.name for group in groups if is_dataclass(group) for f in fields(group)}
+    parser = ArgumentParser()
+    ULRTransformer.add_args(parser)
+    return names | {f.name for f in fields(FairseqConfig)} | {a.dest for a in parser._actions} | {"arch", "help"}
+
+
 def with_settings(task_config: type[TaskConfig]) -> type[TaskConfig]:
     """The configuration with a field for each setting of the registered learners; None is a setting left open.
 
     Raises:
-        ValueError: a setting has the name of a flag of the task.
+        ValueError: a setting has the name of another flag.
     """
-    if taken := setting_flags().keys() & {f.name for f in fields(task_config)}:
-        raise ValueError(f"a meta-learner's setting must not be called {min(taken)}: the task has a flag of that name")
+    if taken := setting_flags().keys() & ({f.name for f in fields(task_config)} | flags_of_fairseq()):
+        raise ValueError(f"a meta-learner's setting must not be called {min(taken)}: there is a flag of that name")
     derived: list[tuple[str, Any, Any]] = [
         (name, bool, field(default=False, metadata={"help": of.text()}))
         if of.type is bool

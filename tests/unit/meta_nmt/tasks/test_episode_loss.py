@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny_task import build, sample_of
 
+from data_prep.base.errors import InputError
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.tasks import episode_loss
 from meta_nmt.tasks.episode_loss import split_batch
@@ -60,3 +61,10 @@ def test_split_batch_loses_no_sentence(data):
         assert torch.equal(torch.cat([p["net_input"]["src_tokens"] for p in parts]), batch["net_input"]["src_tokens"])
         assert sum(p["ntokens"] for p in parts) == batch["ntokens"]
         assert sum(p["nsentences"] for p in parts) == sentences
+
+
+@pytest.mark.parametrize("gradients", [{"other": torch.ones(2)}, {"weight": torch.ones(3)}])
+def test_a_gradient_that_fits_no_parameter_is_named(gradients):
+    parameters = {"weight": torch.nn.Parameter(torch.ones(2))}
+    with pytest.raises(InputError, match=f"gradient of {min(gradients)} must fit the model"):
+        episode_loss.accumulate_gradients(parameters, gradients)
