@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from data_prep.base.command_line import OneLineParser
+from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import STAGE_RECORD, DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, write_json
@@ -169,4 +169,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep stage_records")
+    raise SystemExit(run_command(main, prog="python -m data_prep stage_records"))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.base.command_line import OneLineParser, comma_list
+from data_prep.base.command_line import OneLineParser, comma_list, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files, write_json
 from data_prep.base.text_files import line_blocks
@@ -319,4 +319,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep clean")
+    raise SystemExit(run_command(main, prog="python -m data_prep clean"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.base.command_line import OneLineParser, comma_list
+from data_prep.base.command_line import OneLineParser, comma_list, run_command
 from data_prep.base.data_folder import TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files
@@ -158,4 +158,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep split")
+    raise SystemExit(run_command(main, prog="python -m data_prep split"))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.base.command_line import OneLineParser
+from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import SAMPLES, TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files, read_json, sha256, write_text
@@ -235,4 +235,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep subsample")
+    raise SystemExit(run_command(main, prog="python -m data_prep subsample"))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from data_prep.base.command_line import OneLineParser, comma_list
+from data_prep.base.command_line import OneLineParser, comma_list, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.languages import LANGUAGE, check_language
 from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
@@ -302,4 +302,4 @@ def _counts(files: CorpusFiles, split: str) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep corpus")
+    raise SystemExit(run_command(main, prog="python -m data_prep corpus"))

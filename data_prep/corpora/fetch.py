@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from tqdm import tqdm
 
-from data_prep.base.command_line import OneLineParser, comma_list, writable_directory
+from data_prep.base.command_line import OneLineParser, comma_list, run_command, writable_directory
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, sha256, write_json, write_text
 from data_prep.base.text_files import line_blocks
@@ -330,4 +330,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep fetch")
+    raise SystemExit(run_command(main, prog="python -m data_prep fetch"))

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from data_prep.base.command_line import OneLineParser
+from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import LAYOUT, PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import sha256, write_array, write_json
@@ -327,4 +327,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep align")
+    raise SystemExit(run_command(main, prog="python -m data_prep align"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sentencepiece
 
-from data_prep.base.command_line import OneLineParser
+from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, write_lines
@@ -181,4 +181,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep subwords")
+    raise SystemExit(run_command(main, prog="python -m data_prep subwords"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.base.command_line import OneLineParser
+from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder, UniversalFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_array, write_lines
@@ -104,4 +104,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep ulr_tables")
+    raise SystemExit(run_command(main, prog="python -m data_prep ulr_tables"))

@@ -33,7 +33,7 @@ import numpy as np
 import scipy.sparse
 import sentencepiece
 
-from data_prep.base.command_line import OneLineParser
+from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_array
@@ -338,4 +338,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep vectors")
+    raise SystemExit(run_command(main, prog="python -m data_prep vectors"))

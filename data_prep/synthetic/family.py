@@ -22,7 +22,7 @@ from random import Random
 
 from tqdm import tqdm
 
-from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.command_line import OneLineParser, run_command, writable_directory
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_json, write_lines
 from data_prep.synthetic.grammar import Sentence, draw_distinct, normalised
@@ -133,4 +133,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit("this file is run by: python -m data_prep synthetic")
+    raise SystemExit(run_command(main, prog="python -m data_prep synthetic"))

@@ -7,7 +7,7 @@ from meta_nmt.translation.loaders import load_checkpoints
 
 
 def test_an_ensemble_through_fairseq_generate(data, adapted, perturbed, tmp_path):
-    """As the command's documentation has it: --path A.pt:B.pt."""
+    """An ensemble is named as the documentation has it: --path A.pt:B.pt."""
     argv = [str(data), "--source-lang", "dd", "--beam", "1", "--results"]
     hypotheses = {}
     for name, path in (("one", f"{adapted}"), ("both", f"{adapted}:{perturbed}")):
