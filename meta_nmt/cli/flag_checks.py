@@ -43,9 +43,8 @@ def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:
         for number in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(number, (int, float)) and not low <= number <= high:
                 yield name, f"must be at least {low:g}" + (f" and at most {high:g}" if high < math.inf else ""), number
-    for name in ("eval_bleu_args", "eval_bleu_detok_args"):
-        if not isinstance(_read(json.loads, getattr(args, name, "{}")), dict):
-            yield name, "must be a JSON object", getattr(args, name)
+    if not isinstance(_read(json.loads, getattr(args, "eval_bleu_args", "{}")), dict):
+        yield "eval_bleu_args", "must be a JSON object", args.eval_bleu_args
     if not isinstance(_read(ast.literal_eval, getattr(args, "model_overrides", "{}")), dict):
         yield "model_overrides", "must be a dictionary", args.model_overrides
     if hasattr(args, "adam_betas"):

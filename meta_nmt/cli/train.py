@@ -29,12 +29,7 @@ DEFAULTS = [
     *["--lr-scheduler", "inverse_sqrt", "--lr", "1e-3", "--warmup-updates", "1000"],
     *["--max-update", "10000", "--batch-size", "1"],  # a batch is one meta-step: see --meta-batch-size
     *["--save-interval-updates", "1000", "--keep-interval-updates", "2", "--no-epoch-checkpoints"],
-    *[
-        "--eval-bleu-args",
-        '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}',
-        "--eval-bleu-remove-bpe",
-        "sentencepiece",
-    ],
+    *["--eval-bleu-args", '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}'],
     *["--ddp-backend", "legacy_ddp", "--num-workers", "1", *front.LOGGING, "--log-interval", "50"],
 ]
 

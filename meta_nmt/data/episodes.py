@@ -135,9 +135,11 @@ class EpisodeSizes:
 class EpisodeDataset(FairseqDataset):
     """The episodes of an epoch: item i is one task's episode, and a batch is the tasks of one meta-step.
 
-    The sentences of an episode come from one window of the corpus, which is sorted by length; ties and neighbours are
-    shuffled anew each epoch. They are dealt at random to support and query. So there is little padding, both sets are
-    from the same distribution, and every sentence of the corpus is about equally likely.
+    Each epoch cuts the corpus, sorted by length, into windows of the same number of tokens; ties and neighbours are
+    shuffled anew. An episode is one window, drawn at random, so every sentence of the corpus is
+    equally likely. (A window around a sentence drawn at random would prefer short ones, of which a window holds more.) The sentences of
+    the window are dealt at random to support and query, so there is little padding, and both sets are from the same
+    distribution.
 
     With ``query_noise`` each episode has its own errors of alignment, the same in support and query. A model that has
     fitted its source languages needs no support set for them. A language whose words have moved is newer to the model,
@@ -194,16 +196,17 @@ class EpisodeDataset(FairseqDataset):
         """The language of episode ``index`` of the current epoch, and its support and query sentences, as indices."""
         language, rng = self.language(index)
         order, tokens_before = self._by_length(language, self.epoch)
-        # a window around a sentence drawn at random, wide enough for every set
-        start_token = tokens_before[int(rng.integers(len(order)))] - int(rng.integers(self.sizes.total))
-        start_token = int(np.clip(start_token, 0, tokens_before[-1] - self.sizes.total))
-        first = int(np.searchsorted(tokens_before, start_token, side="right")) - 1
-        last = int(np.searchsorted(tokens_before, start_token + self.sizes.total))
+        windows = max(1, int(tokens_before[-1]) // self.sizes.total)
+        window_tokens, number = tokens_before[-1] / windows, int(rng.integers(windows))
+        # a sentence is of the window in which it begins
+        first, last = np.searchsorted(tokens_before, [number * window_tokens, (number + 1) * window_tokens]).tolist()
         batches = self.sizes.inner_steps + 1  # each has at least one sentence, however small the budgets
         last = min(max(last, first + batches), len(order))
         first = min(first, last - batches)
         window = rng.permutation(order[first:last])
-        return language, *self._deal(window, self.corpora[language].costs(window))
+        costs = self.corpora[language].costs(window)
+        taken = max(batches, int(np.searchsorted(np.cumsum(costs), self.sizes.total)) + 1)  # a small corpus has more
+        return language, *self._deal(window[:taken], costs[:taken])
 
     def _deal(self, window: np.ndarray, costs: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Cut a shuffled window into support batches and a query batch, in proportion to their token budgets.

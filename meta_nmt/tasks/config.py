@@ -26,14 +26,6 @@ class TranslationDataConfig(FairseqDataclass):
         default='{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}',
         metadata={"help": "how that decodes: options of fairseq's generator, as JSON"},
     )
-    eval_bleu_detok: str = field(
-        default="space", metadata={"help": "detokeniser for that BLEU; space is none, as SentencePiece needs none"}
-    )
-    eval_bleu_detok_args: str = field(default="{}", metadata={"help": "options of that detokeniser, as JSON"})
-    eval_bleu_remove_bpe: str = field(
-        default="sentencepiece", metadata={"help": "how pieces become words for that BLEU", "argparse_const": "@@ "}
-    )
-    eval_tokenized_bleu: bool = field(default=False, metadata={"help": "that BLEU on tokens instead of sacreBLEU's"})
     eval_bleu_print_samples: bool = field(default=False, metadata={"help": "print a sample translation each time"})
     bf16_autocast: bool = field(
         default=False,

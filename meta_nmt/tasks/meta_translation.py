@@ -9,10 +9,8 @@ logging, resume, early stopping and workers are the trainer's own.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,7 +20,6 @@ import torch
 from fairseq.data import Dictionary
 from fairseq.logging import metrics
 from fairseq.tasks import TASK_DATACLASS_REGISTRY, register_task
-from fairseq.tasks.translation import TranslationTask
 from hydra.core.config_store import ConfigStore
 from torch import Tensor
 
@@ -51,7 +48,7 @@ from meta_nmt.tasks.learner import build_meta_learner, learner_settings
 from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig, check_config, refresh
 from meta_nmt.tasks.smoothed_loss import lean
 from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
-from meta_nmt.tasks.validation_bleu import log_bleu_of_nothing
+from meta_nmt.tasks.validation_bleu import ScoresText, log_bleu_of_nothing
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +66,7 @@ NAME = "meta_translation"
 
 
 @register_task(NAME, dataclass=MetaTranslationConfig)
-class MetaTranslationTask(CountsTokens, TranslationTask):
+class MetaTranslationTask(CountsTokens, ScoresText):
     """Meta-train on ``--source-langs``, choose the checkpoint by adapting to ``--valid-langs``.
 
     Args:
@@ -297,7 +294,7 @@ class MetaTranslationTask(CountsTokens, TranslationTask):
             for name, value in theta_prime.items():
                 adapted.get_parameter(name).copy_(value)
         adapted.eval()
-        generator = self.build_generator([adapted], Namespace(**json.loads(self.cfg.eval_bleu_args)))
+        generator = self.bleu_generator(adapted)
         for batch in episode["query"]:
             bleu = self._inference_with_bleu(generator, batch, adapted)
             log = {"_bleu_sys_len": bleu.sys_len, "_bleu_ref_len": bleu.ref_len}

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from fairseq.data import Dictionary, LanguagePairDataset
 from fairseq.tasks import register_task
-from fairseq.tasks.translation import TranslationTask
 from torch import Tensor
 
 from data_prep.base.errors import InputError
@@ -29,11 +28,11 @@ from meta_nmt.runs import workers
 from meta_nmt.tasks.learned_rule import LearnedRule, load_learned_rule
 from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig, trainable_names
-from meta_nmt.tasks.validation_bleu import log_bleu_of_nothing
+from meta_nmt.tasks.validation_bleu import ScoresText, log_bleu_of_nothing
 
 
 @register_task("ulr_translation", dataclass=ULRTranslationConfig)
-class ULRTranslationTask(CountsTokens, TranslationTask):
+class ULRTranslationTask(CountsTokens, ScoresText):
     """Translate one language with a model whose source embedding is a universal lexical representation.
 
     Args:

@@ -75,6 +75,35 @@ def test_every_sentence_is_seen(data):
     assert seen == set(episodes.corpora["aa"].usable.tolist())
 
 
+class _CorpusOfLengths:
+    """The lengths of a corpus, without its sentences."""
+
+    def __init__(self, lengths):
+        self.lengths, self.usable = lengths, np.arange(len(lengths))
+
+    def costs(self, indices):
+        return self.lengths[indices]
+
+
+@pytest.mark.parametrize("sentences, total", [(20_000, 1000), (1000, 1000), (100, 1000), (60, 1000)])
+def test_every_sentence_is_equally_likely(sentences, total):
+    # verses are long, captions and everyday sentences short: as in the Bible and Tatoeba together
+    rng = np.random.default_rng(5)
+    short, long = rng.poisson(6, sentences // 4) + 2, rng.gamma(4, 9, sentences - sentences // 4).astype(int) + 2
+    corpus = _CorpusOfLengths(np.concatenate([short, long]))
+    sizes = EpisodeSizes(total // 2, total // 2, 1)
+    options = {"episodes": 10, "meta_batch_size": 1, "temperature": 1.0, "seed": 3}
+    episodes = EpisodeDataset({"aa": corpus}, {}, sizes, **options)
+    drawn = [np.concatenate(sum(episodes.sentences(n)[1:], [])) for n in range(12_000)]
+    lengths = corpus.costs(np.concatenate(drawn))
+    assert lengths.mean() == pytest.approx(corpus.lengths.mean(), rel=0.03)
+    for share in (0.1, 0.25, 0.5, 0.75, 0.95):  # the corpus's own distribution
+        bound = np.quantile(corpus.lengths, share)
+        assert (lengths <= bound).mean() == pytest.approx((corpus.lengths <= bound).mean(), abs=0.02), share
+    tokens = np.mean([corpus.costs(one).sum() for one in drawn])
+    assert tokens == pytest.approx(min(total, corpus.lengths.sum()), rel=0.05)
+
+
 def test_ids_are_renumbered_by_the_rows_in_play(data):
     episodes = dataset(data)
     episode = episodes[3]
