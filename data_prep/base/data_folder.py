@@ -7,6 +7,7 @@
         samples.json                                rows of the low-resource samples
     DATA/lang/<xx>/                             a language pack (`PackFolder`)
         spm.model, dict.txt, vectors.npy, card.json
+        vectors.<sample>.npy                        the same vectors, aligned with that sample too
     DATA/universal/keys.npy, tokens.txt         the universal tokens (`UniversalFolder`)
     DATA/bin/<split>.<xx>-en.<side>.bin, .idx   binarised text, as fairseq names it
     DATA/work/                                  what only preparation needs:
@@ -67,6 +68,10 @@ class PackFolder:
     def vectors(self) -> Path:
         """(V, Q) float32 vectors in the English space, a row for each index of the dictionary."""
         return self.path / "vectors.npy"
+
+    def vectors_with(self, sample: str) -> Path:
+        """The vectors of a target language as they are aligned with the pairs of one of its samples, too."""
+        return self.path / f"vectors.{sample}.npy"
 
     @property
     def card(self) -> Path:

@@ -16,6 +16,7 @@ key. Where the lexicon knows a translation, it gives that key. In all, for a pie
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -234,21 +235,47 @@ def neighbours_of_samples(rows: np.ndarray, source: Pack, english: Pack) -> dict
     return {names[row]: [english_names[i] for i in best] for row, best in zip(shown, neighbours, strict=True)}
 
 
-def align_pack(pack: PackFolder, raw: Path, english_pack: PackFolder, sources: Sources) -> dict[str, Any]:
+def align_pack(
+    pack: PackFolder,
+    raw: Path,
+    english_pack: PackFolder,
+    sources: Sources,
+    samples: Mapping[str, tuple[Path, ...]] | None = None,
+) -> dict[str, Any]:
     """Write the vectors of a pack, aligned to English, and return the alignment's part of its card.
 
-    ``raw``: the table of the pack's monolingual vectors. The quality is measured on held-out words, with a fit of which
-    they are no anchors; the vectors that are written are fitted on all anchors. ``procrustes_alone`` has seen nothing
-    of the held-out words. All other figures are of a fit that has read the sentences in which these words stand.
+    Args:
+        raw: the table of the pack's monolingual vectors.
+        sources: what the pack's vectors are aligned with.
+        samples: for each low-resource sample its two files of line-aligned text. The pack gets a table more for each,
+            aligned with the sample as well as with the word lists of ``sources``: what a user of that sample has.
+
+    Returns:
+        the fields ``alignment``, ``nearest`` and ``anchor_files`` of the card, and under ``samples`` the same fields
+        for each sample.
     """
     source, english = read_both(pack, raw, english_pack)
+    of_samples = {
+        name: _align(source, english, replace(sources, parallel=files), pack.vectors_with(name))
+        for name, files in (samples or {}).items()
+    }
+    return _align(source, english, sources, pack.vectors) | ({"samples": of_samples} if of_samples else {})
+
+
+def _align(source: Pack, english: Pack, sources: Sources, table: Path) -> dict[str, Any]:
+    """Write one table of aligned vectors, and return its part of the card.
+
+    The quality is measured on held-out words, with a fit of which they are no anchors; the vectors that are written are
+    fitted on all anchors. ``procrustes_alone`` has seen nothing of the held-out words. All other figures are of a fit
+    that has read the sentences in which these words stand.
+    """
     parallel = cut_parallel(sources, source, english)
     anchors = collect_anchors(sources, parallel, source, english)
     sentences = sentence_queries(parallel, source, english) if parallel else None
     fit, held = hold_out(anchors)
     alone, final = (precision(rows, held, english) for rows in queries(fit, sentences, source, english))
     rows = queries(anchors, sentences, source, english)[1]
-    write_array(pack.vectors, rows.astype(np.float32))
+    write_array(table, rows.astype(np.float32))
     kinds = [anchor.kind for anchor in anchors]
     counts = {kind: kinds.count(kind) for kind in ("dictionary", "identical", "parallel")}
     poor = final["words"] < FEWEST_WORDS or final["precision_at_1"] < POOR_PRECISION
@@ -265,6 +292,16 @@ def align_pack(pack: PackFolder, raw: Path, english_pack: PackFolder, sources: S
         "nearest": neighbours_of_samples(rows, source, english),
         "anchor_files": [{"name": path.name, "sha256": sha256(path)} for path in files],
     }
+
+
+def best_alignment(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The field "alignment" of a pack's card; of a target language that has samples, the one with its first sample.
+
+    ``aligned_with`` in it is the name of that sample, or None.
+    """
+    for name, of_sample in card.get("samples", {}).items():
+        return of_sample["alignment"] | {"aligned_with": name}
+    return card["alignment"] | {"aligned_with": None}
 
 
 def read_both(pack: PackFolder, raw: Path, english_pack: PackFolder) -> tuple[Pack, Pack]:

@@ -179,7 +179,10 @@ def _make_pack(new: NewLanguage, mono: Sequence[Path], work_folder: DataFolder) 
     vec = vectors.find_vec(new.vec_files, lang)
     vectors.write_vectors(pack, domain_lines, extra_lines, vector_dim(english_pack), raw, new.vector_method, vec=vec)
     lists = anchors.find_dictionaries(new.dictionaries, lang, english)
-    return align.align_pack(pack, raw, english_pack, anchors.Sources(lists, domain))
+    if new.role != "target":
+        return align.align_pack(pack, raw, english_pack, anchors.Sources(lists, domain))
+    samples = {name: text.sides(name) for name in new.samples or ("train",)}
+    return align.align_pack(pack, raw, english_pack, anchors.Sources(lists), samples)
 
 
 def vector_dim(pack: PackFolder) -> int:

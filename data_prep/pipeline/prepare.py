@@ -21,7 +21,7 @@ from data_prep.base.files import read_json, remove_partial, sole_writer, write_j
 from data_prep.base.stage_records import Reasons
 from data_prep.base.versions import versions
 from data_prep.base.workers import worker_pool
-from data_prep.packs.align import poor_warning
+from data_prep.packs.align import best_alignment, poor_warning
 from data_prep.pipeline.estimate import describe
 from data_prep.pipeline.plan import Options, Plan, make_plan
 from data_prep.pipeline.stages import (
@@ -129,7 +129,7 @@ def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[st
 def warn_of_poor_alignment(plan: Plan) -> None:
     """Print a line to stderr for every language whose alignment is poor."""
     for lang in plan.options.roles:
-        quality = read_json(plan.folder.pack(lang).card)["alignment"]
+        quality = best_alignment(read_json(plan.folder.pack(lang).card))
         warning = poor_warning(lang, plan.english, quality)
         if warning:
             print(warning, file=sys.stderr)
@@ -140,7 +140,7 @@ def data_record(plan: Plan) -> dict[str, Any]:
     options, folder = plan.options, plan.folder
     languages = {}
     for lang, role in options.roles.items():
-        quality = read_json(folder.pack(lang).card)["alignment"]
+        quality = best_alignment(read_json(folder.pack(lang).card))
         text, audit = read_json(folder.text(lang).cleaning), read_json(folder.audit(lang))
         languages[lang] = {"role": role} | text | {"alignment": quality, "audit": audit}
     # the folder and the number of workers change nothing that is made

@@ -21,7 +21,7 @@ from data_prep.pipeline import audit
 from data_prep.pipeline.plan import Plan
 from data_prep.pipeline.survey import LanguageSurvey
 
-LOW_RESOURCE_LINES = 600  # pairs used to align a language as if it were a target without a word list: about 16k tokens
+LOW_RESOURCE_LINES = 600  # pairs that align a language as if it were a target: about 16,000 English tokens
 WORKING = (text, subwords, vectors, ulr_tables, align, binarise, audit)  # the modules that do the work of a stage
 
 
@@ -136,16 +136,20 @@ def _domain_files(plan: Plan, lang: str) -> list[Path]:
 
 
 def _first_sample(plan: Plan, lang: str) -> tuple[Path, ...]:
-    """The two files of the parallel text that a target language may use: the first of the smallest samples.
+    """The two files of the first of the smallest samples of a target language; () if only zero-shot is wanted."""
+    samples = _samples(plan, lang)
+    return plan.folder.text(lang).sides(min(samples, key=lambda name: samples[name])) if samples else ()
 
-    All of the training text if no samples are wanted; () if only zero-shot is wanted.
+
+def _samples(plan: Plan, lang: str) -> dict[str, int]:
+    """The samples of a target language, each with its size in English tokens.
+
+    Where no samples are wanted, all of its training text is the one sample; there is none if only zero-shot is wanted.
     """
-    folder = plan.folder.text(lang)
-    index = read_json(folder.samples)
+    index = read_json(plan.folder.text(lang).samples)
     if index["samples"]:
-        sample = min(index["samples"], key=lambda sample: sample["budget"])
-        return folder.sides(sample["name"])
-    return () if 0 in (plan.options.budgets(lang) or ()) else folder.sides("train")
+        return {sample["name"]: sample["budget"] for sample in index["samples"]}
+    return {} if 0 in (plan.options.budgets(lang) or ()) else {"train": 0}
 
 
 def _held_out_files(plan: Plan, lang: str) -> list[Path]:
@@ -251,22 +255,21 @@ def _card_start(plan: Plan, lang: str) -> dict[str, Any]:
 
 
 def align_stage(plan: Plan, lang: str) -> Reasons:
-    """Make the vectors of a pack, aligned to English, and its card."""
+    """Make the vectors of a pack, aligned to English, and its card.
+
+    A source language is aligned with its word lists and its pairs. A target language is aligned with its word lists
+    alone, for translation without any pair; and once for each sample, with the word lists and the pairs of the sample.
+    """
     folder, options = plan.folder, plan.options
     pack, english, raw = folder.pack(lang), folder.pack(plan.english), folder.raw_vectors(lang)
     lists = anchors.find_dictionaries(options.dictionaries, lang, plan.english)
-    # a target language is aligned by its word lists, or without any by the sample that it may be adapted on
-    role, most_lines = options.roles[lang], anchors.MOST_LINES
-    parallel: tuple[Path, ...] = ()
-    if role == "target":
-        parallel = () if lists else _first_sample(plan, lang)
-    elif not options.align_as_targets:
-        parallel = folder.text(lang).sides("train")
-    elif not lists:
-        parallel, most_lines = folder.text(lang).sides("train"), LOW_RESOURCE_LINES
+    role, target = options.roles[lang], options.roles[lang] == "target"
+    parallel = () if target else folder.text(lang).sides("train")
+    most_lines = LOW_RESOURCE_LINES if options.align_as_targets and not target else anchors.MOST_LINES
+    samples = {name: folder.text(lang).sides(name) for name in _samples(plan, lang)} if target else {}
 
     def work() -> None:
-        card = align.align_pack(pack, raw, english, anchors.Sources(lists, parallel, most_lines))
+        card = align.align_pack(pack, raw, english, anchors.Sources(lists, parallel, most_lines), samples)
         write_json(pack.card, _card_start(plan, lang) | card)
 
     return run(
@@ -280,9 +283,10 @@ def align_stage(plan: Plan, lang: str) -> Reasons:
             english.vectors,
             *lists,
             *parallel,
+            *chain.from_iterable(samples.values()),
             folder.mono(lang).counts,
         ],
-        outputs=[pack.vectors, pack.card],
+        outputs=[pack.vectors, *map(pack.vectors_with, samples), pack.card],
         options={"role": role, "most_lines": most_lines},
         packages=("numpy", "scipy", "sentencepiece"),
         code=align,

@@ -49,7 +49,7 @@ def facts_of_checkpoint(
         english_tokens=size.words if size else 0,
         pairs=size.pairs if size else None,
         scores=scores,
-        pack=read_pack_card(data, source_lang),
+        pack=read_pack_card(data, source_lang, getattr(config.task, "aligned_with", None)),
         commands=[*unique(record["command"] for record in costs), command],
         cost=costs,
         commit=commit(),

@@ -30,10 +30,18 @@ def text_size(data: str | Path, subset: str, pair: tuple[str, str]) -> TextSize 
     return TextSize(len(lines), sum(len(line.split()) for line in lines))
 
 
-def read_pack_card(data: str | Path, lang: str) -> dict[str, Any]:
-    """The card of a language pack; {} where it has none."""
+def read_pack_card(data: str | Path, lang: str, sample: str | None = None) -> dict[str, Any]:
+    """The card of a language pack; {} where it has none.
+
+    ``sample``: what is said of the alignment is said of the vectors that are aligned with this sample, where the pack
+    has them.
+    """
     try:
         card = json.loads(DataFolder(data).pack(lang).card.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return card if isinstance(card, dict) else {}
+    if not isinstance(card, dict):
+        return {}
+    of_samples = card.pop("samples", None)
+    of_sample = of_samples.get(sample) if isinstance(of_samples, dict) else None
+    return card | (of_sample | {"aligned_with": sample} if isinstance(of_sample, dict) else {})

@@ -136,6 +136,15 @@ def _limits(facts: ModelFacts) -> list[str]:
     return [*lines, *(f"- {_text(note)}" for note in facts.notes)]
 
 
+def _alignment_sources(pack: Mapping[str, Any]) -> str:
+    """What the vectors were aligned with, in words: the files, and how many anchors are of each kind."""
+    files = [_text(entry.get("name", "")) for entry in pack.get("anchor_files", ()) if isinstance(entry, Mapping)]
+    kinds = pack["alignment"].get("anchors_by_kind")
+    counts = kinds if isinstance(kinds, Mapping) else {}
+    anchors = ", ".join(f"{number} {_text(kind)}" for kind, number in counts.items())
+    return (", ".join(files) or "identical words alone") + (f" (anchors: {anchors})" if anchors else "")
+
+
 def _training_data(facts: ModelFacts) -> list[str]:
     pack, lines = facts.pack, []
     sources = [entry for entry in pack.get("sources", ()) if isinstance(entry, Mapping)]
@@ -147,7 +156,8 @@ def _training_data(facts: ModelFacts) -> list[str]:
         at_one = alignment.get("precision_at_1")
         quality = "could not be measured" if at_one is None else f"is {at_one} on {alignment.get('words')} words"
         poor = " This is poor." if alignment.get("poor") else ""
-        lines += [f"Alignment of its vectors to {_text(facts.target_lang)}: held-out precision@1 {quality}.{poor}", ""]
+        lines += [f"Alignment of its vectors to {_text(facts.target_lang)}: held-out precision@1 {quality}.{poor} "
+                  f"It was made from {_alignment_sources(pack)}.", ""]  # fmt: skip
     leaked = pack.get("held_out_in_meta_training")
     if leaked:
         lines += [f"{leaked} of its dev and test lines stand, on the target side, in the text that the model was "

@@ -42,7 +42,7 @@ def facts_of_result(result_file: Path, run: Path, data: Path, commit: str, versi
         scores=({} if dev is None else {"dev BLEU": dev}) | scores,
         signatures=[result.signature, result.chrf_signature, result.chrf2_signature],
         samples=_samples(result),
-        pack=read_pack_card(data, result.target),
+        pack=read_pack_card(data, result.target, sample_name(result.english_tokens, result.seed)),
         commands=result.commands,
         cost=result.cost,
         commit=commit,

@@ -142,7 +142,7 @@ class Job:
         )  # fmt: skip
         card = add(new)
         advice = "a word list (--dictionary), more pairs or more monolingual text (--mono)"
-        warning = align.poor_warning(self.lang, self.english, card["alignment"], advice)
+        warning = align.poor_warning(self.lang, self.english, align.best_alignment(card), advice)
         if warning:
             say(warning)
 

@@ -50,7 +50,7 @@ def body(argv: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     card = add(new)
     splits = ", ".join(f"{name} {counts['lines']}" for name, counts in card["text"]["splits"].items())
-    quality = card["alignment"]
+    quality = align.best_alignment(card)
     print(
         f"{new.lang}: {splits} lines; {card['pieces']} pieces; alignment precision@1 {quality['precision_at_1']} "
         f"({quality['words']} held-out words); {time.monotonic() - start:.0f} s; {new.folder.pack(new.lang)}"

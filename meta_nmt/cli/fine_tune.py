@@ -9,6 +9,7 @@ from data_prep.base.command_line import OneLineParser
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.adapt_raw_flags import PROG
+from meta_nmt.data.language_pack import has_alignment
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.models.ulr_transformer import ULRTransformer
@@ -94,4 +95,6 @@ def run(args: Namespace, argv: Sequence[str]) -> None:
     own_flags = vars(args).pop("own_flags")  # fairseq would take our `checkpoint` for its group of that name
     if own_flags.checkpoint is not None:
         take_model_from_checkpoint(args, own_flags.checkpoint, argv)
+    if args.aligned_with is None and has_alignment(args.data, args.source_lang, args.train_subset):
+        args.aligned_with = args.train_subset
     front.train(args, "adapt", command.command_line(PROG, argv), own_flags.checkpoint)

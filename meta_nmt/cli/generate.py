@@ -26,9 +26,9 @@ from data_prep.packs import subwords
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
-from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
+from meta_nmt.tasks.adapted import sample_aligned_with
 
 PROG = "meta-nmt-generate"
 
@@ -107,8 +107,9 @@ def body(argv: Sequence[str]) -> int:
     check_flags(args)
     if not args.path:
         raise InputError("`--path` must be given: the checkpoint to translate with")
-    for path in args.path.split(os.pathsep):
-        read_checkpoint(path)
+    aligned_with = sample_aligned_with(args.path.split(os.pathsep))
+    if args.aligned_with is None:
+        args.aligned_with = aligned_with
     results = writable_directory(own_flags.results, "--results")
     remove_partial(results)
     meter = cost.CostMeter("generate", command.command_line(PROG, argv), results, args.path)

@@ -77,8 +77,8 @@ def get_parser() -> OneLineParser:
     parser.add_argument(
         "--align-as-targets",
         action="store_true",
-        help="align source and valid languages with no more than a target language has (its word list, or without one "
-        "600 of its pairs), so that meta-training meets queries as bad as those of the languages it is for",
+        help="align source and valid languages with no more than a target language has (its word list and 600 of its "
+        "pairs), so that meta-training meets queries as bad as those of the languages it is for",
     )
     add_workers_argument(parser)
     help_text = "a Python file or package that registers readers of further kinds of corpora (docs/extending.md)"
@@ -104,8 +104,12 @@ def run(argv: Sequence[str] | None = None) -> int:
         lines = {name: counts["lines"] for name, counts in entry["splits"].items()}
         splits = ", ".join(f"{name} {lines.pop(name)}" for name in SPLITS_OF_ROLE[entry["role"]])
         dropped = sum(entry["dropped"].values())
-        precision = entry["alignment"]["precision_at_1"]
-        print(f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment precision@1 {precision}")
+        alignment = entry["alignment"]
+        sample = f" (with {alignment['aligned_with']})" if alignment["aligned_with"] else ""
+        print(
+            f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment precision@1 "
+            f"{alignment['precision_at_1']}{sample}"
+        )
         if lines or entry.get("left_out"):
             left_out = "".join(f"; its text is too small for {size:,} English tokens" for size in entry["left_out"])
             print(f"{lang}: {len(lines)} samples{left_out}")

@@ -54,6 +54,11 @@ def language_folder(data: str | Path, code: str) -> PackFolder:
     return folder.pack(code)
 
 
+def has_alignment(data: str | Path, code: str, sample: str) -> bool:
+    """Whether a language pack has vectors that are aligned with the pairs of a sample."""
+    return bool(code) and DataFolder(data).pack(code).vectors_with(sample).is_file()
+
+
 @dataclass(frozen=True)
 class LanguagePack:
     """One source language.
@@ -68,16 +73,24 @@ class LanguagePack:
     file: Path = Path()
 
     @classmethod
-    def load(cls, data: str | Path, code: str) -> LanguagePack:
-        """The pack of a language; InputError where there is none, or where its files do not fit together."""
+    def load(cls, data: str | Path, code: str, sample: str | None = None) -> LanguagePack:
+        """The pack of a language.
+
+        Args:
+            sample: the low-resource sample whose pairs the vectors are to be aligned with, too.
+
+        Raises:
+            InputError: there is no such pack or sample, or its files do not fit together.
+        """
         pack = language_folder(data, code)
         dictionary = load_dictionary(pack.dictionary)
-        vectors = _read_vectors(pack.vectors)
+        file = pack.vectors_with(sample) if sample else pack.vectors
+        vectors = _read_vectors(file)
         if len(vectors) != len(dictionary):
             raise InputError(
-                f"{pack.vectors}: must have one row per dictionary entry ({len(dictionary)}), but has {len(vectors)}"
+                f"{file}: must have one row per dictionary entry ({len(dictionary)}), but has {len(vectors)}"
             )
-        return cls(code, dictionary, vectors[dictionary.nspecial :], pack.vectors)
+        return cls(code, dictionary, vectors[dictionary.nspecial :], file)
 
 
 def load_universal_keys(data: str | Path) -> Tensor:

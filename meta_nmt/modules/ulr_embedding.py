@@ -164,6 +164,7 @@ class ULREmbedding(nn.Module):
             state_dict[f"{name}.residual"] = torch.zeros_like(self.residual)
         elif saved_queries.shape != self.queries.shape or not torch.equal(saved_queries.to(self.queries), self.queries):
             raise InputError(
-                f"the checkpoint was adapted to another dictionary ({saved_queries.size(0)} rows) than the "
-                f"language pack given ({self.queries.size(0)} rows); use the data folder it was adapted on"
+                f"the checkpoint was adapted to other vectors ({saved_queries.size(0)} rows) than those of the "
+                f"language pack given ({self.queries.size(0)} rows); use the data folder it was adapted on, and the "
+                "`--aligned-with` it was adapted with"
             )

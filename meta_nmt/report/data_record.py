@@ -10,6 +10,7 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.cleaning.split import HELD_OUT
+from data_prep.packs.align import best_alignment
 from meta_nmt.report.results import Result, unique
 from meta_nmt.roles import added_card, added_role
 
@@ -72,7 +73,7 @@ def added_record(path: Path) -> dict[str, Any]:
         "added": True,
         "lines": splits["train"]["lines"],
         "english_tokens": splits["train"]["english_tokens"],
-        "precision": card["alignment"]["precision_at_1"],
+        "precision": best_alignment(card)["precision_at_1"],
         "audited": None,
         "held_out": sum(splits[name]["lines"] for name in HELD_OUT if name in splits),
         "overlaps": card["held_out_in_meta_training"],

@@ -98,9 +98,9 @@ def main_caption(report: Report) -> str:
     return (
         f"Test BLEU (sacreBLEU) after adaptation to samples of {report.budget:,} English tokens, mean ± standard "
         f"deviation over {seeds} seed{'s' * (seeds != 1)}; zero-shot is the model as it was meta-trained, each "
-        f"training once. Shaded: the best of its column. {tables.ABOVE} {tables.BELOW}: above or below "
-        f"{report.baseline} by the paired bootstrap, p < {tables.LEVEL}. What is trained from scratch trains "
-        "everything, and stands by every fine-tuning."
+        "training once; it has seen no pair of the language, only its word list where it has one. Shaded: the best of "
+        f"its column. {tables.ABOVE} {tables.BELOW}: above or below {report.baseline} by the paired bootstrap, "
+        f"p < {tables.LEVEL}. What is trained from scratch trains everything, and stands by every fine-tuning."
     )
 
 

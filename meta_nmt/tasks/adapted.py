@@ -16,6 +16,20 @@ from meta_nmt.tasks.ulr_translation import ULRTranslationTask
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
 
 
+def sample_aligned_with(paths: Sequence[str | Path]) -> str | None:
+    """The sample whose pairs the vectors were aligned with that checkpoints were adapted on; None for none.
+
+    Raises:
+        InputError: a checkpoint cannot be read, or the checkpoints of an ensemble differ in it.
+    """
+    samples = {getattr(read_checkpoint(path)["cfg"]["task"], "aligned_with", None) for path in paths}
+    if len(samples) > 1:
+        raise InputError(
+            f"{', '.join(map(str, paths))}: must be adapted with one alignment, but have {', '.join(map(str, samples))}"
+        )
+    return samples.pop()
+
+
 def load_adapted(
     data: str | Path, paths: Sequence[str | Path], source_lang: str, target_lang: str
 ) -> tuple[ULRTranslationTask, list[Any]]:
@@ -24,10 +38,12 @@ def load_adapted(
     Raises:
         InputError: a checkpoint cannot be read, or is no adapted checkpoint of this data folder.
     """
-    for path in paths:
-        read_checkpoint(path)  # a clear error for a damaged checkpoint
     config = ULRTranslationConfig(
-        data=str(data), source_lang=source_lang, target_lang=target_lang, adapt_params="scratch"
+        data=str(data),
+        source_lang=source_lang,
+        target_lang=target_lang,
+        adapt_params="scratch",
+        aligned_with=sample_aligned_with(paths),
     )
     task = ULRTranslationTask.setup_task(config)
     models, _ = checkpoint_utils.load_model_ensemble([str(path) for path in paths], task=task)

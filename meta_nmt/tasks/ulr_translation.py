@@ -62,7 +62,7 @@ class ULRTranslationTask(CountsTokens, ScoresText):
                 raise InputError(
                     f"`--{name.replace('_', '-')}` must be given: the code of a language pack in {cfg.data}"
                 )
-        pack = LanguagePack.load(cfg.data, cfg.source_lang)
+        pack = LanguagePack.load(cfg.data, cfg.source_lang, cfg.aligned_with)
         target = load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary)
         return cls(cfg, pack, load_universal_keys(cfg.data), target)
 

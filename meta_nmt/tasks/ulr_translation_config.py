@@ -18,6 +18,14 @@ class ULRTranslationConfig(TranslationDataConfig):
     source_lang: str = field(
         default="", metadata={"help": "code of the language translated from", "argparse_alias": "-s"}
     )
+    aligned_with: Optional[str] = field(  # noqa: UP045  fairseq reads it
+        default=None,
+        metadata={
+            "help": "the sample whose pairs the vectors of --source-lang are aligned with, beside its word lists, as "
+            "train-16000-s1; if not given: meta-nmt-adapt takes that of --train-subset, meta-nmt-generate that of the "
+            "checkpoint, and the word lists alone where there is none"
+        },
+    )
     adapt_params: str = field(
         default="emb_enc",
         metadata={

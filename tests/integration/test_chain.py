@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sacrebleu
 import torch
 from arguments import arguments
 
@@ -118,8 +119,28 @@ def test_frozen_tables_stay_frozen(work, joint, fomaml):
     moved = {name for name, value in states[1].items() if not torch.equal(value, adapted[name])}
     held = {f"encoder.embed_tokens.{name}" for name in ("residual", "queries")}
     assert moved == held | {"encoder.embed_tokens.transform"}, "emb moves the residual and the transform alone"
-    vectors = np.load(work / f"data/lang/{TARGET}/vectors.npy")[4:]
-    assert np.array_equal(adapted["encoder.embed_tokens.queries"].numpy(), vectors), "the queries are the pack's"
+    vectors = np.load(work / f"data/lang/{TARGET}/vectors.train-1000-s1.npy")[4:]
+    assert np.array_equal(adapted["encoder.embed_tokens.queries"].numpy(), vectors), "the queries are the sample's"
+
+
+def test_dev_bleu_is_that_of_the_translated_dev_set(work, joint):
+    """What chooses a checkpoint is what sacreBLEU says of the lines that meta-nmt-generate writes."""
+    cli(
+        "adapt {work}/data --checkpoint {joint} --source-lang {target} --train-subset train-1000-s1 --num-workers 0 "
+        "--save-dir {work}/adapted/dev --max-update 10",
+        work=work,
+        joint=joint,
+    )
+    best = work / "adapted/dev/checkpoint_best.pt"
+    cli(
+        "generate {work}/data --path {best} --source-lang {target} --gen-subset valid --beam 1 --results {work}/dev",
+        work=work,
+        best=best,
+    )
+    lines = [(work / f"dev/{name}.txt").read_text().splitlines() for name in ("hypotheses", "references")]
+    bleu = sacrebleu.corpus_bleu(lines[0], [lines[1]]).score
+    assert bleu > 0
+    assert torch.load(best, weights_only=True)["extra_state"]["best"] == pytest.approx(bleu, abs=0.006)
 
 
 def test_plain_fairseq_with_user_dir_does_the_same(work, joint):

@@ -68,8 +68,12 @@ def test_a_new_language_touches_nothing_else(data: Path, corpus: Path, capsys: p
     card = json.loads((data / "lang/zz/card.json").read_text("utf-8"))
     assert card["role"] == "target" and card["vector_dim"] == 16, "a target, in the space of the folder"
     assert {source["name"] for source in card["sources"]} == {"zz-en.tsv", "zz.txt"}, "where it is from"
-    assert card["alignment"]["precision_at_1"] > 0.5, f"24 words and 120 pairs must be enough: {card['alignment']}"
-    assert all(len(near) == 5 for near in card["nearest"].values()) and card["nearest"], "samples of the alignment"
+    assert card["alignment"]["anchors_by_kind"]["parallel"] == 0, "zero-shot vectors know no pair"
+    of_train = card["samples"]["train"]
+    assert of_train["alignment"]["precision_at_1"] > 0.5, f"24 words and 120 pairs must be enough: {of_train}"
+    assert all(len(near) == 5 for near in of_train["nearest"].values()) and of_train["nearest"], (
+        "the alignment's pieces"
+    )
     rows, entries = np.load(data / "lang/zz/vectors.npy"), subwords.read_dictionary(data / "lang/zz/dict.txt")
     assert rows.shape == (4 + len(entries), 16) and rows.dtype == np.float32, "a row for every entry"
     tokens = sum(len(line.split()) for name in ("zz.txt", "zz-en.tsv") for line in read_lines(corpus / name))
@@ -110,7 +114,13 @@ def test_low_resource_samples_are_those_that_subsample_draws(data: Path, corpus:
             assert (data / f"bin/{name}.ss-en.{side}.idx").is_file(), "binarised, as meta-nmt-adapt reads it"
     assert not list((data / "bin").glob("train-0-*")), "zero-shot has no sample"
     assert not left.exists(), "a sample of a run that was killed must not stay beside these"
-    splits = json.loads((data / "lang/ss/card.json").read_text("utf-8"))["text"]["splits"]
+    card = json.loads((data / "lang/ss/card.json").read_text("utf-8"))
+    assert card["alignment"]["anchors_by_kind"]["parallel"] == 0, "zero-shot vectors know no pair"
+    for name in ("train-200-s1", "train-200-s4", "train-60-s1", "train-60-s4"):
+        files = [entry["name"] for entry in card["samples"][name]["anchor_files"]]
+        assert files == [f"{name}.ss", f"{name}.en"], "a sample's vectors know that sample alone"
+        assert (data / f"lang/ss/vectors.{name}.npy").is_file()
+    splits = card["text"]["splits"]
     assert 200 <= splits["train-200-s1"]["english_tokens"] < 210, "the last pair completes them"
 
 

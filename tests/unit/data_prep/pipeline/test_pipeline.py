@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -367,7 +368,7 @@ def test_disk_full_leaves_no_half_file(
 
 
 def test_languages_aligned_as_targets_read_no_more_than_a_target(data: Path, corpus: Path, tmp_path: Path) -> None:
-    """A source has no word list here, so it gets LOW_RESOURCE_LINES of its pairs; a list would be all it gets."""
+    """A source gets its word list and LOW_RESOURCE_LINES of its pairs, as a target gets its list and its sample."""
     lists = Path(shutil.copytree(corpus / "dict", tmp_path / "dict"))
     (lists / "aa-en.txt").write_text("".join(f"{foreign(word, 'aa')} {word}\n" for word in WORDS[:20]), "utf-8")
     argv = [*command(corpus, tmp_path / "data", dictionaries=str(lists)), "--align-as-targets"]
@@ -379,19 +380,37 @@ def test_languages_aligned_as_targets_read_no_more_than_a_target(data: Path, cor
 
     made = tmp_path / "data"
     assert anchors(data, "aa")["parallel"] > 0, "a source is aligned by its sentences, too"
-    assert anchors(made, "aa")["parallel"] == 0 and anchors(made, "aa")["dictionary"] > 0
-    assert anchors(made, "bb")["parallel"] > 0, "without a list it has sentences"
+    assert anchors(made, "aa")["parallel"] > 0 and anchors(made, "aa")["dictionary"] > 0
+    assert anchors(made, "bb")["parallel"] > 0, "without a list it has sentences alone"
     record = json.loads((made / "lang/bb/align.stage.json").read_text("utf-8"))
     assert record["options"]["most_lines"] == stages.LOW_RESOURCE_LINES
     assert anchors(made, "tt") == anchors(data, "tt"), "targets are what they were"
 
 
+def test_a_target_is_aligned_with_what_each_sample_has(data: Path) -> None:
+    """Zero-shot vectors know the word list alone; those of a sample know the list and the pairs of that sample."""
+    pack = data / "lang/tt"
+    card = json.loads((pack / "card.json").read_text("utf-8"))
+    samples = json.loads((data / "text/tt-en/samples.json").read_text("utf-8"))["samples"]
+    assert [*card["samples"]] == [sample["name"] for sample in samples] and len(samples) > 1
+    assert [entry["name"] for entry in card["anchor_files"]] == ["tt-en.txt"]
+    tables = [np.load(pack / "vectors.npy")]
+    for name, of_sample in card["samples"].items():
+        files = [entry["name"] for entry in of_sample["anchor_files"]]
+        assert files == ["tt-en.txt", f"{name}.tt", f"{name}.en"]
+        assert of_sample["alignment"]["anchors_by_kind"]["parallel"] > 0
+        tables.append(np.load(pack / f"vectors.{name}.npy"))
+    assert all(table.shape == tables[0].shape for table in tables)
+    assert all((a != b).any() for a, b in combinations(tables, 2)), "each sample has a table of its own"
+
+
 def test_poor_alignment_warns(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a dictionary and with 100 tokens to mine from, the target cannot be aligned."""
+    """Without a dictionary and with 30 tokens to mine from, the target cannot be aligned."""
     argv = command(corpus, tmp_path / "data", dictionaries=None, english_tokens="30", sample_seeds="1")
     assert main(argv) == 0, "a poor alignment is no error"
     card = json.loads((tmp_path / "data/lang/tt/card.json").read_text("utf-8"))
-    files = [entry["name"] for entry in card["anchor_files"]]
-    assert files == ["train-30-s1.tt", "train-30-s1.en"], "a target may be aligned by its first sample only"
-    assert card["alignment"]["poor"], f"this must be poor: {card['alignment']}"
+    of_sample = card["samples"]["train-30-s1"]
+    files = [entry["name"] for entry in of_sample["anchor_files"]]
+    assert files == ["train-30-s1.tt", "train-30-s1.en"], "a sample's vectors are aligned with that sample only"
+    assert of_sample["alignment"]["poor"], f"this must be poor: {of_sample['alignment']}"
     assert "warning: tt: the alignment to en is poor" in capsys.readouterr().err, "a poor alignment must be said"
