@@ -15,6 +15,8 @@ from data_prep.base.errors import InputError
 
 BATCH = 65_536  # most pairs or lines of a batch
 
+GZIP = b"\x1f\x8b"  # begins every gzip file, and no text: it is not UTF-8
+
 BLOCK = 1 << 22  # bytes read at once
 
 LONGEST_LINE = 1 << 26  # bytes; a file with longer lines is no text
@@ -30,10 +32,14 @@ def plain_or_gz(path: Path) -> Path | None:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a plain or gzip file; InputError if it is missing or a damaged gzip file."""
+    """The bytes of a plain or gzip file; InputError if it is missing or a damaged gzip file.
+
+    A gzip file is known by its first bytes, since a download may have any name; one named .gz must be one.
+    """
     try:
         with open(path, "rb") as file:
-            yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file  # type: ignore[misc]
+            packed = path.suffix == ".gz" or file.peek(2).startswith(GZIP)
+            yield gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[misc]
     except FileNotFoundError as error:
         raise InputError(f"{path}: file is missing") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

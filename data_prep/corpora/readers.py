@@ -14,7 +14,7 @@ from pathlib import Path
 from data_prep.base.errors import InputError
 from data_prep.base.files import sha256
 from data_prep.base.text_files import BATCH, column_blocks, iter_blocks, line_blocks, open_bytes
-from data_prep.corpora import hub, tmx
+from data_prep.corpora import tables, tmx
 from data_prep.corpora.archives import member_ending, open_zip
 
 MOST_NAMED = 20  # most names that an error lists of what a file has, and most characters of each
@@ -187,7 +187,7 @@ def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
     (path,) = part.paths
     codes: set[str] = set()
 
-    def rows() -> Iterator[hub.Row]:
+    def rows() -> Iterator[tables.Row]:
         with open_bytes(path) as stream:
             for unit in tmx.iter_units(stream, str(path)):
                 if len(codes) < MOST_NAMED:
@@ -204,15 +204,17 @@ def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
 def iter_dataset(part: Part, tally: Tally) -> Iterator[Parallel]:
     """Pairs of a local parquet, JSON or CSV file; rows without a text in both languages are dropped."""
     (path,) = part.paths
-    yield from pairs_of(hub.local_rows(part.kind, path, part.langs, part.columns), str(path), part.langs, tally)
+    fields: set[str] = set()
+    rows = tables.local_rows(part.kind, path, part.langs, part.columns, fields)
+    yield from pairs_of(rows, str(path), part.langs, tally, fields)
 
 
 def pairs_of(
-    batches: Iterator[list[hub.Row]], name: str, langs: Sequence[str], tally: Tally, codes: Collection[str] = ()
+    batches: Iterator[list[tables.Row]], name: str, langs: Sequence[str], tally: Tally, there: Collection[str] = ()
 ) -> Iterator[Parallel]:
     """Pairs of the rows that have both texts, each text made one line; InputError, with ``name``, if no row has.
 
-    ``codes``: the language codes of the file, known when all rows are read, for that error.
+    ``there``: what the file has, language codes or fields, known when all rows are read, for that error.
     """
     kept = 0
     for rows in batches:
@@ -225,7 +227,7 @@ def pairs_of(
         )
     if not kept:
         message = f"{name}: must hold text in {langs[0]} and {langs[1]}, but none of {tally.read} rows has both"
-        raise InputError(message + (f"; its language codes are {some_of(codes)}" if codes else ""))
+        raise InputError(message + (f"; the file has {some_of(there)}" if there else ""))
 
 
 def some_of(names: Iterable[str]) -> str:

@@ -51,7 +51,7 @@ def test_the_first_text_that_is_not_blank_counts(empty: str) -> None:
 
 def test_an_error_lists_the_codes_that_the_file_has(tmp_path) -> None:
     (tmp_path / "yo-en.tmx").write_text(memory_of(("yor", "ile"), ("eng", "house")))
-    with pytest.raises(InputError, match="text in yo and en, but none of 1 rows has both; .* eng, yor$"):
+    with pytest.raises(InputError, match="text in yo and en, but none of 1 rows has both; the file has eng, yor$"):
         read_corpus(find_corpus(tmp_path, "yo"))
     many = [(f"x{number:02}", "a") for number in range(50)]
     (tmp_path / "yo-en.tmx").write_text(memory_of(*many))
