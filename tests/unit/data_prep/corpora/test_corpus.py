@@ -1,7 +1,9 @@
 """Readers: every layout, and one clear line for every kind of bad input."""
 
+import bz2
 import gzip
 import json
+import lzma
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -291,6 +293,14 @@ def test_a_gzip_file_is_known_by_its_bytes(tmp_path: Path, name: str, data: byte
     assert packed == plain
     write(tmp_path / "gz" / name, gzip.compress(data)[:-9])
     assert "must be a whole gzip file" in error_of(read_corpus, find_corpus(tmp_path / "gz", "xx"))
+
+
+def test_an_archive_that_is_no_gzip_is_named(tmp_path: Path) -> None:
+    zipped(tmp_path / "a.zip", {"a": "b"})
+    data = {"zip": (tmp_path / "a.zip").read_bytes(), "xz": lzma.compress(b"a\tb\n"), "bzip2": bz2.compress(b"a\tb\n")}
+    for kind, content in data.items():
+        write(tmp_path / "xx-en.tsv", content)
+        assert f"but is a {kind} file" in error_of(read_corpus, find_corpus(tmp_path, "xx"))
 
 
 def test_a_reader_of_a_user_that_loses_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
