@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import sha256
-from data_prep.base.text_files import BATCH, column_blocks, iter_blocks, line_blocks, open_bytes
+from data_prep.base.text_files import column_blocks, iter_blocks, line_blocks, open_bytes
 from data_prep.corpora import tables, tmx
 from data_prep.corpora.archives import member_ending, open_zip
 
@@ -194,8 +194,7 @@ def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
                     codes.update(unit)
                 yield tmx.text_of(unit, part.langs[0]), tmx.text_of(unit, part.langs[1])
 
-    units = rows()
-    yield from pairs_of(iter(lambda: list(islice(units, BATCH)), []), str(path), part.langs, tally, codes)
+    yield from pairs_of(tables.in_batches(rows()), str(path), part.langs, tally, codes)
 
 
 @register_reader("csv", ".csv")

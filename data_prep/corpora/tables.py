@@ -8,9 +8,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,12 +18,12 @@ from data_prep.base.errors import InputError
 from data_prep.base.text_files import LONGEST_LINE, line_blocks, open_bytes
 
 BATCH = 10_000  # rows of a batch
+BATCH_CHARACTERS = 1 << 24  # a batch with more of them is not filled up
 MOST_FIELDS = 100  # whose names are remembered, for errors
 BLOCK = 1 << 20  # characters read at once of a JSON list
 TRANSLATION = "translation"  # the column that may hold the texts of all languages
 BETWEEN = re.compile(r"[\s,]*")  # the items of a JSON list
 
-Needed = Callable[[Sequence[str]], list[str]]  # names of the columns of a file -> those to read
 Row = tuple[str | None, str | None]  # source text, English text; None where the row has none
 
 
@@ -38,22 +38,25 @@ def local_rows(
         raise InputError(f"{path}: file is missing")
     with one_line_errors(str(path)):
         if kind == "json":
-            yield from _json_rows(path, columns or langs, fields if fields is not None else set())
+            yield from _json_batches(path, columns or langs, fields if fields is not None else set())
+        elif kind == "csv":
+            yield from in_batches(_csv_rows(path, langs, columns or langs))
         else:
-
-            def needed(names: Sequence[str]) -> list[str]:
-                return _needed(names, str(path), langs, columns)
-
-            batches = {"csv": _csv_batches, "parquet": _parquet_batches}[kind](path, needed)
-            yield from rows_of(batches, str(path), langs, columns)
+            yield from rows_of(_parquet_batches(path, langs, columns or langs), str(path), langs, columns)
 
 
-def _needed(names: Sequence[str], where: str, langs: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """Those columns of a table that are to be read; InputError if one is missing."""
-    missing = set(columns or langs) - set(names)
-    if missing and not (TRANSLATION in names and missing <= set(langs)):
-        raise _missing(where, langs, names)
-    return [name for name in names if name in {*(columns or langs), TRANSLATION}]
+def in_batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Lists of at most BATCH rows. A list ends, too, with the row that brings it to BATCH_CHARACTERS characters."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += sum(len(text) for text in row if isinstance(text, str))
+        if len(batch) == BATCH or size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _missing(where: str, langs: Sequence[str], there: Sequence[str]) -> InputError:
@@ -119,27 +122,38 @@ def check_texts(texts: Sequence[Any], where: str, number: int) -> None:
                 raise InputError(f"{where}, row {row}: must be Unicode text, but has a lone surrogate") from error
 
 
-def _parquet_batches(path: Path, needed: Needed) -> Iterator[Mapping[str, list[Any]]]:
+def _parquet_batches(path: Path, langs: Sequence[str], columns: Sequence[str]) -> Iterator[Mapping[str, list[Any]]]:
     import pyarrow.parquet  # slow to import: only where used
 
     with open_bytes(path) as stream:
         table = pyarrow.parquet.ParquetFile(stream)
-        for batch in table.iter_batches(BATCH, columns=needed(table.schema_arrow.names)):
+        names = table.schema_arrow.names
+        missing = set(columns) - set(names)
+        if missing and not (TRANSLATION in names and missing <= set(langs)):
+            raise _missing(str(path), langs, names)
+        needed = [name for name in names if name in {*columns, TRANSLATION}]
+        for batch in table.iter_batches(BATCH, columns=needed):
             yield batch.to_pydict()
 
 
-def _csv_batches(path: Path, needed: Needed) -> Iterator[Mapping[str, list[Any]]]:
-    """Batches of a CSV file with a header. Every field is text as it stands: "12" is no number, "NA" not missing."""
-    rows = _csv_rows(path)
-    names = next(rows, [])
-    chosen = {name: names.index(name) for name in needed(names)}
-    while batch := list(islice(rows, BATCH)):
-        yield {name: [row[column] if column < len(row) else None for row in batch] for name, column in chosen.items()}
+def _csv_rows(path: Path, langs: Sequence[str], columns: Sequence[str]) -> Iterator[Row]:
+    """Rows of a CSV file with a header. Every field is text as it stands: "12" is no number, "NA" not missing."""
+    lines = _csv_lines(path)
+    names = next(lines, [])
+    if not set(columns) <= set(names):
+        raise _missing(str(path), langs, names)
+    places = [*map(names.index, columns)]
+    for number, fields in enumerate(lines, start=1):
+        if len(fields) > len(names):
+            must = f"{len(names)} fields, as the first line, but has {len(fields)}"
+            raise InputError(f"{path}, row {number}: must have {must}")
+        source, english = (fields[place] if place < len(fields) else None for place in places)
+        yield source, english
 
 
-def _csv_rows(path: Path) -> Iterator[list[str]]:
-    """The rows of a CSV file, its header first; none has more fields than the header."""
-    width = size = 0  # characters of the row, which may go on over many lines
+def _csv_lines(path: Path) -> Iterator[list[str]]:
+    """The fields of each row of a CSV file, its header first."""
+    size = 0  # characters of the row, which may go on over many lines
 
     def lines() -> Iterator[str]:
         nonlocal size
@@ -152,32 +166,30 @@ def _csv_rows(path: Path) -> Iterator[list[str]]:
     csv.field_size_limit(LONGEST_LINE)
     rows = csv.reader(lines(), strict=True)
     try:
-        for number, row in enumerate(rows):
-            width, size = width or len(row), 0
-            if len(row) > width:
-                fields = f"{width} fields, as the first line, but has {len(row)}"
-                raise InputError(f"{path}, row {number}: must have {fields}")
+        for row in rows:
+            size = 0
             yield row
     except csv.Error as error:
         raise InputError(f"{path}, line {rows.line_num}: cannot be read as CSV: {error}") from error
 
 
-def _json_rows(path: Path, columns: Sequence[str], fields: set[str]) -> Iterator[list[Row]]:
-    def text(row: dict[str, Any], column: str) -> Any:
-        texts = row.get(TRANSLATION)
-        return row.get(column, texts.get(column) if isinstance(texts, dict) else None)
-
+def _json_batches(path: Path, columns: Sequence[str], fields: set[str]) -> Iterator[list[Row]]:
     number = 1  # that of the batch's first row
-    objects = _json_objects(path)
-    while batch := list(islice(objects, BATCH)):
-        for row in batch:
-            if len(fields) < MOST_FIELDS:
-                fields.update(row)
-        sides = [[text(row, column) for row in batch] for column in columns]
-        for texts in sides:
+    for batch in in_batches(_json_rows(path, columns, fields)):
+        for texts in zip(*batch, strict=True):
             check_texts(texts, str(path), number)
-        yield list(zip(*sides, strict=True))
+        yield batch
         number += len(batch)
+
+
+def _json_rows(path: Path, columns: Sequence[str], fields: set[str]) -> Iterator[Row]:
+    source, english = columns
+    for item in _json_objects(path):
+        if len(fields) < MOST_FIELDS:
+            fields.update(item)
+        texts = item.get(TRANSLATION)
+        translation = texts if isinstance(texts, dict) else {}
+        yield item.get(source, translation.get(source)), item.get(english, translation.get(english))
 
 
 def _json_objects(path: Path) -> Iterator[dict[str, Any]]:

@@ -11,10 +11,10 @@ from typing import IO
 from xml.parsers import expat
 
 from data_prep.base.errors import InputError
-from data_prep.base.text_files import LONGEST_LINE
 
 BLOCK = 1 << 20  # bytes parsed at once
-LONGEST_UNIT = 1 << 24  # characters of a unit's texts together; a file with longer units is no translation memory
+LONGEST_UNIT = 1 << 24  # characters of a unit's texts together
+LONGEST_TAG = 1 << 24  # bytes of a tag or comment, which the parser holds until its end
 DEEPEST = 1000  # elements in elements
 CODE = frozenset({"bpt", "ept", "it", "ph", "ut"})  # elements that hold mark-up of the translated document, not text
 
@@ -106,10 +106,8 @@ def iter_units(stream: IO[bytes], name: str) -> Iterator[Texts]:
             yield from units.done
             units.done.clear()
             read += len(data)
-            if (
-                read - max(0, parser.CurrentByteIndex) > LONGEST_LINE
-            ):  # the parser waits for the end of a tag or comment
-                raise units.wrong(f"must have at most {LONGEST_LINE} bytes in a tag or comment, but has more")
+            if read - max(0, parser.CurrentByteIndex) > LONGEST_TAG:  # the parser waits for the end of one
+                raise units.wrong(f"must have at most {LONGEST_TAG} bytes in a tag or comment, but has more")
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that expat cannot read
         if isinstance(error, InputError):

@@ -102,3 +102,11 @@ def test_no_row_is_endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "a.json").write_text('[{"yo": "' + "a" * 9000)
     with pytest.raises(InputError, match="row 1: cannot be read"):
         rows_of("json", tmp_path / "a.json")
+
+
+def test_long_texts_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "BATCH", 4)
+    monkeypatch.setattr(tables, "BATCH_CHARACTERS", 100)
+    rows: list[tables.Row] = [("a", "b")] * 6 + [("a" * 99, "b"), (None, "b" * 100), ("a", None)]
+    batches = list(tables.in_batches(rows))
+    assert [len(batch) for batch in batches] == [4, 3, 1, 1] and sum(batches, []) == rows

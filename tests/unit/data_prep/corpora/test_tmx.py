@@ -78,7 +78,7 @@ ENDLESS = {
 def test_nothing_in_a_memory_is_endless(monkeypatch: pytest.MonkeyPatch, start: str, more: str) -> None:
     """Refused after the limit, and not at the end of the file, which never comes."""
     monkeypatch.setattr(tmx, "LONGEST_UNIT", 1000)
-    monkeypatch.setattr(tmx, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(tmx, "LONGEST_TAG", 1000)
     monkeypatch.setattr(tmx, "DEEPEST", 100)
     monkeypatch.setattr(tmx, "BLOCK", 100)
     blocks = iter(range(600))
