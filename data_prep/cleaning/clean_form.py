@@ -68,7 +68,9 @@ def _keys(text: str) -> str:
     letters = _only_key(text)  # first, since the compatibility form of a lone accent is a mark
     if unicodedata.is_normalized("NFKC", letters):
         return letters.casefold()
-    return _only_key(unicodedata.normalize("NFKC", letters).casefold())
+    lines = letters.split("\n")  # few of them need it, and it takes longer than all else
+    lines = [line if line.isascii() else unicodedata.normalize("NFKC", line) for line in lines]
+    return _only_key("\n".join(lines).casefold())
 
 
 def _only_key(text: str) -> str:

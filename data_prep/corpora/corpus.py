@@ -7,7 +7,7 @@ Layouts of a parallel corpus, recognised by the names of files; each text file m
 - ``<xx>-en/{train,valid,test}.{xx,en}``, ``{train,valid,test}.<xx>-en.{xx,en}`` or ``{train,valid,test}.{xx,en}``:
   line-aligned, already split (dev and val are valid; test_* and test.<xx>2en are test)
 - ``<xx>-en/*.tsv``: X, tab, English; files named train, valid and test are splits
-- ``<xx>-en.tmx`` (translation memory), ``<xx>-en.txt.zip`` (OPUS), ``<xx>-en.{parquet,json,jsonl,csv}`` (``datasets``),
+- ``<xx>-en.tmx`` (translation memory), ``<xx>-en.txt.zip`` (OPUS), ``<xx>-en.{parquet,json,jsonl,csv}`` (a table),
   also ``en-<xx>``
 - ``manifest.yaml``, which then alone says what the folder holds (data_prep/corpora/manifest.py)
 """
