@@ -120,7 +120,8 @@ def check_splits(lines: Mapping[str | None, int], role: str, name: str, seen: Se
     absent = [split for split in wanted if not lines.get(split)]
     if absent:
         flags = "give --hold-out-last VALID,TEST or --valid-ids and --test-ids"
-        advice = f"no id of it is in --{absent[0]}-ids: {seen.describe()}" if seen and seen.examples else flags
+        by_id = seen and seen.examples and absent[0] in HELD_OUT
+        advice = f"no id of it is in --{absent[0]}-ids: {seen.describe()}" if seen and by_id else flags
         raise InputError(
             f"{name}: a {role} language must have lines in the splits {', '.join(wanted)}, but has none in {absent[0]} "
             f"({advice})"

@@ -185,10 +185,10 @@ def _json_batches(path: Path, columns: Sequence[str], fields: set[str]) -> Itera
 def _json_rows(path: Path, columns: Sequence[str], fields: set[str]) -> Iterator[Row]:
     source, english = columns
     for item in _json_objects(path):
-        if len(fields) < MOST_FIELDS:
-            fields.update(item)
         texts = item.get(TRANSLATION)
         translation = texts if isinstance(texts, dict) else {}
+        if len(fields) < MOST_FIELDS:
+            fields.update(item, (f"{TRANSLATION}.{code}" for code in translation))
         yield item.get(source, translation.get(source)), item.get(english, translation.get(english))
 
 

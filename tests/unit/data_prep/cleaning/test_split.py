@@ -99,6 +99,8 @@ def test_the_command_refuses_a_group_without_lines(tmp_path: Path) -> None:
             split.main([*flags, "--valid-ids", "JHN.2", "--test-ids", mistyped])
     with pytest.raises(InputError, match="has none in valid .no id of it is in --valid-ids: .* 'JHN 1:1'"):
         split.main([*flags, "--valid-ids", "JHM.2", "--test-ids", "JHN.3"])
+    with pytest.raises(InputError, match="has none in train .give --hold-out-last"):
+        split.main([*flags, "--valid-ids", "JHN.2", "--test-ids", "JHN"])
 
 
 def test_a_group_must_name_a_line_of_some_language(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_only_needed_columns_of_parquet_and_csv_are_read(tmp_path: Path) -> None
         ("yo-en.json", "[" * 100_000, "row 1: cannot be read as JSON: nested too deeply"),
         ("yo-en.json", "[]", "none of 0 rows has both"),
         ("yo-en.jsonl", '{"id": 1, "yor": "a", "eng": "b"}\n', "none of 1 rows has both; the file has eng, id, yor"),
+        ("yo-en.jsonl", '{"translation": {"yor": "a"}}\n', "the file has translation, translation.yor"),
         ("yo-en.csv", "yo,id,de\na,1,b\n", "but has yo, id, de"),
         ("yo-en.csv", 'yo,en\na,b\nc,"d" e\n', "line 3: cannot be read as CSV"),
         ("yo-en.csv", "yo,en\na,b\nc,d,e\n", "row 2: must have 2 fields"),
