@@ -31,8 +31,10 @@ setup(
         "fastapi>=0.115,<1",
         "jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
+        "pyarrow>=18,<30",
         "pydantic>=2.9,<3",
         "PyYAML>=6.0.1,<7",
+        "regex>=2024.5.15,<2028",  # properties of characters that the standard library does not know
         "sacrebleu>=2.4,<3",
         "scikit-learn>=1.5,<2",
         "scipy>=1.13,<2",

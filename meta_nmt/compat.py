@@ -23,6 +23,8 @@ The changes are made when this module is imported. Import it before fairseq, or 
 8. fairseq's ``--user-dir`` takes a folder; here it takes a Python file, too (data_prep.base.extensions).
 9. fairseq shows in a log line, and nowhere else, what a training measures: `meta_nmt.runs.progress` tells it to
    listeners.
+10. fairseq ends a path at every ``:``, also in the name of a folder; here where no such file is
+    (`meta_nmt.runs.path_lists`).
 """
 
 from __future__ import annotations
@@ -79,6 +81,7 @@ def apply() -> None:
     _mend_launcher()
     _load_files_of_users()
     _tell_progress()
+    _split_paths()
 
 
 def _import_fairseq_quietly() -> None:
@@ -233,6 +236,14 @@ def _mend_launcher() -> None:
 
     distributed_utils.call_main = workers.call_main
     distributed_utils._broadcast_object_slow = workers.broadcast
+
+
+def _split_paths() -> None:
+    from fairseq import utils
+
+    from meta_nmt.runs.path_lists import split_paths
+
+    utils.split_paths = split_paths
 
 
 def _tell_progress() -> None:

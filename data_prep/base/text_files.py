@@ -15,6 +15,15 @@ from data_prep.base.errors import InputError
 
 BATCH = 65_536  # most pairs or lines of a batch
 
+GZIP = b"\x1f\x8b"  # begins every gzip file, and no text: it is not UTF-8
+ARCHIVES = {  # first bytes -> the kind of file; a download may have any name
+    b"PK\3\4": "zip",
+    b"BZh91AY&SY": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+
 BLOCK = 1 << 22  # bytes read at once
 
 LONGEST_LINE = 1 << 26  # bytes; a file with longer lines is no text
@@ -30,10 +39,18 @@ def plain_or_gz(path: Path) -> Path | None:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a plain or gzip file; InputError if it is missing or a damaged gzip file."""
+    """The bytes of a plain or gzip file; InputError if it is missing or a damaged gzip file.
+
+    A gzip file is known by its first bytes, since a download may have any name; one named .gz must be one.
+    """
     try:
         with open(path, "rb") as file:
-            yield gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file  # type: ignore[misc]
+            start = file.peek(max(map(len, ARCHIVES)))
+            kind = next((kind for magic, kind in ARCHIVES.items() if start.startswith(magic)), None)
+            if kind:
+                raise InputError(f"{path}: must be plain or gzip, but is a {kind} file: unpack it first")
+            packed = path.suffix == ".gz" or start.startswith(GZIP)
+            yield gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[misc]
     except FileNotFoundError as error:
         raise InputError(f"{path}: file is missing") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -25,7 +25,6 @@ from data_prep.cleaning.duplicates import Seen, combine, contains, hash_keys, ha
 from data_prep.cleaning.language_id import check_language_id, other_language
 from data_prep.corpora.readers import Part, Tally, iter_lines
 
-CHARACTERS_PER_TOKEN = 10  # a line of more characters is over-long too: an address or a table without spaces
 RATIO_SLACK = 2  # tokens added to both sides before they are compared, so that short sentences may differ more
 BATCH = 2048  # pairs of a job: large enough for numpy, small enough for the processor's cache
 
@@ -123,9 +122,7 @@ def _reasons(
     if not filters.keep_all:
         names = ("held-out-source", "held-out-english") if len(measures) == 2 else ("held-out",)
         holds |= {name: contains(held, keys) for name, keys, held in zip(names, near, filters.held_out, strict=False)}
-        holds["over-long"] = _any(
-            (side.tokens > most) | (side.characters > CHARACTERS_PER_TOKEN * most) for side in measures
-        )
+        holds["over-long"] = _any(side.tokens > most for side in measures)
         if len(measures) == 2:
             short, long = np.sort([side.tokens + RATIO_SLACK for side in measures], axis=0)
             holds["length-ratio"] = long > options.length_ratio * short
@@ -269,7 +266,7 @@ def add_clean_arguments(parser: OneLineParser) -> None:
     parser.add_argument(
         "--max-tokens-per-line", type=int, default=250, metavar="N",
         help="longest line kept for training, in tokens: white-space words, and of scripts without spaces every 2 "
-        "characters (and 10 times as many characters)",
+        "characters (of any script every 10 at least)",
     )  # fmt: skip
     parser.add_argument(
         "--length-ratio", type=float, default=4.0, metavar="R",

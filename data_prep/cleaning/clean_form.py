@@ -13,6 +13,7 @@ from functools import cache
 from html.entities import html5
 
 import numpy as np
+import regex
 
 from data_prep.cleaning.duplicates import hash_keys
 
@@ -24,11 +25,17 @@ INVISIBLE = re.compile(
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\ud800-\udfff]"
 )
 ENTITY = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-SPACELESS = re.compile(  # scripts written without spaces: Thai to Tibetan, Burmese, Khmer, kana, Han
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
-    "\U00020000-\U0003ffff]"
+# What keys are made of, and the line feed, which ends them: letters, marks and digits. Not the letters that stand for
+# an apostrophe, a stress or a stretch of the line, since people type other signs for them: the modifier letters that
+# all scripts share, but for those that lengthen or repeat a sound, and such letters of Armenian, Arabic, N'Ko, Latin.
+KEY = regex.compile(
+    r"(?V1)[[\p{L}\p{M}\p{N}\n]--[\p{Default_Ignorable_Code_Point}\u0559\u0640\u07f4\u07f5\u07fa\ua78b\ua78c]"
+    r"--[[\p{Lm}&&\p{Script=Common}&&\p{NFKC_Quick_Check=Yes}]--\p{Extender}]]"
 )
+# Letters between which a line may break without a space (Unicode line breaking, UAX 14): Thai to Khmer, Han, kana, Yi.
+SPACELESS = regex.compile(r"(?V1)[[\p{Line_Break=SA}\p{Line_Break=ID}\p{Line_Break=CJ}]&&[\p{L}\p{M}]]")
 SPACELESS_PER_TOKEN = 2  # characters of these scripts that count as a token
+CHARACTERS_PER_TOKEN = 10  # most characters of a token, in any script: not all that lack spaces are known as such
 IS_DIRTY, IS_KEY, IS_SPACELESS, IS_COMPOSING = 1, 2, 4, 8  # bits of a character's classes
 
 
@@ -49,19 +56,34 @@ def _character(entity: re.Match[str]) -> str:
 
 
 def match_key(line: str) -> str:
-    """The key of a line: its letters, their marks, and its digits, case folded.
+    """The key of a line: its letters, their marks, and its digits (KEY), in compatibility form (NFKC), case folded.
 
     Two lines with the same key count as the same sentence.
     """
-    key = "".join(char for char in line.casefold() if char.isalnum() or unicodedata.category(char)[0] == "M")
-    return key or line  # a line of signs alone is its own key
+    return _keys(line) or line  # a line of signs alone is its own key
+
+
+def _keys(text: str) -> str:
+    """The keys of a text's lines, each ended by a line feed as the line is."""
+    letters = _only_key(text)  # first, since the compatibility form of a lone accent is a mark
+    if unicodedata.is_normalized("NFKC", letters):
+        return letters.casefold()
+    lines = letters.split("\n")  # few of them need it, and it takes longer than all else
+    lines = [line if line.isascii() else unicodedata.normalize("NFKC", line) for line in lines]
+    return _only_key("\n".join(lines).casefold())
+
+
+def _only_key(text: str) -> str:
+    codes, classes = code_points(text)
+    return codes[(classes & IS_KEY).astype(bool)].tobytes().decode("utf-32-le")
 
 
 @dataclass(frozen=True)
 class Measures:
     """Counts of every line, each (lines,): characters, white-space words, and tokens.
 
-    Tokens are words, and more in scripts without spaces: one for every SPACELESS_PER_TOKEN characters.
+    Tokens are words, and more in scripts without spaces: one for every SPACELESS_PER_TOKEN characters. Whatever the
+    script, every CHARACTERS_PER_TOKEN characters are a token at least.
     """
 
     characters: np.ndarray
@@ -111,8 +133,8 @@ def measure(space: np.ndarray, classes: np.ndarray, ends: np.ndarray) -> Measure
     characters = np.diff(ends, prepend=-1) - 1
     words = np.where(characters > 0, _count(space, ends) + 1, 0)
     spaceless = classes & IS_SPACELESS
-    tokens = words + _count(spaceless, ends) // SPACELESS_PER_TOKEN if spaceless.any() else words.copy()
-    return Measures(characters, words, tokens)
+    tokens = words + _count(spaceless, ends) // SPACELESS_PER_TOKEN if spaceless.any() else words
+    return Measures(characters, words, np.maximum(tokens, -(-characters // CHARACTERS_PER_TOKEN)))
 
 
 def _count(marks: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -122,8 +144,7 @@ def _count(marks: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 def key_hashes(text: str, exact: np.ndarray) -> np.ndarray:
     """(lines,) hashes of the match keys of a text's lines; ``exact``: (lines,) hashes of the lines themselves."""
-    codes, classes = code_points(text.casefold())
-    keys = hash_keys(codes[(classes & IS_KEY).astype(bool)].tobytes().decode("utf-32-le").encode().split(b"\n")[:-1])
+    keys = hash_keys(_keys(text).encode().split(b"\n")[:-1])
     return np.where(keys == hash_keys([b""]), exact, keys)
 
 
@@ -135,15 +156,13 @@ def code_points(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _classes() -> np.ndarray:
-    """(0x110000,) classes of every character. The line feed has IS_KEY, since it ends the lines of keys."""
-    codes = [*range(0x40000), *range(0xE0000, 0xE0200)]  # all others are not assigned, or private
-    every = "".join(map(chr, codes))
+    """(0x110000,) classes of every character."""
+    every = "".join(map(chr, [*range(0x40000), *range(0xE0000, 0xE0200)]))  # all others are not assigned, or private
     table = np.zeros(sys.maxunicode + 1, np.uint8)
-    table[codes] = np.fromiter(map(str.isalnum, every), bool, len(every)) * np.uint8(IS_KEY)
-    table[[10, *(ord(char) for char in every if unicodedata.category(char)[0] == "M")]] |= IS_KEY
     table[_composing(every)] |= IS_COMPOSING
-    for bit, pattern in ((IS_DIRTY, INVISIBLE), (IS_DIRTY, re.compile(r"[^\S \n]|&")), (IS_SPACELESS, SPACELESS)):
-        table[[ord(match[0]) for match in pattern.finditer(every)]] |= bit
+    dirty = [*INVISIBLE.findall(every), *re.findall(r"[^\S \n]|&", every)]
+    for bit, members in ((IS_DIRTY, dirty), (IS_KEY, KEY.findall(every)), (IS_SPACELESS, SPACELESS.findall(every))):
+        table[[*map(ord, members)]] |= bit
     return table
 
 

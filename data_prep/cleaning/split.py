@@ -10,7 +10,8 @@ from data_prep.base.command_line import OneLineParser, comma_list, run_command
 from data_prep.base.data_folder import TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files
-from data_prep.corpora.corpus import CorpusFiles, find_corpus, in_groups, iter_corpus
+from data_prep.corpora.corpus import CorpusFiles, find_corpus, iter_corpus
+from data_prep.corpora.id_groups import SeenIds, in_groups
 from data_prep.corpora.readers import Parallel, Tally, concatenate
 
 ROLES = ("source", "valid", "target")
@@ -35,27 +36,37 @@ class SplitOptions:
         if both:
             raise InputError(f"--valid-ids and --test-ids must not share {sorted(both)[0]}")
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """All id groups that are held out."""
+        return (*self.valid_ids, *self.test_ids)
+
 
 Labelled = tuple[str | None, Parallel]  # a split and some of its pairs; None with pairs that the role does not use
 
 
-def read_splits(files: CorpusFiles, role: str, options: SplitOptions, tally: Tally | None = None) -> Iterator[Labelled]:
+def read_splits(
+    files: CorpusFiles, role: str, options: SplitOptions, tally: Tally | None = None, seen: SeenIds | None = None
+) -> Iterator[Labelled]:
     """The pairs of the splits that a language of this role has, batch by batch, each in the order of the corpus.
 
-    Held-out ids are held out in every role. Last lines are held out only where the role uses them.
+    Held-out ids are held out in every role. Last lines are held out only where the role uses them. The ids are added to
+    ``seen``.
     """
     if files.splits == ("all",):
-        yield from split_batches(iter_corpus(files, "all", tally), role, options, str(files.all_paths()[0]))
+        yield from split_batches(iter_corpus(files, "all", tally), role, options, str(files.all_paths()[0]), seen)
         return
     for split in SPLITS_OF_ROLE[role]:
         if split in files.splits:
             yield from ((split, batch) for batch in iter_corpus(files, split, tally))
 
 
-def split_batches(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
+def split_batches(
+    batches: Iterable[Parallel], role: str, options: SplitOptions, name: str, seen: SeenIds | None = None
+) -> Iterator[Labelled]:
     """The pairs of an unsplit corpus, batch by batch, each with its split; ``name`` is the file, for errors."""
-    if options.valid_ids or options.test_ids:
-        yield from _split_by_id(batches, role, options, name)
+    if options.groups:
+        yield from _split_by_id(batches, role, options, name, seen or SeenIds())
     elif role == "source" or not options.hold_out_last:
         yield from (("train", batch) for batch in batches)
     else:
@@ -84,12 +95,15 @@ def _split_last(batches: Iterable[Parallel], valid: int, test: int, name: str) -
         yield "test", tail.take(range(valid, valid + test))
 
 
-def _split_by_id(batches: Iterable[Parallel], role: str, options: SplitOptions, name: str) -> Iterator[Labelled]:
+def _split_by_id(
+    batches: Iterable[Parallel], role: str, options: SplitOptions, name: str, seen: SeenIds
+) -> Iterator[Labelled]:
     for batch in batches:
         if not batch.ids:
             raise InputError(f"--valid-ids/--test-ids: {name} must have ids (id<TAB>text), but has none")
         rows_of_split: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
         for row, key in enumerate(batch.ids):
+            seen.see(key, options.groups)
             test, valid = in_groups(key, options.test_ids), in_groups(key, options.valid_ids)
             rows_of_split["test" if test else "valid" if valid else "train"].append(row)
         for split, rows in rows_of_split.items():
@@ -97,14 +111,20 @@ def _split_by_id(batches: Iterable[Parallel], role: str, options: SplitOptions, 
                 yield split if split in SPLITS_OF_ROLE[role] else None, batch.take(rows)
 
 
-def check_splits(lines: Mapping[str | None, int], role: str, name: str) -> None:
-    """InputError unless every split that the role needs has lines; ``name`` is the file, for errors."""
+def check_splits(lines: Mapping[str | None, int], role: str, name: str, seen: SeenIds | None = None) -> None:
+    """InputError unless every split that the role needs has lines; ``name`` is the file, for errors.
+
+    ``seen``: the corpus's ids, if it was split by them.
+    """
     wanted = SPLITS_OF_ROLE[role]
     absent = [split for split in wanted if not lines.get(split)]
     if absent:
+        flags = "give --hold-out-last VALID,TEST or --valid-ids and --test-ids"
+        by_id = seen and seen.examples and absent[0] in HELD_OUT
+        advice = f"no id of it is in --{absent[0]}-ids: {seen.describe()}" if seen and by_id else flags
         raise InputError(
             f"{name}: a {role} language must have lines in the splits {', '.join(wanted)}, but has none in {absent[0]} "
-            f"(give --hold-out-last VALID,TEST or --valid-ids and --test-ids)"
+            f"({advice})"
         )
 
 
@@ -127,7 +147,9 @@ def add_split_arguments(parser: OneLineParser) -> None:
     parser.add_argument(
         "--valid-ids", type=comma_list, default=(), metavar="ID,ID", help="id groups of valid, e.g. HEB,JAS"
     )
-    parser.add_argument("--test-ids", type=comma_list, default=(), metavar="ID,ID", help="id groups of test, e.g. JHN")
+    parser.add_argument(
+        "--test-ids", type=comma_list, default=(), metavar="ID,ID", help="id groups of test, e.g. JHN or JHN.3"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,15 +166,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = find_corpus(args.corpus, args.lang, args.target_lang)
     sides = [(split, side) for split in SPLITS_OF_ROLE[args.role] for side in (args.lang, args.target_lang)]
     lines: Counter[str | None] = Counter()
+    seen = SeenIds()
     folder = TextFolder(args.out, args.lang, args.target_lang)
     with atomic_files([folder.file(split, side) for split, side in sides]) as opened:
         handles = dict(zip(sides, opened, strict=True))
-        for split, batch in read_splits(files, args.role, options):
+        for split, batch in read_splits(files, args.role, options, seen=seen):
             lines[split] += len(batch)
             for side, side_lines in zip((args.lang, args.target_lang), (batch.source, batch.english), strict=True):
                 if split:
                     handles[split, side].write("".join(line + "\n" for line in side_lines).encode())
-        check_splits(lines, args.role, str(files.all_paths()[0]))
+        check_splits(lines, args.role, str(files.all_paths()[0]), seen)
+        seen.check(options.groups, str(files.all_paths()[0]))
     print({split: lines[split] for split in SPLITS_OF_ROLE[args.role]})
     return 0
 

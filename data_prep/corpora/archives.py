@@ -38,12 +38,18 @@ def _readable(path: Path) -> Iterator[None]:
 def member_ending(archive: zipfile.ZipFile, ending: str, name: str) -> zipfile.ZipInfo:
     """The one member of a zip file whose name ends in ``ending``; InputError if none or several do.
 
-    ``name`` is the file, for errors.
+    What a Mac adds beside each file (``__MACOSX/``, ``._name``) is no member. ``name`` is the file, for errors.
     """
-    members = [info for info in archive.infolist() if info.filename.endswith(ending)]
+    members = [info for info in archive.infolist() if info.filename.endswith(ending) and not _is_of_mac(info.filename)]
     if len(members) != 1:
         raise InputError(f"{name}: must hold one file *{ending}, but holds {len(members)}")
     return members[0]
+
+
+def _is_of_mac(member: str) -> bool:
+    """Whether a member holds a Mac's attributes of another file (AppleDouble)."""
+    parts = PurePosixPath(member).parts
+    return "__MACOSX" in parts or parts[-1].startswith("._")
 
 
 def is_archive(name: str) -> bool:

@@ -7,7 +7,7 @@ Layouts of a parallel corpus, recognised by the names of files; each text file m
 - ``<xx>-en/{train,valid,test}.{xx,en}``, ``{train,valid,test}.<xx>-en.{xx,en}`` or ``{train,valid,test}.{xx,en}``:
   line-aligned, already split (dev and val are valid; test_* and test.<xx>2en are test)
 - ``<xx>-en/*.tsv``: X, tab, English; files named train, valid and test are splits
-- ``<xx>-en.tmx`` (translation memory), ``<xx>-en.txt.zip`` (OPUS), ``<xx>-en.{parquet,json,jsonl,csv}`` (``datasets``),
+- ``<xx>-en.tmx`` (translation memory), ``<xx>-en.txt.zip`` (OPUS), ``<xx>-en.{parquet,json,jsonl,csv}`` (a table),
   also ``en-<xx>``
 - ``manifest.yaml``, which then alone says what the folder holds (data_prep/corpora/manifest.py)
 """
@@ -22,8 +22,9 @@ from data_prep.base.command_line import OneLineParser, comma_list, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.languages import LANGUAGE, check_language
 from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
+from data_prep.corpora.id_groups import in_groups
 from data_prep.corpora.manifest import manifest_in, read_manifest
-from data_prep.corpora.readers import READERS, Parallel, Part, Tally, code_of, concatenate, kinds_by_ending
+from data_prep.corpora.readers import READERS, Parallel, Part, Tally, code_of, concatenate, kinds_by_ending, some_of
 
 SPLITS = {"train": ("train",), "valid": ("valid", "dev", "val"), "test": ("test",)}  # split -> names of its files
 
@@ -68,14 +69,32 @@ def iter_corpus(files: CorpusFiles, split: str = "all", tally: Tally | None = No
     for part in parts:
         part_tally = Tally()
         for pairs in READERS[part.kind].read(part, part_tally):
+            _check_sides(pairs, part)
             part_tally.kept += len(pairs)
             if with_ids and not pairs.ids:
                 pairs = Parallel(pairs.source, pairs.english, [""] * len(pairs))
             if len(pairs):
                 yield pairs
+        _check_tally(part_tally, part)
         total.read += part_tally.read
         total.kept += part_tally.kept
         total.dropped += part_tally.dropped  # leaves out reasons with a count of 0
+
+
+def _check_sides(pairs: Parallel, part: Part) -> None:
+    """InputError unless both sides are equally long, and the ids too if there are any. A user's reader gave them."""
+    lengths = len(pairs.source), len(pairs.english), len(pairs.ids) or len(pairs.source)
+    if len(set(lengths)) > 1:
+        given = f"{lengths[0]} texts, {lengths[1]} translations, {len(pairs.ids)} ids"
+        raise InputError(f"{part.paths[0]}: the reader of {part.kind} must give as many of each, but gives {given}")
+
+
+def _check_tally(tally: Tally, part: Part) -> None:
+    """InputError unless every line read was kept or dropped."""
+    counted = tally.kept + tally.dropped.total()
+    if counted != tally.read:
+        counts = f"counts {tally.read} lines as read, and {counted} as given or dropped"
+        raise InputError(f"{part.paths[0]}: the reader of {part.kind} must count every line, but {counts}")
 
 
 def read_corpus(files: CorpusFiles) -> dict[str, Parallel]:
@@ -273,11 +292,6 @@ def read_mono(path: Path, lang: str, english: str = "en", held_out_ids: Sequence
     return list(chain.from_iterable(iter_mono(path, lang, english, held_out_ids)))
 
 
-def in_groups(key: str, groups: Sequence[str]) -> bool:
-    """Whether an id is one of ``groups`` or below one: "JHN.3.16" is in JHN and in JHN.3."""
-    return any(key == group or key.startswith(group + ".") for group in groups)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Find and read the parallel text of languages, and say what is there."""
     parser = OneLineParser(prog="python -m data_prep corpus", description=main.__doc__)
@@ -287,10 +301,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not args.corpus.exists():
         raise InputError(f"--corpus {args.corpus}: must be a folder or a manifest")
-    for lang in args.langs or languages(args.corpus, args.target_lang):
+    langs = args.langs or languages(args.corpus, args.target_lang)
+    if not langs:
+        raise InputError(_nothing_in(args.corpus, args.target_lang))
+    for lang in langs:
         files = find_corpus(args.corpus, lang, args.target_lang)
         print(f"{lang}\t{', '.join(_counts(files, split) for split in files.splits)}")
     return 0
+
+
+def _nothing_in(corpus: Path, english: str) -> str:
+    there = some_of(path.name for path in corpus.iterdir()) if corpus.is_dir() else ""
+    return f"--corpus {corpus}: must hold text of a language and {english}, but has no such files: {there or 'nothing'}"
 
 
 def _counts(files: CorpusFiles, split: str) -> str:

@@ -6,17 +6,18 @@ CRLF and with nothing else.
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import sha256
-from data_prep.base.text_files import BATCH, column_blocks, iter_blocks, line_blocks, open_bytes
-from data_prep.corpora import hub, tmx
+from data_prep.base.text_files import column_blocks, iter_blocks, line_blocks, open_bytes
+from data_prep.corpora import tables, tmx
 from data_prep.corpora.archives import member_ending, open_zip
 
+MOST_NAMED = 20  # most names that an error lists of what a file has, and most characters of each
 FLAT = str.maketrans("\t\n\r", "   ")  # makes spaces of the characters that a field of a TSV file cannot hold
 
 
@@ -184,14 +185,16 @@ def read_pair(source: Path, english: Path) -> Parallel:
 def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
     """Pairs of a translation memory (TMX); units without a text in both languages are dropped."""
     (path,) = part.paths
+    codes: set[str] = set()
 
-    def rows() -> Iterator[hub.Row]:
+    def rows() -> Iterator[tables.Row]:
         with open_bytes(path) as stream:
             for unit in tmx.iter_units(stream, str(path)):
+                if len(codes) < MOST_NAMED:
+                    codes.update(unit)
                 yield tmx.text_of(unit, part.langs[0]), tmx.text_of(unit, part.langs[1])
 
-    units = rows()
-    yield from pairs_of(iter(lambda: list(islice(units, BATCH)), []), str(path), part.langs, tally)
+    yield from pairs_of(tables.in_batches(rows()), str(path), part.langs, tally, codes)
 
 
 @register_reader("csv", ".csv")
@@ -200,11 +203,18 @@ def iter_tmx(part: Part, tally: Tally) -> Iterator[Parallel]:
 def iter_dataset(part: Part, tally: Tally) -> Iterator[Parallel]:
     """Pairs of a local parquet, JSON or CSV file; rows without a text in both languages are dropped."""
     (path,) = part.paths
-    yield from pairs_of(hub.local_rows(part.kind, path, part.langs, part.columns), str(path), part.langs, tally)
+    fields: set[str] = set()
+    rows = tables.local_rows(part.kind, path, part.langs, part.columns, fields)
+    yield from pairs_of(rows, str(path), part.langs, tally, fields)
 
 
-def pairs_of(batches: Iterator[list[hub.Row]], name: str, langs: Sequence[str], tally: Tally) -> Iterator[Parallel]:
-    """Pairs of the rows that have both texts, each text made one line; InputError, with ``name``, if no row has."""
+def pairs_of(
+    batches: Iterator[list[tables.Row]], name: str, langs: Sequence[str], tally: Tally, there: Collection[str] = ()
+) -> Iterator[Parallel]:
+    """Pairs of the rows that have both texts, each text made one line; InputError, with ``name``, if no row has.
+
+    ``there``: what the file has, language codes or fields, known when all rows are read, for that error.
+    """
     kept = 0
     for rows in batches:
         pairs = [(source, english) for source, english in rows if source is not None and english is not None]
@@ -215,7 +225,14 @@ def pairs_of(batches: Iterator[list[hub.Row]], name: str, langs: Sequence[str], 
             [source.translate(FLAT) for source, _ in pairs], [english.translate(FLAT) for _, english in pairs], []
         )
     if not kept:
-        raise InputError(f"{name}: must hold text in {langs[0]} and {langs[1]}, but none of {tally.read} rows has both")
+        message = f"{name}: must hold text in {langs[0]} and {langs[1]}, but none of {tally.read} rows has both"
+        raise InputError(message + (f"; the file has {some_of(there)}" if there else ""))
+
+
+def some_of(names: Iterable[str]) -> str:
+    """The names in order, between commas, and dots in place of those over MOST_NAMED; for errors."""
+    ordered = [name[:MOST_NAMED] for name in sorted(names)]
+    return ", ".join([*ordered[:MOST_NAMED], *(["..."] if len(ordered) > MOST_NAMED else [])])
 
 
 @register_reader("moses-zip", ".txt.zip")

@@ -1,1 +1,1 @@
-"""Clean text made into a language pack and binarised data: subwords, vectors, alignment. May import base."""
+"""Clean text made into a language pack and ids: subwords, vectors, alignment. May import base and cleaning."""

@@ -3,6 +3,7 @@
 Anchors come from several sources at once: a MUSE dictionary, identical strings, and pairs mined from parallel text.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import sentencepiece
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.text_files import plain_or_gz, read_lines
+from data_prep.cleaning.clean_form import normalise
 from data_prep.packs.lexicon import MOST_LINES, evenly, mine_pairs
 from data_prep.packs.subwords import load, read_dictionary
 from data_prep.packs.ulr_tables import counts_of, load_table, normalised, unit
@@ -102,14 +104,28 @@ def find_dictionaries(folder: Path | None, lang: str, english: str) -> tuple[Pat
     return tuple(path for path in (plain_or_gz(folder / name) for name in names) if path)
 
 
-def read_word_list(path: Path) -> list[tuple[str, str]]:
-    """The pairs (word, English word) of a MUSE list: one pair a line, separated by a tab or a space."""
-    pairs = []
+def read_word_list(path: Path, *, quiet: bool = True) -> list[tuple[str, str]]:
+    """The pairs (word, English word) of a MUSE list, in clean form: a pair a line, separated by a tab or by spaces.
+
+    Blank lines are left out. So are lines of three and more words without a tab, since nothing tells where the
+    translation begins; unless ``quiet``, one line on stderr says so. InputError, with the line, for any other line that
+    is no pair, and where no line is one.
+    """
+    pairs, left_out = [], []
     for number, line in enumerate(read_lines(path), start=1):
-        words = line.split("\t") if "\t" in line else line.split()
-        if len(words) != 2 or not all(word.strip() for word in words):
+        words = [*map(normalise, line.split("\t"))] if "\t" in line else normalise(line).split()
+        if len(words) == 2 and all(words):
+            pairs.append((words[0], words[1]))
+        elif len(words) > 2 and "\t" not in line:
+            left_out.append(f"line {number}: {line.strip()!r}")
+        elif any(words):
             raise InputError(f"{path}, line {number}: must be a word and its translation, but is {line!r}")
-        pairs.append((words[0].strip(), words[1].strip()))
+    if not pairs:
+        raise InputError(f"{path}: must hold words and their translations, with a tab between, but has no such line")
+    if left_out and not quiet:
+        few = f"{len(left_out)} of {len(pairs) + len(left_out)} lines"
+        reason = "three or more words and no tab"
+        print(f"warning: {path}: {few} are left out, which have {reason} ({left_out[0]})", file=sys.stderr)
     return pairs
 
 

@@ -19,17 +19,16 @@ piece's vector is a weighted mean of the words whose segmentation contains it. T
 occurrences in the text, divided by the number of its pieces.
 """
 
-import gzip
 import math
-import re
 import tempfile
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+import regex
 import scipy.sparse
 import sentencepiece
 
@@ -37,7 +36,8 @@ from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_array
-from data_prep.base.text_files import plain_or_gz, read_lines
+from data_prep.base.text_files import line_blocks, plain_or_gz, read_lines
+from data_prep.cleaning.clean_form import normalise
 from data_prep.packs.lexicon import evenly, incidence
 from data_prep.packs.subwords import domain_weight, load, read_dictionary
 
@@ -53,7 +53,7 @@ TOKENS_TO_SEE = 12_000_000  # gensim reads a text until it has seen so many toke
 MOST_EPOCHS = 30
 FEWEST_EPOCHS = 5
 BUCKETS = 200_000  # vectors that fastText's n-grams share; gensim's default takes 2.4 GB at 300 dimensions
-WORD = re.compile(r"\w+|[^\w\s]")  # a word or sign of a text, as .vec files have it
+WORD = regex.compile(r"\w+|[^\w\s]")  # a word, with its combining marks, or a sign of a text, as .vec files have it
 
 
 def cooccurrence(sentences: Sequence[Sequence[int]], size: int, weights: Sequence[int]) -> scipy.sparse.csr_array:
@@ -185,36 +185,22 @@ def find_vec(folder: Path | None, lang: str) -> Path | None:
     return plain_or_gz(folder / f"{lang}.vec") if folder else None
 
 
-def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a plain or gzip file, streamed, with their numbers; InputError names a line that is not UTF-8."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            lines: IO[bytes] | gzip.GzipFile = file
-            for number, line in enumerate(lines, start=1):
-                try:
-                    yield number, line.decode("utf-8").rstrip("\r\n ")
-                except UnicodeDecodeError as error:
-                    raise InputError(f"{path}, line {number}: must be UTF-8, but is not: {error.reason}") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: must be a whole gzip file: {error}") from error
-
-
 def read_vec(path: Path, wanted: Iterable[str], dim: int) -> dict[str, np.ndarray]:
     """The vectors (dim,) of those ``wanted`` words that the file has; the first where a word stands twice.
 
-    The format: a word and ``dim`` numbers a line, with spaces between; the first line may be ``words dim``. The file is
-    streamed, and only wanted words are kept. InputError, with the line, if a line has another number of fields or no
-    numbers.
+    The format: a word and ``dim`` numbers a line, with spaces between; the first line may be ``words dim``. Words are
+    wanted in clean form, and may stand in another in the file. The file is streamed, and only wanted words are kept.
+    InputError, with the line, if a line has another number of fields or no numbers.
     """
     vectors: dict[str, np.ndarray] = {}
     words = set(wanted)
-    for number, line in _text_lines(path):
-        fields = line.split(" ")
+    for number, line in enumerate(chain.from_iterable(line_blocks(path)), start=1):
+        fields = line.rstrip(" ").split(" ")
         if number == 1 and len(fields) == 2 and all(map(str.isdecimal, fields)):
             if int(fields[1]) != dim:
                 raise InputError(f"{path}: --vector-dim must be that of the file ({fields[1]}), but is {dim}")
             continue
-        word = fields[0]
+        word = fields[0] if fields[0] in words else normalise(fields[0])
         if word not in words or word in vectors:
             continue
         try:

@@ -30,6 +30,7 @@ from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, check_splits,
 from data_prep.cleaning.subsample import SEEDS, check_budgets, sample_name
 from data_prep.cleaning.text import LanguageText, MonoText, write_mono, write_splits
 from data_prep.corpora.corpus import CorpusFiles, find_corpus, find_mono, iter_corpus
+from data_prep.corpora.id_groups import SeenIds
 from data_prep.packs import align, anchors, binarise, subwords, ulr_tables, vectors
 
 HELD_OUT_SHARE = 10  # of an unsplit corpus the last tenth is test, and the tenth before it valid
@@ -198,12 +199,14 @@ def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> 
     path = new.folder.held_out
     keys: tuple[set[str], set[str]] = set(), set(path.read_text("utf-8").split("\n")[:-1] if path.is_file() else ())
     lines: dict[str | None, int] = {}
-    for name, batch in read_splits(files, new.role, split):
+    seen = SeenIds()
+    for name, batch in read_splits(files, new.role, split, seen=seen):
         lines[name] = lines.get(name, 0) + len(batch)
         if name in new.splits[1:]:
             for side, keys_of_side in zip((batch.source, batch.english), keys, strict=True):
                 keys_of_side.update(match_key(normalise(line)) for line in side)
-    check_splits(lines, new.role, str(files.all_paths()[0]))
+    check_splits(lines, new.role, str(files.all_paths()[0]), seen)
+    seen.check(split.groups, str(files.all_paths()[0]))
     return keys
 
 

@@ -72,6 +72,10 @@ def describe(plan: Plan, surveyed: Survey) -> str:
         f"{mono:,} monolingual lines; {len(surveyed.held_out):,} dev and test lines held out",
         "clean text, splits and samples -> subwords and vectors -> alignment -> binarised data -> leakage audit",
     ]
+    held_out = (("valid", options.split.valid_ids), ("test", options.split.test_ids))
+    by_id = "; ".join(f"{split} {', '.join(groups)}" for split, groups in held_out if groups)
+    if by_id:
+        lines.append(f"held out by id: {by_id}")
     targets: dict[tuple[int, ...] | None, list[str]] = {}
     for lang in options.target_langs:
         targets.setdefault(options.budgets(lang), []).append(lang)

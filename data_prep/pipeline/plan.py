@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError, raise_all
@@ -13,7 +14,7 @@ from data_prep.cleaning.clean import CleanOptions
 from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions
 from data_prep.cleaning.subsample import BUDGETS, SEEDS, check_budgets, sample_name
 from data_prep.corpora.corpus import CorpusFiles, find_corpus, find_mono
-from data_prep.packs import subwords, ulr_tables, vectors
+from data_prep.packs import anchors, subwords, ulr_tables, vectors
 
 
 @dataclass(frozen=True)
@@ -134,5 +135,23 @@ def make_plan(options: Options) -> Plan:
             corpora[lang] = find_corpus(options.corpus, lang, options.target_lang)
         mono[lang] = find_mono(options.mono, lang, options.target_lang)
 
-    raise_all([lambda lang=lang: look(lang) for lang in [*options.roles, options.target_lang]])  # type: ignore[misc]
+    langs = [*options.roles, options.target_lang]
+    raise_all([*(lambda lang=lang: look(lang) for lang in langs), lambda: _check_folders(options, langs)])
     return Plan(options, corpora, mono)
+
+
+def _check_folders(options: Options, langs: Sequence[str]) -> None:
+    """InputError if a folder that was given has nothing for any of the languages: its files have other names."""
+    english, lists, vecs = options.target_lang, options.dictionaries, options.vec_files
+    given: list[tuple[str, Path, str, list[Any]]] = [
+        ("--mono", folder, "XX.txt, XX.tsv", [find_mono([folder], lang, english) for lang in langs])
+        for folder in options.mono
+    ]
+    if lists:
+        files: list[Any] = [anchors.find_dictionaries(lists, lang, english) for lang in langs]
+        given.append(("--dictionaries", lists, f"XX-{english}.txt, XX-{english}.tsv", files))
+    if vecs:
+        given.append(("--vec-files", vecs, "XX.vec", [vectors.find_vec(vecs, lang) for lang in langs]))
+    for flag, folder, names, of_languages in given:
+        if not any(of_languages):
+            raise InputError(f"{flag} {folder}: must have files ({names}) of {', '.join(langs)}, but has none")

@@ -27,7 +27,7 @@ WORKING = (text, subwords, vectors, ulr_tables, align, binarise, audit)  # the m
 
 def cleaning_packages(plan: Plan) -> tuple[str, ...]:
     """The packages that shape clean text."""
-    return ("numpy", "xxhash", *(["py3langid"] if plan.options.clean.language_id else []))
+    return ("numpy", "regex", "xxhash", *(["py3langid"] if plan.options.clean.language_id else []))
 
 
 def code_of(module: ModuleType) -> str:
@@ -203,7 +203,7 @@ def vectors_stage(plan: Plan, lang: str) -> Reasons:
         inputs=[*files, *pack.segmentation, *([vec] if vec else [])],
         outputs=[raw],
         options={"vector_dim": options.vector_dim, "vector_method": options.vector_method},
-        packages=("sentencepiece", "gensim", "numpy", "scipy", "scikit-learn"),
+        packages=("sentencepiece", "gensim", "numpy", "regex", "scipy", "scikit-learn"),
         code=vectors,
     )
 

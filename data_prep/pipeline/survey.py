@@ -14,6 +14,7 @@ from data_prep.cleaning.duplicates import hash_keys, hash_sorted
 from data_prep.cleaning.split import HELD_OUT, check_splits, read_splits
 from data_prep.cleaning.subsample import affordable
 from data_prep.corpora.corpus import iter_mono
+from data_prep.corpora.id_groups import SeenIds
 from data_prep.packs import anchors
 from data_prep.pipeline.plan import Plan
 
@@ -67,34 +68,40 @@ def survey(plan: Plan) -> Survey:
     surveys: dict[str, LanguageSurvey] = {lang: LanguageSurvey() for lang in langs}
     english: set[str] = set()
     sample: dict[int, int] = {}
+    seen = SeenIds()
     with tqdm(total=len(langs), desc="reading", unit="language", file=sys.stderr, leave=False, disable=None) as bar:
 
         def read(lang: str) -> None:
             if lang != plan.english:
-                english.update(_read_pairs(plan, lang, surveys[lang], sample))
+                english.update(_read_pairs(plan, lang, surveys[lang], sample, seen))
             for path in plan.mono[lang]:
                 for lines in iter_mono(path, lang, plan.english):
                     surveys[lang].mono.add(lines)
             for path in anchors.find_dictionaries(plan.options.dictionaries, lang, plan.english):
-                anchors.read_word_list(path)
+                anchors.read_word_list(path, quiet=False)
             bar.update()
 
         raise_all([lambda lang=lang: read(lang) for lang in langs])  # type: ignore[misc]
+    seen.check(plan.options.split.groups, str(plan.options.corpus))  # a language may lack a book that others have
     return Survey(surveys, sorted(english), SAMPLING * sum(sample.values()))
 
 
-def _read_pairs(plan: Plan, lang: str, surveyed: LanguageSurvey, sample: dict[int, int]) -> set[str]:
+def _read_pairs(
+    plan: Plan, lang: str, surveyed: LanguageSurvey, sample: dict[int, int], seen_in_all: SeenIds
+) -> set[str]:
     """Read the parallel text of a language into ``surveyed``; returns the match keys of its dev and test English.
 
-    ``sample`` gets the number of characters of 1 in SAMPLING different English lines, by the hash of the line.
+    ``sample`` gets the number of characters of 1 in SAMPLING different English lines, by the hash of the line;
+    ``seen_in_all`` gets the ids.
     """
     options, role = plan.options, plan.options.roles[lang]
     lines: Counter[str | None] = Counter()
     source: set[str] = set()
     english: set[str] = set()
     tokens = 0
+    seen = SeenIds()
     budgets = options.budgets(lang)
-    for split, batch in read_splits(plan.corpora[lang], role, options.split):
+    for split, batch in read_splits(plan.corpora[lang], role, options.split, seen=seen):
         lines[split] += len(batch)
         surveyed.source.add(batch.source)
         surveyed.english.add(batch.english)
@@ -106,7 +113,8 @@ def _read_pairs(plan: Plan, lang: str, surveyed: LanguageSurvey, sample: dict[in
             english.update(match_key(normalise(line)) for line in batch.english)
         elif split and budgets:
             tokens += sum(len(line.split()) for line in batch.english)
-    check_splits(lines, role, str(plan.corpora[lang].all_paths()[0]))
+    check_splits(lines, role, str(plan.corpora[lang].all_paths()[0]), seen)
+    seen_in_all.add(seen)
     affordable(budgets or (), tokens, f"the training text of {lang}")
     surveyed.held_out = hash_sorted(source)
     return english

@@ -28,6 +28,7 @@ from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
+from meta_nmt.runs.path_lists import split_paths
 from meta_nmt.tasks.adapted import sample_aligned_with
 
 PROG = "meta-nmt-generate"
@@ -85,7 +86,7 @@ def read_hypotheses(path: Path) -> list[list[str]]:
 
 def record(args: Namespace, own_flags: Namespace, own_cost: dict[str, Any]) -> dict[str, Any]:
     """The content of result.json. ``own_cost``: the cost record of this command itself."""
-    histories = [cost.history(path) for path in args.path.split(os.pathsep)]  # one for each checkpoint of an ensemble
+    histories = [cost.history(path) for path in split_paths(args.path)]  # one for each checkpoint of an ensemble
     costs = [*unique(entry for costs in histories for entry in costs), own_cost]
     return {
         "system": own_flags.system,
@@ -107,7 +108,7 @@ def body(argv: Sequence[str]) -> int:
     check_flags(args)
     if not args.path:
         raise InputError("`--path` must be given: the checkpoint to translate with")
-    aligned_with = sample_aligned_with(args.path.split(os.pathsep))
+    aligned_with = sample_aligned_with(split_paths(args.path))
     if args.aligned_with is None:
         args.aligned_with = aligned_with
     results = writable_directory(own_flags.results, "--results")

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
 from meta_nmt.cli import command
+from meta_nmt.runs.path_lists import split_paths
 from meta_nmt.translation.loaders import load_checkpoints, load_folder
 from meta_nmt.translation.translator import MAX_PIECES, Translation, Translator
 
@@ -94,7 +95,7 @@ def load(args: Namespace) -> Translator:
         return load_folder(
             args.model, backend=args.backend or "auto", beam=args.beam, max_pieces=args.max_pieces, threads=args.threads
         )
-    paths, target = args.path.split(os.pathsep), args.target_lang or "en"
+    paths, target = split_paths(args.path), args.target_lang or "en"
     return load_checkpoints(args.data, paths, args.source_lang, target, beam=args.beam, max_pieces=args.max_pieces)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import regex
+
 from data_prep.base.data_folder import DataFolder
 from meta_nmt.data.language_pack import load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
@@ -10,6 +12,7 @@ from meta_nmt.tasks.adapted import load_adapted
 WORD_START = "▁"
 SHORTEST = 4  # letters; shorter pieces are mostly function words and fragments
 NEAREST = 5
+LETTERS = regex.compile(r"[\p{L}\p{M}]+")  # with combining marks, which most words of many scripts have
 
 
 def nearest_pieces(data: str, checkpoint: str, lang: str, count: int) -> list[tuple[str, list[tuple[str, float]]]]:
@@ -20,7 +23,9 @@ def nearest_pieces(data: str, checkpoint: str, lang: str, count: int) -> list[tu
     """
     task, (model,) = load_adapted(data, [checkpoint], lang, DataFolder(data).english)
     symbols = task.source_dictionary.symbols[task.source_dictionary.nspecial :]  # most frequent first
-    words = [s for s in symbols if s.startswith(WORD_START) and len(s) > SHORTEST and s[1:].isalpha()][: 2 * count]
+    words = [s for s in symbols if s.startswith(WORD_START) and len(s) > SHORTEST and LETTERS.fullmatch(s, 1)][
+        : 2 * count
+    ]
     names = load_universal_names(data, len(task.universal_keys))
     nearest = nearest_universal(model, task.source_dictionary, names, words, NEAREST)
     return [(piece.removeprefix(WORD_START), tokens) for piece, tokens in zip(words, nearest, strict=True) if tokens][

@@ -87,6 +87,12 @@ LAYOUTS: dict[str, tuple[dict[str, bytes], str]] = {
     "TMX that is none": ({"xx-en.tmx": TSV}, "xx-en.tmx"),
     "TMX with entities that explode": ({"xx-en.tmx": LAUGHS}, "xx-en.tmx"),
     "TMX with an outside entity": ({"xx-en.tmx": OUTSIDE}, "xx-en.tmx"),
+    "TMX with an entity that nobody declares": (
+        {"xx-en.tmx": b'<!DOCTYPE tmx SYSTEM "tmx14.dtd">' + GOOD_TMX.replace(b"<seg>a", b"<seg>&brand;")}, "&brand;"),
+    "TMX with an endless segment": (
+        {"xx-en.tmx.gz": gzip.compress(GOOD_TMX.partition(b"a</seg>")[0] + b"a" * 20_000_000, 1)}, "xx-en.tmx.gz"),
+    "TMX with an endless comment": ({"xx-en.tmx.gz": gzip.compress(b"<tmx><!--" + b"a" * 20_000_000, 1)}, "comment"),
+    "TMX of endless depth": ({"xx-en.tmx.gz": gzip.compress(b"<tmx>" + b"<a>" * 2000, 1)}, "xx-en.tmx.gz"),
     "TMX of other languages": ({"xx-en.tmx": GOOD_TMX.replace(b'"xx"', b'"yy"')}, "xx-en.tmx"),
     "parquet that is none": ({"xx-en.parquet": TSV}, "xx-en.parquet"),
     "parquet cut short": ({"xx-en.parquet": b"PAR1" + bytes(40)}, "xx-en.parquet"),
@@ -94,6 +100,8 @@ LAYOUTS: dict[str, tuple[dict[str, bytes], str]] = {
     "JSON of numbers": ({"xx-en.json": b"[1, 2]"}, "xx-en.json"),
     "JSON lines without columns": ({"xx-en.jsonl": b'{"a": 1}\n'}, "xx-en.jsonl"),
     "JSON that nests deeply": ({"xx-en.json": b"[" * 100_000}, "xx-en.json"),
+    "JSON with a number of 5,000 digits": ({"xx-en.jsonl": b'{"n": ' + b"9" * 5000 + b"}\n"}, "xx-en.jsonl"),
+    "a zip file of another name": ({"xx-en.tsv": zipped({"a": b"b"})}, "is a zip file"),
     "CSV without columns": ({"xx-en.csv": b"a,b\n1,2\n"}, "xx-en.csv"),
     "CSV of nothing": ({"xx-en.csv": b""}, "xx-en.csv"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from benchmarks.clean_speed import generate, plain_clean, plain_key, plain_line,
 from data_prep.base.errors import InputError
 from data_prep.cleaning import clean, language_id
 from data_prep.cleaning.clean import CleanOptions, Count, Duplicates, Filters, Stream, clean_batches, clean_files
-from data_prep.cleaning.clean_form import match_key, normalise
+from data_prep.cleaning.clean_form import KEY, match_key, normalise
 from data_prep.cleaning.duplicates import Seen, hash_sorted
 
 TRICKY = (
@@ -90,6 +90,50 @@ def test_marks_are_of_the_key() -> None:
     assert match_key("?!") != match_key("..."), "lines of signs alone are not all the same"
 
 
+SAME_SENTENCES = {
+    "apostrophe": ["I don't know", "I don\u02bct know", "I don\u2019t know", "I don\uff07t know", "I don\u00b4t know",
+                   "I don`t know", "I don\u2032t know", "I don\u02b9t know", "I don\ua78ct know", "I DON\ua78bT KNOW"],
+    "okina": ["hele \u02bbo Kimo", "hele 'o Kimo", "hele \u2018o Kimo", "hele \u02bfo Kimo", "hele `o Kimo"],
+    "full width": ["Page 12, see ABC", "\uff30age\u3000\uff11\uff12\uff0c see \uff21\uff22\uff23"],
+    "half width": ["\u30d1\u30fc\u30c6\u30a3", "\uff8a\uff9f\uff70\uff83\uff68"],
+    "ligature": ["fine offer", "\ufb01ne o\ufb00er"],
+    "mathematical": ["see x2 here", "see \U0001d431\u00b2 here"],
+    "n with apostrophe": ["'n man", "\u0149 man", "\u02bcn man"],
+    "tatweel": ["\u0643\u062a\u0627\u0628", "\u0643\u062a\u0640\u0640\u0627\u0628"],
+    "presentation form": ["\u0644\u0627", "\ufefb"],
+    "variation selector": ["I \u2764 you", "I \u2764\ufe0f you"],
+    "joiner": ["\u0915\u094d\u0937", "\u0915\u094d\u200d\u0937", "\u0915\u034f\u094d\u0937"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forms", SAME_SENTENCES.values(), ids=SAME_SENTENCES)
+def test_one_sentence_however_it_is_typed(forms: list[str]) -> None:
+    """Also where a text is handled as a whole: what leaks is found there."""
+    keys = {match_key(normalise(form)) for form in forms}
+    assert len(keys) == 1, f"one key, not {keys}"
+    held = np.zeros(0, np.uint64), hash_sorted(keys)
+    sides = [[f"x{row}" for row in range(len(forms) + 1)], [*forms, "another sentence"]]
+    _, dropped = cleaned(sides, Filters(held_out=held))
+    assert dropped == {"held-out-english": len(forms)}, "every form of a test line is found"
+
+
+def test_letters_that_tell_words_apart_are_of_the_key() -> None:
+    for one, other in (
+        ("\u30d3\u30fc\u30eb", "\u30d3\u30eb"),
+        ("\u4eba\u3005", "\u4eba"),
+        ("\ua4d0\ua4f8", "\ua4d0\ua4f9"),
+    ):
+        assert match_key(one) != match_key(other), f"{one} and {other}: a long sound, a repeated one, a tone"
+    assert match_key("\u2764\ufe0f") != match_key("\u2600\ufe0f"), "signs alone keep their line"
+
+
+def test_case_folding_makes_no_letter_that_is_not_of_the_key() -> None:
+    """A text in NFKC is filtered once, before it is folded."""
+    every = KEY.findall("".join(map(chr, range(0x40000))))
+    once = [char for char in every if unicodedata.is_normalized("NFKC", char)]
+    assert len(once) > 100_000 and not [char for char in once if KEY.sub("", char.casefold())]
+
+
 @given(PAIRS, st.integers(1, 6), st.floats(1, 3))
 def test_batches_keep_what_the_plain_rules_keep(rows: list[tuple[str, str]], most: int, ratio: float) -> None:
     counted: Counter[str] = Counter()
@@ -154,6 +198,36 @@ def test_tokens_of_scripts_without_spaces(line: str, most: int) -> None:
     assert plain_tokens(line) > most, "one for two characters"
     _, dropped = cleaned([[line]], Filters(CleanOptions(most), ("xx",)))
     assert dropped == {"over-long": 1}, "text without spaces has a length too"
+
+
+# first and last letter of scripts that are, or may be, written without spaces
+SPACELESS = {
+    "Thai": (0x0E01, 0x0E2E), "Lao": (0x0E81, 0x0EAE), "Tibetan": (0x0F40, 0x0F6C), "Burmese": (0x1000, 0x102A),
+    "Khmer": (0x1780, 0x17B3), "Tai Le": (0x1950, 0x196D), "New Tai Lue": (0x1980, 0x19AB),
+    "Tai Tham": (0x1A20, 0x1A54),
+    "Balinese": (0x1B05, 0x1B33), "Kana": (0x3041, 0x3096), "Han": (0x4E00, 0x9FFF), "Yi": (0xA000, 0xA48C),
+    "Vai": (0xA500, 0xA60B), "Javanese": (0xA984, 0xA9B2), "Cham": (0xAA00, 0xAA28), "Tai Viet": (0xAA80, 0xAAAF),
+    "Han B": (0x20000, 0x2A6DF), "Tagalog": (0x1700, 0x1711),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("first, last", SPACELESS.values(), ids=SPACELESS)
+@pytest.mark.parametrize("density", [0.4, 1.0], ids=["syllables", "letters"])
+def test_translations_into_a_script_without_spaces_are_kept(first: int, last: int, density: float) -> None:
+    """Whether a list knows the script or not; and whether a character is a syllable or a letter."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for words in (1, 3, 8, 15, 30, 60):
+        english = " ".join("".join(rng.choice(list("etaoinsh"), 5)) for _ in range(words)) + "."
+        rows.append(("".join(map(chr, rng.integers(first, last + 1, int(len(english) * density)))), english))
+    kept, dropped = pairs(*rows)
+    assert len(kept) == len(rows), dropped
+
+
+def test_the_length_ratio_still_finds_what_is_no_translation() -> None:
+    long = "this sentence has far more words than the other side could ever say in one or two, " * 2
+    for short in ("maison", "\u0e1a\u0e49\u0e32\u0e19", "\u5bb6", "\ua984\ua985\ua986", "\ua500\ua501"):
+        assert pairs((short, long))[1] == {"length-ratio": 1}, short
 
 
 def test_streams_may_share_what_is_a_duplicate() -> None:

@@ -16,6 +16,8 @@ from data_prep.cleaning.split import SplitOptions, check_splits, read_splits, sp
 from data_prep.cleaning.subsample import BUDGETS, draw, draw_from, read_index
 from data_prep.corpora.corpus import find_corpus
 from data_prep.corpora.readers import Parallel, concatenate
+from data_prep.pipeline.plan import Options, make_plan
+from data_prep.pipeline.survey import survey
 
 
 def numbered(size: int, ids: list[str] | None = None) -> Parallel:
@@ -73,6 +75,46 @@ def test_impossible_splits(text: Parallel, options: SplitOptions, words: str) ->
     with pytest.raises(InputError) as caught:
         split_text(text, "target", options)
     assert words in str(caught.value) and "ro-en.tsv" in str(caught.value), str(caught.value)
+
+
+VERSES = [f"JHN {chapter}:{verse}" for chapter in range(1, 5) for verse in range(1, 4)]
+
+
+def id_corpus(folder: Path, langs: Mapping[str, list[str]]) -> Path:
+    folder.mkdir()
+    for lang, ids in langs.items():
+        rows = [f"{key}\t{lang} text {key}\n" for key in ids]
+        (folder / f"{lang}.tsv").write_text("".join(rows))
+    return folder
+
+
+def test_the_command_refuses_a_group_without_lines(tmp_path: Path) -> None:
+    corpus = id_corpus(tmp_path / "c", {"yo": VERSES, "en": VERSES})
+    flags = ["--corpus", str(corpus), "--lang", "yo", "--out", str(tmp_path / "out")]
+    assert split.main([*flags, "--valid-ids", "JHN.2", "--test-ids", "JHN.3"]) == 0
+    assert (tmp_path / "out/test.yo").read_text().count("\n") == 3, "a chapter, however its verses are written"
+    for mistyped in ("JHN.3,MRK", "JHN.3,JHN.33", "JHN.3,jhn"):
+        bad = mistyped.partition(",")[2]
+        with pytest.raises(InputError, match=f"{bad} must name ids of .*yo.tsv.* ids like 'JHN 1:1'"):
+            split.main([*flags, "--valid-ids", "JHN.2", "--test-ids", mistyped])
+    with pytest.raises(InputError, match="has none in valid .no id of it is in --valid-ids: .* 'JHN 1:1'"):
+        split.main([*flags, "--valid-ids", "JHM.2", "--test-ids", "JHN.3"])
+    with pytest.raises(InputError, match="has none in train .give --hold-out-last"):
+        split.main([*flags, "--valid-ids", "JHN.2", "--test-ids", "JHN"])
+
+
+def test_a_group_must_name_a_line_of_some_language(tmp_path: Path) -> None:
+    """One Bible may lack a book that another has; a book that none has is mistyped."""
+    corpus = id_corpus(tmp_path / "c", {"yo": VERSES, "ro": [*VERSES, "MRK 1:1"], "en": [*VERSES, "MRK 1:1"]})
+
+    def surveyed(test_ids: tuple[str, ...]) -> None:
+        options = SplitOptions(valid_ids=("JHN.2",), test_ids=test_ids)
+        given = {"source_langs": ("ro",), "target_langs": ("yo",), "split": options, "english_tokens": (0,)}
+        survey(make_plan(Options(tmp_path / "out", corpus, **given)))
+
+    surveyed(("JHN.3", "MRK"))
+    with pytest.raises(InputError, match="MRC must name ids of .*c, but do not; there are ids like 'JHN 1:1', 'MRK"):
+        surveyed(("JHN.3", "MRC"))
 
 
 def test_splits_of_the_corpus_are_taken_as_they_are(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Readers: every layout, and one clear line for every kind of bad input."""
 
+import bz2
 import gzip
 import json
+import lzma
 import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,7 @@ from data_prep.corpora.corpus import (
     read_corpus,
     read_mono,
 )
-from data_prep.corpora.readers import Tally
+from data_prep.corpora.readers import READERS, Parallel, Part, Reader, Tally
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -271,6 +274,60 @@ def test_a_tmx_with_entities_or_out_of_order_is_refused(tmp_path: Path) -> None:
     assert "none of 3 rows has both" in error_of(read_corpus, find_corpus(tmp_path, "xx")), (
         "the other language is missing"
     )
+
+
+@pytest.mark.parametrize("folder", ["__MACOSX/", "__MACOSX/sub/", ""])
+def test_what_a_mac_adds_to_a_zip_file_is_no_text(tmp_path: Path, folder: str) -> None:
+    members = {"sub/a.xx": "a\n", f"{folder}._a.xx": "\0\5\26\7", "sub/a.en": "A\n", f"{folder}._a.en": "\0"}
+    zipped(tmp_path / "xx-en.txt.zip", members)
+    (text,) = read_corpus(find_corpus(tmp_path, "xx")).values()
+    assert (text.source, text.english) == (["a"], ["A"])
+
+
+@pytest.mark.parametrize("name, data", [("xx-en.tsv", b"a\tA\n"), ("xx-en.jsonl", b'{"xx": "a", "en": "A"}\n'),
+                                        ("xx-en.csv", b"xx,en\na,A\n"), ("xx-en.tmx", TMX.encode())])  # fmt: skip
+def test_a_gzip_file_is_known_by_its_bytes(tmp_path: Path, name: str, data: bytes) -> None:
+    """Whatever the address was that it came from."""
+    (plain,) = read_corpus(find_corpus(write(tmp_path / "plain" / name, data).parent, "xx")).values()
+    (packed,) = read_corpus(find_corpus(write(tmp_path / "gz" / name, gzip.compress(data)).parent, "xx")).values()
+    assert packed == plain
+    write(tmp_path / "gz" / name, gzip.compress(data)[:-9])
+    assert "must be a whole gzip file" in error_of(read_corpus, find_corpus(tmp_path / "gz", "xx"))
+
+
+def test_an_archive_that_is_no_gzip_is_named(tmp_path: Path) -> None:
+    zipped(tmp_path / "a.zip", {"a": "b"})
+    data = {"zip": (tmp_path / "a.zip").read_bytes(), "xz": lzma.compress(b"a\tb\n"), "bzip2": bz2.compress(b"a\tb\n")}
+    for kind, content in data.items():
+        write(tmp_path / "xx-en.tsv", content)
+        assert f"but is a {kind} file" in error_of(read_corpus, find_corpus(tmp_path, "xx"))
+
+
+def test_a_reader_of_a_user_that_loses_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "xx-en.tsv", "a\tA\n")
+    given = {
+        "2 texts, 1 translations, 0 ids": Parallel(["a", "b"], ["A"], []),
+        "1 texts, 2 translations, 0 ids": Parallel(["a"], ["A", "B"], []),
+        "1 texts, 1 translations, 2 ids": Parallel(["a"], ["A"], ["1", "2"]),
+        "counts 3 lines as read, and 1 as given": Parallel(["a"], ["A"], []),
+    }
+    for expected, pairs in given.items():
+
+        def read(part: Part, tally: Tally, pairs: Parallel = pairs) -> Iterator[Parallel]:
+            tally.read += 3
+            yield pairs
+
+        monkeypatch.setitem(READERS, "tsv", Reader(read, 1, (".tsv",)))
+        message = error_of(read_corpus, find_corpus(tmp_path, "xx"))
+        assert "xx-en.tsv: the reader of tsv must" in message and expected in message, message
+
+
+def test_the_command_says_where_nothing_is(tmp_path: Path) -> None:
+    assert error_of(main, ["--corpus", str(tmp_path)]).endswith("has no such files: nothing")
+    write(tmp_path / "yoruba.txt", "a\n")
+    assert error_of(main, ["--corpus", str(tmp_path)]).endswith("has no such files: yoruba.txt")
+    write(tmp_path / "manifest.yaml", "corpora:\n  - {name: a, kind: text, languages: [en], licence: x, path: a}\n")
+    assert "must hold text of a language and en" in error_of(main, ["--corpus", str(tmp_path)])
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,6 @@ def test_every_pair_comes_back(tmp_path: Path, form: Form, pairs: list[tuple[str
     if not pairs or any(side[0].startswith("\ufeff") for side in sides):
         return  # nothing to write, or what is a mark of the encoding at the beginning of a file
     found = read(lay_out(tmp_path, form(pairs)))
-    if form is as_jsonl and "must be text, but is datetime" in found:
-        return  # the library takes a column of nothing but dates for dates: refused, not changed
     if isinstance(found, str):
         assert not all(any(text.strip() for text in side) for side in sides), found  # a side without text is refused
         return

@@ -247,3 +247,28 @@ def test_word_lists(tmp_path) -> None:
     path.write_text("casa house\nonly\n", "utf-8")
     with pytest.raises(InputError, match="line 2"):
         read_word_list(path)
+
+
+def test_word_lists_are_in_clean_form(tmp_path) -> None:
+    """As the text is that they are looked up in."""
+    path, wanted = tmp_path / "xx-en.txt", [("café", "coffee house"), ("don't", "no"), ("mare", "sea")]
+    for text in (
+        "café\tcoffee house\ndon't\tno\nmare\tsea\n",
+        "cafe\u0301\tcoffee\u00a0house\ndon&#39;t\tno \nma\u200bre\tsea\r\n",
+        "\ufeffcaf&eacute;\t coffee  house\n\ndon't\tno\n \nmare sea\n\n\n",
+    ):
+        path.write_text(text, "utf-8")
+        assert read_word_list(path) == wanted, repr(text)
+
+
+def test_lines_of_several_words_are_left_out_aloud(tmp_path, capsys) -> None:
+    path = tmp_path / "xx-en.txt"
+    path.write_text("casa house\nilu new york\nmare\tdeep sea\n", "utf-8")
+    assert read_word_list(path) == [("casa", "house"), ("mare", "deep sea")]
+    assert capsys.readouterr().err == "", "said once, by who reads it first"
+    read_word_list(path, quiet=False)
+    assert "1 of 3 lines are left out" in capsys.readouterr().err
+    for text, expected in (("a\tb\tc\n", "line 1"), ("a\t\n", "line 1"), ("ilu new york\n", "has no such line")):
+        path.write_text("\n" * (expected == "line 2") + text, "utf-8")
+        with pytest.raises(InputError, match=expected):
+            read_word_list(path)

@@ -29,6 +29,32 @@ def test_only_wanted_words_are_read(tmp_path: Path, name: str, header: bool) -> 
     assert {word: row.tolist() for word, row in found.items()} == {"red": [1, 0, 0], "green": [0, 2, 0]}, "no others"
 
 
+def test_words_of_the_file_are_in_clean_form_too(tmp_path: Path) -> None:
+    rows = ["cafe\u0301 1 0 0", "don&#39;t 0 1 0", "ma\u200bre 0 0 1", "café 9 9 9", "\u0915\u093f 1 1 1"]
+    (tmp_path / "xx.vec").write_text("\ufeff5 3\r\n" + "".join(row + " \r\n" for row in rows))
+    read = vectors.read_vec(tmp_path / "xx.vec", ["café", "don't", "mare", "\u0915\u093f"], 3)
+    wanted = {"café": [1, 0, 0], "don't": [0, 1, 0], "mare": [0, 0, 1], "\u0915\u093f": [1, 1, 1]}
+    assert {word: row.tolist() for word, row in read.items()} == wanted
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["\u092f\u094c\u091a\u0947", "\u0939\u093f\u0928\u094d\u0926\u0940"],  # Hindi: vowel signs, virama
+        ["\u0ba4\u0bae\u0bbf\u0bb4\u0bcd", "\u0bae\u0bca\u0bb4\u0bbf"],  # Tamil
+        [
+            "\u0645\u064e\u0643\u0652\u062a\u064e\u0628",
+            "\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd",
+        ],  # with points
+        ["\u0f56\u0f7c\u0f51", "\u1019\u103c\u1014\u103a"],  # Tibetan, Burmese
+        ["q\u0301a", "\u1ecd\u0300r\u1ecd\u0300"],  # letters that have no composed form
+        ["\u0645\u06cc\u200c\u0631\u0648\u062f", "\u0915\u094d\u200d\u0937"],  # joiners inside a word
+    ],
+)
+def test_combining_marks_are_of_their_word(words: list[str]) -> None:
+    assert vectors.word_counts([f"{words[0]}, {words[1]}."], [2]) == {words[0]: 2, words[1]: 2, ",": 2, ".": 2}
+
+
 def test_the_first_of_repeated_words_counts(tmp_path: Path) -> None:
     (tmp_path / "xx.vec").write_text(vec_text() + "red 9 9 9\n")
     assert vectors.read_vec(tmp_path / "xx.vec", ["red"], 3)["red"].tolist() == [1, 0, 0], "the first"

@@ -320,6 +320,19 @@ def test_bad_flags_are_one_line_and_write_nothing(
     assert not (tmp_path / "data").exists(), "a refused command must write nothing"
 
 
+@pytest.mark.parametrize("flag", ["mono", "dictionaries", "vec_files"])
+def test_a_folder_with_nothing_for_any_language_is_refused(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    """Its files have other names than those that are looked for, and would be ignored without a word."""
+    (tmp_path / "given").mkdir()
+    for name in ("yor-eng.txt", "yoruba.txt", "cc.yo.300.vec"):
+        (tmp_path / "given" / name).write_text("a b\n")
+    line = refused(capsys, command(corpus, tmp_path / "data", **{flag: str(tmp_path / "given")}))
+    assert f"--{flag.replace('_', '-')} {tmp_path / 'given'}: must have files (XX" in line, line
+    assert not (tmp_path / "data").exists(), "a refused command must write nothing"
+
+
 def test_bad_file_is_one_line_and_writes_nothing(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
