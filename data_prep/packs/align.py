@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import regex
 import scipy.sparse
 
 from data_prep.base.command_line import OneLineParser, run_command
@@ -45,6 +46,8 @@ LEXICON_STRENGTH = 1.0
 POOR_PRECISION = 0.1  # precision@1 below which the alignment is called poor
 FEWEST_WORDS = 5  # held-out words below which the alignment is called poor too
 SHOWN = 10  # number of pieces whose nearest English pieces the card shows
+WORD_START = "\u2581"  # begins a piece that begins a word
+LETTERS = regex.compile(r"[\p{L}\p{M}]+")  # with combining marks, which most words of many scripts have
 BLOCK = 1000  # rows whose cosines are in memory at once
 
 
@@ -226,7 +229,9 @@ def neighbours_of_samples(rows: np.ndarray, source: Pack, english: Pack) -> dict
     """The 5 nearest English pieces of some pieces: of SHOWN of the more frequent whole words, evenly spaced."""
     names, english_names = ({row: piece for piece, row in pack.index.items()} for pack in (source, english))
     filled = np.asarray(rows.any(axis=1))
-    words = [row for row, piece in names.items() if filled[row] and piece[0] == "\u2581" and piece[1:].isalpha()]
+    words = [
+        row for row, piece in names.items() if filled[row] and piece[0] == WORD_START and LETTERS.fullmatch(piece, 1)
+    ]
     words = words[: len(words) // 4 + SHOWN]  # a dictionary is in order of frequency
     shown = words[:: max(1, len(words) // SHOWN)][:SHOWN]
     if not shown or not english.vectors.any():

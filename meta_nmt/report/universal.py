@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import regex
-
 from data_prep.base.data_folder import DataFolder
+from data_prep.packs.align import LETTERS, WORD_START
 from meta_nmt.data.language_pack import load_universal_names
 from meta_nmt.modules.neighbours import nearest_universal
 from meta_nmt.tasks.adapted import load_adapted
 
-WORD_START = "▁"
 SHORTEST = 4  # letters; shorter pieces are mostly function words and fragments
 NEAREST = 5
-LETTERS = regex.compile(r"[\p{L}\p{M}]+")  # with combining marks, which most words of many scripts have
 
 
 def nearest_pieces(data: str, checkpoint: str, lang: str, count: int) -> list[tuple[str, list[tuple[str, float]]]]:

@@ -11,6 +11,7 @@ from data_prep.packs.align import (
     csls,
     fit_map,
     nearest,
+    neighbours_of_samples,
     poor_warning,
     precision,
     procrustes,
@@ -148,6 +149,13 @@ def test_poor_alignment_says_what_to_do() -> None:
     warning = poor_warning("xx", "en", quality)
     assert warning and "0.02" in warning and "--dictionaries" in warning and "--mono" in warning, warning
     assert poor_warning("xx", "en", quality | {"poor": False}) is None, "a good one is no warning"
+
+
+def test_a_card_shows_words_with_combining_marks() -> None:
+    words = ["▁हिन्दी", "▁किताब", "▁पानी", "▁house", "▁a1", "stem"]
+    vectors = unit(np.random.default_rng(0).standard_normal((len(words), Q)))
+    both = Pack(None, {word: row for row, word in enumerate(words)}, np.full(len(words), 9), vectors)  # type: ignore[arg-type]
+    assert set(neighbours_of_samples(vectors, both, both)) == set(words[:4])
 
 
 def test_held_out_words_are_not_fitted_on() -> None:
