@@ -10,21 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_prep.base.errors import InputError
+from meta_nmt.runs.checkpoint_contents import MODEL_RANGES
 
-SHAPES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
 # flag (as an attribute) -> lowest and highest value; a list has each of its values checked
 RANGES: dict[str, tuple[float, float]] = {
-    **{f"{side}_{shape}": (1, math.inf) for side in ("encoder", "decoder") for shape in SHAPES},
-    **dict.fromkeys(("dropout", "attention_dropout", "activation_dropout", "label_smoothing"), (0, 1)),
-    **dict.fromkeys(("encoder_layerdrop", "decoder_layerdrop"), (0, 1)),
+    **MODEL_RANGES,
+    "label_smoothing": (0, 1),
     **dict.fromkeys(("batch_size", "max_tokens", "batch_size_valid", "max_tokens_valid"), (1, math.inf)),
     **dict.fromkeys(("distributed_world_size", "update_freq", "log_interval", "beam", "nbest"), (1, math.inf)),
     **dict.fromkeys(("max_update", "max_epoch", "num_workers", "warmup_updates", "clip_norm"), (0, math.inf)),
     **dict.fromkeys(("save_interval_updates", "validate_interval_updates", "data_buffer_size"), (0, math.inf)),
     **dict.fromkeys(("prior_weight", "weight_decay", "max_len_a", "max_len_b"), (0, math.inf)),
     "lr": (0, 1e6),
-    "ulr_temperature": (1e-6, math.inf),
-    "ulr_top_k": (0, math.inf),
     "seed": (0, 2**32 - 1),
 }
 METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")

@@ -19,7 +19,7 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, write_json
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.models.checkpoints import read_checkpoint
-from meta_nmt.runs import cost
+from meta_nmt.runs import checkpoint_contents, cost
 from meta_nmt.runs.run_folder import RunFolder
 
 CHECKPOINT = "meta.pt"
@@ -28,10 +28,7 @@ CHECKPOINT = "meta.pt"
 def check_meta(checkpoint: str | Path) -> dict[str, Any]:
     """The contents of a checkpoint that holds no language yet; InputError for any other checkpoint."""
     state = read_checkpoint(checkpoint)
-    residual = state["model"].get("encoder.embed_tokens.residual")
-    if residual is None:
-        raise InputError(f"{checkpoint}: must be a ulr_transformer checkpoint, but is {state['cfg']['model'].arch!r}")
-    if len(residual):
+    if len(state["model"]["encoder.embed_tokens.residual"]):
         raise InputError(f"{checkpoint}: must be meta-trained or joint, but is adapted to one language already")
     return state
 
@@ -80,7 +77,7 @@ def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Pa
     """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint."""
     folder = find_data(checkpoint, data)
     copy_universal(folder, Path(out))
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = checkpoint_contents.load(checkpoint)
     state["last_optimizer_state"] = None  # it is twice as large as the model
     target = Path(out) / CHECKPOINT
     with atomic(target) as temporary:
