@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
 from data_prep.base.text_files import read_lines
 
 
@@ -33,7 +33,7 @@ def text_size(data: str | Path, subset: str, pair: tuple[str, str]) -> TextSize 
 def read_pack_card(data: str | Path, lang: str) -> dict[str, Any]:
     """The card of a language pack; {} where it has none."""
     try:
-        card = json.loads(DataFolder(data).pack(lang).card.read_text("utf-8"))
+        card = read_json(DataFolder(data).pack(lang).card)
     except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}

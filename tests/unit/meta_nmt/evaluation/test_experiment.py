@@ -126,7 +126,7 @@ def test_the_command_prints_a_line_for_each(tmp_path: Path, data: Path, capsys: 
 def test_what_is_no_experiment(tmp_path: Path, text: str) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match="experiment.yaml: must be"):
+    with pytest.raises(InputError, match="experiment.yaml(, line 2)?: must be"):
         read_experiment(path)
     with pytest.raises(InputError, match="absent.yaml: must be a YAML file"):
         read_experiment(tmp_path / "absent.yaml")
