@@ -367,7 +367,7 @@ def _total_of_range(headers: Any, start: int) -> int | None:
     """The bytes of the whole file by the headers of a part that begins at ``start``; None for any other part."""
     match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", headers.get("Content-Range", "").strip())
     first, last, total = map(int, match.groups()) if match else (-1, 0, 0)
-    return total if first == start and last == total - 1 else None
+    return total if start == first <= last < total else None
 
 
 def _validator(headers: Any) -> str:

@@ -22,6 +22,7 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("save_interval_updates", "validate_interval_updates", "data_buffer_size"), (0, math.inf)),
     **dict.fromkeys(("prior_weight", "weight_decay", "max_len_a", "max_len_b"), (0, math.inf)),
     "momentum": (0, 1),
+    "adam_eps": (0, 1e6),
     "lr": (0, 1e6),
     "seed": (0, 2**32 - 1),
 }

@@ -1,5 +1,7 @@
 """The model card: front matter that YAML reads, every fact in it, and no text of the data as markup."""
 
+from dataclasses import replace
+
 import yaml
 
 from meta_nmt.cards.model_card import ModelFacts, model_card, write_model_card
@@ -46,6 +48,21 @@ def test_text_is_never_markup():
     assert "<script>" not in card and "&lt;script&gt;" in card
     assert "a \\| b" in card and "\\*c\\* \\`d\\`" in card, "a cell stays a cell, and plain"
     assert card.count("````") == 2, "the block of commands ends where they end"
+
+
+def test_no_fact_of_a_strangers_pack_is_markup_or_a_traceback():
+    evil = "<img src=x>|[a](b)"
+    pack = {
+        "alignment": {"precision_at_1": evil, "words": evil, "poor": True},
+        "sources": [{"name": evil, "sha256": evil}, 3],
+        "held_out_in_meta_training": evil,
+    }
+    cost = [FACTS.cost[0] | dict.fromkeys(("command", "kind", "run", "device"), evil)]
+    card = model_card(replace(FACTS, pack=pack, cost=cost, system=evil, versions={evil: evil}))
+    body = card.split("---\n", 2)[2]
+    assert "<img" not in body and "[a](b)" not in body and "&lt;img src=x" in body
+    for strange in ({"sources": 3}, {"alignment": [], "sources": {}}):
+        assert "Training data" in model_card(replace(FACTS, pack=strange))
 
 
 def test_a_card_of_little_knowledge(tmp_path):
