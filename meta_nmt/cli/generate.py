@@ -26,7 +26,7 @@ from data_prep.packs import subwords
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
-from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import check_architecture, read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
 
@@ -108,7 +108,7 @@ def body(argv: Sequence[str]) -> int:
     if not args.path:
         raise InputError("`--path` must be given: the checkpoint to translate with")
     for path in args.path.split(os.pathsep):
-        read_checkpoint(path)
+        check_architecture(path, read_checkpoint(path))
     results = writable_directory(own_flags.results, "--results")
     remove_partial(results)
     meter = cost.CostMeter("generate", command.command_line(PROG, argv), results, args.path)

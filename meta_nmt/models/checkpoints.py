@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fairseq.models import ARCH_MODEL_REGISTRY
+
 from data_prep.base.errors import InputError
 from meta_nmt.runs import checkpoint_contents
 
@@ -50,6 +52,13 @@ def read_fairseq_checkpoint(path: str | Path) -> dict[str, Any]:
         raise
     except Exception as error:  # fairseq upgrades old checkpoints without a look at what is there
         raise InputError(f"{path}: must be a whole fairseq checkpoint, but lacks {error}") from None
+
+
+def check_architecture(path: str | Path, state: dict[str, Any]) -> None:
+    """InputError where the architecture of a checkpoint's model is not known, so that no model can be built."""
+    if state["cfg"]["model"].arch not in ARCH_MODEL_REGISTRY:
+        arch = state["cfg"]["model"].arch
+        raise InputError(f"{path}: its architecture {arch!r} must be known, but is not: `--user-dir` names its file")
 
 
 def trained_tokens(checkpoint: dict[str, Any]) -> int:

@@ -21,7 +21,6 @@ import re
 import zipfile
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +226,7 @@ def _model_arguments(given: Mapping[str, Any], weights: Mapping[str, Tensor]) ->
     arch = given.get("_name") or given.get("arch")
     takers = _model_fields(arch) if isinstance(arch, str) and len(arch) < 100 else None
     if takers is None:
-        raise InputError(f"architecture must be known, but is {_short(arch)}; one of your own is known by `--user-dir`")
+        raise InputError(f"architecture must be one of ours or of a user, but is {_short(arch)}")
     arguments = Namespace(arch=arch, _name=arch)
     for name in sorted(takers.keys() & given.keys()):
         value, takes = given[name], takers[name]
@@ -242,20 +241,21 @@ def _model_arguments(given: Mapping[str, Any], weights: Mapping[str, Tensor]) ->
     return arguments
 
 
-@cache
 def _model_fields(arch: str) -> dict[str, Callable[[Any], bool] | None] | None:
     """Which values each argument of an architecture takes, by its name; None for an argument that is not taken.
 
-    None for an architecture that is not registered, or that no model of ours, or of a user, has.
+    None for an architecture that no model of ours, or of a user, has. One of a user's own that is not loaded has the
+    arguments of ours.
     """
     from fairseq.models import ARCH_MODEL_REGISTRY
     from fairseq.models.transformer import TransformerModel
 
-    if arch not in ARCH_MODEL_REGISTRY or not (arch == "transformer" or arch.startswith("ulr_transformer")):
+    if not re.fullmatch(r"transformer|ulr_transformer\w*", arch):
         return None
+    kind = ARCH_MODEL_REGISTRY.get(arch) or ARCH_MODEL_REGISTRY["ulr_transformer"]
     parsers = ArgumentParser(add_help=False), ArgumentParser(add_help=False)
-    for parser, kind in zip(parsers, (ARCH_MODEL_REGISTRY[arch], TransformerModel), strict=True):
-        kind.add_args(parser)
+    for parser, model in zip(parsers, (kind, TransformerModel), strict=True):
+        model.add_args(parser)
     own, of_fairseq = ({action.dest: action for action in parser._actions} for parser in parsers)
     takers = {name: _taker(action, is_own=name not in of_fairseq) for name, action in own.items()}
     return takers | dict.fromkeys(NOT_TAKEN) | {"decoder_output_dim": _is_whole}

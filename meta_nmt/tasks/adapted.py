@@ -10,7 +10,7 @@ from fairseq import checkpoint_utils
 
 from data_prep.base.errors import InputError
 from meta_nmt.models import ulr_transformer  # noqa: F401  fairseq must know the architecture
-from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import check_architecture, read_checkpoint
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.tasks.ulr_translation import ULRTranslationTask
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
@@ -25,7 +25,7 @@ def load_adapted(
         InputError: a checkpoint cannot be read, or is no adapted checkpoint of this data folder.
     """
     for path in paths:
-        read_checkpoint(path)  # a clear error for a damaged checkpoint
+        check_architecture(path, read_checkpoint(path))  # a clear error for a damaged checkpoint
     config = ULRTranslationConfig(
         data=str(data), source_lang=source_lang, target_lang=target_lang, adapt_params="scratch"
     )

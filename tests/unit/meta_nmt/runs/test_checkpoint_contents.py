@@ -10,7 +10,7 @@ import torch
 
 from data_prep.base.errors import InputError
 from meta_nmt import plugin  # noqa: F401  fairseq knows our tasks and architectures
-from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import check_architecture, read_checkpoint
 from meta_nmt.runs import checkpoint_contents
 
 WIDTH, FFN = 8, 16
@@ -96,7 +96,7 @@ REFUSED = {
     "a switch that is text": (in_model_of(encoder_learned_pos="yes"), "encoder_learned_pos"),
     "a word that is no choice": (in_model_of(activation_fn="os.system"), "activation_fn"),
     "an expression for a list": (in_model_of(adaptive_softmax_cutoff=PROOF.format("proof")), "adaptive_softmax_cutoff"),
-    "an architecture that nobody has": (in_model_of(arch="ulr_transformer_of_mine"), "--user-dir"),
+    "an architecture that is no word": (in_model_of(arch="ulr_transformer/../x"), "architecture"),
     "an architecture that runs text": (in_model_of(arch="fconv", encoder_layers=PROOF.format("proof")), "architecture"),
     "weights that are no numbers": (weight(torch.full((3, WIDTH), torch.nan)), "infinite or NaN"),
     "weights without end": (weight(torch.full((3, WIDTH), torch.inf)), "infinite or NaN"),
@@ -163,3 +163,14 @@ def test_a_packed_file_is_refused_before_it_is_unpacked(tmp_path):
     path.write_bytes(packed.getvalue())
     with pytest.raises(InputError, match="compressed"):
         checkpoint_contents.load(path)
+
+
+def test_an_architecture_of_a_user_is_read_and_not_built(tmp_path):
+    state = small_state()
+    in_model_of(arch="ulr_transformer_of_mine")(state)
+    path = written(state, tmp_path)
+    read = read_checkpoint(path)
+    assert (read["cfg"].model.arch, read["cfg"].model.encoder_layers) == ("ulr_transformer_of_mine", 2)
+    with pytest.raises(InputError, match="some.pt: its architecture 'ulr_transformer_of_mine' must be known.*user-dir"):
+        check_architecture(path, read)
+    check_architecture(path, read_checkpoint(written(small_state(), tmp_path)))
