@@ -81,7 +81,8 @@ def model_card(facts: ModelFacts) -> str:
 def write_model_card(facts: ModelFacts, folder: str | Path) -> Path:
     """Write MODEL_CARD.md into the folder, atomically; returns its path."""
     path = Path(folder) / FILE_NAME
-    write_text(path, model_card(facts))
+    text = model_card(facts).encode("utf-8", "replace").decode("utf-8")  # a file's name may hold half a character
+    write_text(path, text)
     return path
 
 

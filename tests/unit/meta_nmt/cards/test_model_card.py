@@ -71,3 +71,8 @@ def test_a_card_of_little_knowledge(tmp_path):
     assert path.name == "MODEL_CARD.md" and "None were measured." in text and "## Cost" not in text
     assert "trained from random parameters" in text
     assert [p.name for p in tmp_path.iterdir()] == ["MODEL_CARD.md"], "nothing half-written"
+
+
+def test_a_name_that_is_no_unicode_is_written_all_the_same(tmp_path):
+    path = write_model_card(replace(FACTS, commands=["meta-nmt-adapt --pairs \udcff.tsv"]), tmp_path)
+    assert "--pairs ?.tsv" in path.read_text("utf-8")
