@@ -15,6 +15,8 @@ The changes are made when this module is imported. Import it before fairseq, or 
 5. fairseq names a checkpoint by copying it over the old one, so a killed run leaves halves. Where a write fails,
    fairseq writes again behind the first part. `meta_nmt.runs.checkpoint_files` takes the place of both. An error in
    the contents of a checkpoint names the file.
+   fairseq looks up, opens and runs what a checkpoint's configuration says: `meta_nmt.runs.checkpoint_contents` loads
+   checkpoints in its place, and lets none of that through.
    fairseq tells the schedule an epoch's score after the checkpoint is saved, so a resumed run is told it, too.
 6. fairseq makes one update more where a finished run is started again; here it makes none.
 7. fairseq needs a GPU for each of several workers, and overlooks torchrun where the flags say one worker:
@@ -39,7 +41,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from meta_nmt.runs import checkpoint_files
+from meta_nmt.runs import checkpoint_contents, checkpoint_files
 from meta_nmt.runs.progress import telling
 from meta_nmt.runs.run_folder import LAST, RunFolder
 
@@ -129,6 +131,7 @@ def _mend_checkpoints() -> None:
         return checkpoint_files.add_name(src_path, dst_path)
 
     checkpoint_utils.torch_persistent_save = checkpoint_files.save
+    checkpoint_utils.load_checkpoint_to_cpu = checkpoint_contents.load_for_fairseq
     PathManager.copy = staticmethod(copy)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from data_prep.base.errors import InputError
+from data_prep.base.files import parse_json
 
 FILE_NAME = "results.jsonl"
 Line = dict[str, Any]
@@ -24,7 +25,7 @@ def _parse(path: Path, text: bytes) -> list[Line]:
     lines = []
     for number, line in enumerate(text.split(b"\n")[:-1], 1):
         try:
-            record = json.loads(line)
+            record = parse_json(line.decode("utf-8"), "it")
         except ValueError as error:
             raise InputError(f"{path}, line {number}: must be a JSON object: {error}") from None
         if not isinstance(record, dict):

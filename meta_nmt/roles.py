@@ -6,12 +6,12 @@ in no record: its card says its role.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
 
 
 def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[str]) -> None:
@@ -20,18 +20,27 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
     Raises:
         InputError: a source language is also in ``valid``, or the data folder's record gives it another role.
     """
-    record = DataFolder(data).record
-    try:
-        languages = json.loads(record.read_text(encoding="utf-8"))["languages"]
-        roles = {code: entry["role"] for code, entry in languages.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{record}: must be the record that meta-nmt-preprocess writes, but: {error!r}") from None
+    roles = recorded_roles(data)
     for code in sources:
         role = "meta-validation" if code in valid else roles.get(code) or added_role(data, code) or "source"
         if role != "source":
             raise InputError(
                 f"`--source-langs` must not name a held-out language, but names {code}, a {role} language of {data}"
             )
+
+
+def recorded_roles(data: str | Path) -> dict[str, str]:
+    """The roles of the languages in a data folder's record, by code; InputError where there is no such record."""
+    folder = DataFolder(data)
+    if not folder.record.is_file():
+        raise InputError(f"{folder.record}: must be the record that meta-nmt-preprocess writes, but is missing")
+    languages = folder.read_record()["languages"]
+    without = [code for code, entry in languages.items() if "role" not in entry]
+    if without:
+        raise InputError(
+            f"{folder.record}: must be the record that meta-nmt-preprocess writes, but has no role of {without[0]}"
+        )
+    return {code: str(entry["role"]) for code, entry in languages.items()}
 
 
 def added_card(data: str | Path, code: str) -> Path:
@@ -42,6 +51,6 @@ def added_card(data: str | Path, code: str) -> Path:
 def added_role(data: str | Path, code: str) -> str | None:
     """The role in a language's card; None where there is no card, or no role in it (packs made by hand)."""
     try:
-        return str(json.loads(added_card(data, code).read_text(encoding="utf-8"))["role"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_json(added_card(data, code))["role"])
+    except (OSError, InputError, KeyError, TypeError):
         return None

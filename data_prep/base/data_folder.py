@@ -27,6 +27,7 @@ from typing import Any
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
+from data_prep.base.languages import check_language
 
 STAGE_RECORD = ".stage.json"  # ends the names of records of stages
 SAMPLES = "samples.json"
@@ -214,6 +215,14 @@ class DataFolder:
         content = read_json(self.record)
         if not isinstance(content, dict) or not isinstance(content.get("target_lang"), str):
             raise InputError(f"{self.record}: must be the record that meta-nmt-preprocess writes, but is not")
+        languages = content.get("languages")
+        if not isinstance(languages, dict) or not all(isinstance(entry, dict) for entry in languages.values()):
+            raise InputError(f"{self.record}: must have an entry for each language in `languages`, but has not")
+        for code in (content["target_lang"], *languages):  # they become names of folders
+            try:
+                check_language(code)
+            except InputError as error:
+                raise InputError(f"{self.record}: {error}") from None
         return content
 
     @cached_property

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from data_prep.base.errors import InputError
 
+MOST_JSON = 1 << 28  # bytes of a JSON file
 PARTIAL = ".partial"  # ends the names of files that are being written; a killed run leaves them
 
 
@@ -113,12 +114,56 @@ class _ByWrite:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON; InputError names the file and line if it is not JSON."""
+    """Read JSON; InputError names the file and line if it is not JSON, or has more than MOST_JSON bytes."""
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        with open(path, "rb") as file:
+            content = file.read(MOST_JSON + 1)
+        if len(content) > MOST_JSON:
+            raise InputError(f"{path}: must have at most {MOST_JSON} bytes, but has more")
+        return parse_json(content.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: must be UTF-8 JSON: {error.reason}") from error
+
+
+def parse_json(text: str, where: str) -> Any:
+    """The value of a JSON text; InputError for what is none, and for what cannot be written as text again.
+
+    ``where``: the file, for messages.
+    """
+    try:
+        value = json.loads(text)
+        if "\\u" in text:  # a text may hold half a character, written as \\ud800
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: must be JSON: {error.msg}") from error
+        raise InputError(f"{where}, line {error.lineno}: must be JSON: {error.msg}") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: must be Unicode text, but has half a character (a lone surrogate)") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{where}: must be JSON: {' '.join(str(error).split())[:200]}") from error
     except RecursionError as error:
-        raise InputError(f"{path}: must be JSON, but is nested too deeply") from error
+        raise InputError(f"{where}: must be JSON, but is nested too deeply") from error
+
+
+def check_given(folder: Path, most_bytes: Mapping[Path, int]) -> None:
+    """Check the files of a folder that somebody else may have made, before they are read.
+
+    ``most_bytes``: the files, which need not be there, and the most bytes that each may have.
+
+    Raises:
+        InputError: one is a link out of the folder, is no plain file, or is larger.
+    """
+    inside = folder.resolve()
+    for path, most in most_bytes.items():
+        if not os.path.lexists(path):
+            continue
+        try:
+            place = path.resolve()
+        except (OSError, RuntimeError) as error:  # a link to itself
+            raise InputError(f"{path}: must be a file, but is a link that leads nowhere") from error
+        if not place.is_relative_to(inside):
+            raise InputError(f"{path}: must lie in {folder}, but is a link that leads out of it")
+        if place.exists() and not place.is_file():
+            raise InputError(f"{path}: must be a file, but is none")
+        if place.is_file() and place.stat().st_size > most:
+            raise InputError(f"{path}: must have at most {most} bytes, but has {place.stat().st_size}")

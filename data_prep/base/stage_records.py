@@ -105,7 +105,7 @@ def run_stage(
 def _read(record: Path) -> dict[str, Any]:
     """The content of a record; {} if it is absent or damaged."""
     try:
-        content = json.loads(record.read_text("utf-8"))
+        content = read_json(record)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

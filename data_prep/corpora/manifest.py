@@ -33,6 +33,7 @@ import yaml
 
 from data_prep.base.errors import InputError
 from data_prep.base.languages import LANGUAGE
+from data_prep.base.yaml_files import TEXTS, parse_yaml, short
 from data_prep.corpora.archives import check_member_name, is_archive
 from data_prep.corpora.entry import Corpus
 from data_prep.corpora.readers import READERS
@@ -87,10 +88,10 @@ def read_manifest(file: Path) -> Manifest:
 
 @lru_cache(maxsize=4)  # a manifest is read for every language
 def _parse(file: Path, text: str) -> Manifest:
-    root = _load(file, text)
+    root = parse_yaml(file, text, TEXTS)
     if not isinstance(root, dict) or not isinstance(root.get("corpora"), list):
         raise InputError(f"{file}: must have a list corpora")
-    problems = [f"{_short(key)} is no field of a manifest" for key in sorted(set(root) - {"about", "corpora"})]
+    problems = [f"{short(key)} is no field of a manifest" for key in sorted(set(root) - {"about", "corpora"})]
     entries = [_Entry(content, number) for number, content in enumerate(root["corpora"], start=1)]
     corpora = [entry.corpus() for entry in entries]
     problems += [problem for entry in entries for problem in entry.problems] + _contradictions(corpora)
@@ -107,39 +108,6 @@ def manifest_text(corpora: Sequence[Corpus]) -> str:
     return yaml.safe_dump({"corpora": entries}, allow_unicode=True, sort_keys=False, width=110)
 
 
-class _Loader(yaml.BaseLoader):
-    """A YAML loader that reads every value as text, ``no`` (Norwegian) too.
-
-    Refused are keys that stand twice, and aliases, since a few of these can expand to gigabytes.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="must have no aliases", problem_mark=self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key.value, str) or key.value in seen:
-                problem = f"a key must be a word that stands once, but is {_short(key.value)}"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _load(file: Path, text: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except RecursionError as error:
-        raise InputError(f"{file}: must be a manifest, but is nested too deeply") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise InputError(f"{file}{line}: must be YAML: {problem}") from error
-
-
 class _Entry:
     """Reads the fields of one entry of a manifest and notes in ``problems`` what is wrong with them."""
 
@@ -147,12 +115,12 @@ class _Entry:
         self.problems: list[str] = []
         self.content: Mapping[str, Any] = content if isinstance(content, dict) else {}
         name = self.content.get("name")
-        self.where = f"corpora {number}" + (f" ({_short(name)})" if isinstance(name, str) and name else "")
+        self.where = f"corpora {number}" + (f" ({short(name)})" if isinstance(name, str) and name else "")
         if not isinstance(content, dict):
             self.wrong("", "must be fields and values", content)
 
     def wrong(self, field: str, must: str, value: Any = None) -> None:
-        but_is = "" if value is None else f", but is {_short(value)}"
+        but_is = "" if value is None else f", but is {short(value)}"
         self.problems.append(f"{self.where}: {field} {must}{but_is}".replace(":  ", ": "))
 
     def text(self, field: str, default: str = "", *, needed: bool = False) -> str:
@@ -186,7 +154,7 @@ class _Entry:
         takers |= dict.fromkeys(("languages", "path", "url", "config", "columns", "members", "sha256"), self.texts)
         known = {field.name: field.default for field in fields(Corpus)}
         for field in sorted(set(self.content) - set(known)):
-            self.wrong(_short(field), "is no field of a corpus")
+            self.wrong(short(field), "is no field of a corpus")
         values = {field: takers.get(field, self.text)(field) for field in known if field in self.content}
         for field in ("name", "kind", "licence"):
             values.setdefault(field, self.text(field, needed=True))
@@ -265,18 +233,12 @@ def _is_url(url: str) -> bool:
 def _contradictions(corpora: Sequence[Corpus]) -> list[str]:
     """The problems that only several entries together have."""
     names = [corpus.name for corpus in corpora if corpus.name]
-    problems = [f"name {_short(name)} must stand once" for name in sorted(set(names)) if names.count(name) > 1]
+    problems = [f"name {short(name)} must stand once" for name in sorted(set(names)) if names.count(name) > 1]
     for pair in sorted({corpus.languages for corpus in corpora if len(corpus.languages) == 2}):
         splits = {corpus.split for corpus in corpora if corpus.languages == pair}
         if "all" in splits and len(splits) > 1:
             problems.append(f"split must be given for every corpus of {'-'.join(pair)} or for none, but some have none")
     return problems
-
-
-def _short(value: Any) -> str:
-    """The value in at most 80 characters."""
-    text = ", ".join(map(str, value)) if isinstance(value, tuple) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def here(corpus: Corpus, paths: Sequence[Path], base: Path, **fetched: Any) -> Corpus:

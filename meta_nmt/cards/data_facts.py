@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
 from data_prep.base.text_files import read_lines
 
 
@@ -37,7 +37,7 @@ def read_pack_card(data: str | Path, lang: str, sample: str | None = None) -> di
     has them.
     """
     try:
-        card = json.loads(DataFolder(data).pack(lang).card.read_text("utf-8"))
+        card = read_json(DataFolder(data).pack(lang).card)
     except (OSError, ValueError):
         return {}
     if not isinstance(card, dict):

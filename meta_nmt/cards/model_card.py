@@ -81,7 +81,8 @@ def model_card(facts: ModelFacts) -> str:
 def write_model_card(facts: ModelFacts, folder: str | Path) -> Path:
     """Write MODEL_CARD.md into the folder, atomically; returns its path."""
     path = Path(folder) / FILE_NAME
-    write_text(path, model_card(facts))
+    text = model_card(facts).encode("utf-8", "replace").decode("utf-8")  # a file's name may hold half a character
+    write_text(path, text)
     return path
 
 
@@ -147,21 +148,23 @@ def _alignment_sources(pack: Mapping[str, Any]) -> str:
 
 def _training_data(facts: ModelFacts) -> list[str]:
     pack, lines = facts.pack, []
-    sources = [entry for entry in pack.get("sources", ()) if isinstance(entry, Mapping)]
+    listed = pack.get("sources")
+    sources = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
     if sources:
-        rows = [[_text(entry.get("name", "")), str(entry.get("sha256", ""))[:16]] for entry in sources]
+        rows = [[_text(entry.get("name", "")), _text(str(entry.get("sha256", ""))[:16])] for entry in sources]
         lines += [*_table(["file of the language pack", "sha256 starts with"], rows), ""]
     alignment = pack.get("alignment")
     if isinstance(alignment, Mapping):
         at_one = alignment.get("precision_at_1")
-        quality = "could not be measured" if at_one is None else f"is {at_one} on {alignment.get('words')} words"
+        measured = f"is {_text(at_one)} on {_text(alignment.get('words'))} words"
+        quality = "could not be measured" if at_one is None else measured
         poor = " This is poor." if alignment.get("poor") else ""
         lines += [f"Alignment of its vectors to {_text(facts.target_lang)}: held-out precision@1 {quality}.{poor} "
                   f"It was made from {_alignment_sources(pack)}.", ""]  # fmt: skip
     leaked = pack.get("held_out_in_meta_training")
     if leaked:
-        lines += [f"{leaked} of its dev and test lines stand, on the target side, in the text that the model was "
-                  "meta-trained on.", ""]  # fmt: skip
+        lines += [f"{_text(leaked)} of its dev and test lines stand, on the target side, in the text that the model "
+                  "was meta-trained on.", ""]  # fmt: skip
     return [
         *lines,
         "The licences of the parallel and monolingual text, and of the text that the meta-trained model was made "

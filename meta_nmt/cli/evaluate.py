@@ -22,7 +22,7 @@ from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, one_line, run_command, writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import read_json, sha256
+from data_prep.base.files import sha256
 from data_prep.base.versions import commit, versions
 from meta_nmt.cards.model_card import PACKAGES, write_model_card
 from meta_nmt.cards.result_facts import facts_of_result
@@ -87,7 +87,7 @@ def check_commands(steps: Sequence[Step], values: dict[str, str]) -> None:
 
 def added_languages(data: Path, targets: Sequence[str]) -> dict[str, str]:
     """Hashes of the cards of the targets that were added after the data folder's record was written."""
-    recorded = read_json(DataFolder(data).record)["languages"]
+    recorded = DataFolder(data).read_record()["languages"]
     return {lang: sha256(added_card(data, lang)) for lang in targets if lang not in recorded}
 
 

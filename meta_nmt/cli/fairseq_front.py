@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import math
 import shlex
 import sys
 from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
@@ -14,9 +16,12 @@ from typing import Any, NoReturn
 from meta_nmt import compat, plugin  # noqa: F401  plugs into fairseq, before it is loaded
 
 # isort: split
+import torch
 from fairseq import options, utils
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.distributed import utils as distributed_utils
+from fairseq.optim import build_optimizer
+from fairseq.optim.lr_scheduler import build_lr_scheduler
 from fairseq.registry import REGISTRIES
 from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import generate as fairseq_generate
@@ -145,9 +150,30 @@ def prepare(args: Namespace) -> None:
         recover(args.save_dir)
 
 
+def check_optimizer(cfg: Any) -> None:
+    """InputError where the optimiser or its schedule cannot take its flags.
+
+    Both are built as the trainer builds them, for one parameter, and the schedule is asked for some rates.
+    """
+    cfg = copy.deepcopy(cfg)  # a schedule writes to its configuration
+    try:
+        optimizer = build_optimizer(cfg.optimizer, [torch.nn.Parameter(torch.zeros(1))])
+        schedule = build_lr_scheduler(cfg.lr_scheduler, optimizer)
+        schedule.step_begin_epoch(1)
+        last = max(cfg.optimization.max_update, 1)
+        for update in sorted({0, 1, last // 3, last - 1, last}):
+            rate = schedule.step_update(update)
+            if isinstance(rate, complex) or not math.isfinite(rate or 0.0):
+                raise ValueError(f"the rate at update {update} is {rate}")
+    except Exception as error:  # fairseq and torch raise whatever the arithmetic of bad flags gives
+        names = f"--optimizer {cfg.optimizer._name} and --lr-scheduler {cfg.lr_scheduler._name}"
+        raise InputError(f"{names} must have flags that they can take, but: {str(error) or repr(error)}") from None
+
+
 def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
     """Run fairseq's trainer in this process, or in a process for each worker where there are several."""
     cfg = convert_namespace_to_omegaconf(args)
+    check_optimizer(cfg)
     distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
 
 

@@ -10,23 +10,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_prep.base.errors import InputError
+from meta_nmt.runs.checkpoint_contents import MODEL_RANGES
 
-SHAPES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
 # flag (as an attribute) -> lowest and highest value; a list has each of its values checked
 RANGES: dict[str, tuple[float, float]] = {
-    **{f"{side}_{shape}": (1, math.inf) for side in ("encoder", "decoder") for shape in SHAPES},
-    **dict.fromkeys(("dropout", "attention_dropout", "activation_dropout", "label_smoothing"), (0, 1)),
-    **dict.fromkeys(("encoder_layerdrop", "decoder_layerdrop"), (0, 1)),
+    **MODEL_RANGES,
+    "label_smoothing": (0, 1),
     **dict.fromkeys(("batch_size", "max_tokens", "batch_size_valid", "max_tokens_valid"), (1, math.inf)),
     **dict.fromkeys(("distributed_world_size", "update_freq", "log_interval", "beam", "nbest"), (1, math.inf)),
     **dict.fromkeys(("max_update", "max_epoch", "num_workers", "warmup_updates", "clip_norm"), (0, math.inf)),
     **dict.fromkeys(("save_interval_updates", "validate_interval_updates", "data_buffer_size"), (0, math.inf)),
     **dict.fromkeys(("prior_weight", "weight_decay", "max_len_a", "max_len_b"), (0, math.inf)),
+    "momentum": (0, 1),
+    "adam_eps": (0, 1e6),
     "lr": (0, 1e6),
-    "ulr_temperature": (1e-6, math.inf),
-    "ulr_top_k": (0, math.inf),
     "seed": (0, 2**32 - 1),
 }
+PAIRS = ("adam_betas", "adamax_betas", "lamb_betas", "adafactor_eps")
 METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")
 
 
@@ -47,10 +47,14 @@ def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:
         yield "eval_bleu_args", "must be a JSON object", args.eval_bleu_args
     if not isinstance(_read(ast.literal_eval, getattr(args, "model_overrides", "{}")), dict):
         yield "model_overrides", "must be a dictionary", args.model_overrides
-    if hasattr(args, "adam_betas"):
-        betas = _read(ast.literal_eval, str(args.adam_betas))
-        if not (isinstance(betas, tuple) and len(betas) == 2 and all(_is_share(beta) for beta in betas)):
-            yield "adam_betas", "must be two numbers of at least 0 and below 1, as '(0.9, 0.98)'", args.adam_betas
+    for name in PAIRS:  # fairseq runs these texts as Python
+        if hasattr(args, name):
+            betas = _read(ast.literal_eval, str(getattr(args, name)))
+            if not (isinstance(betas, tuple) and len(betas) == 2 and all(_is_share(beta) for beta in betas)):
+                yield name, "must be two numbers of at least 0 and below 1, as '(0.9, 0.98)'", getattr(args, name)
+    for name in ("encoder_xformers_att_config", "decoder_xformers_att_config", "wer_args"):  # and these
+        if getattr(args, name, None) is not None:
+            yield name, "must not be given", getattr(args, name)
     # fairseq takes any text as --total-num-update
     if hasattr(args, "total_num_update") and not (_read(float, str(args.total_num_update)) or 0) >= 1:
         yield "total_num_update", "(`--max-update` where it is not given) must be at least 1", args.total_num_update

@@ -68,14 +68,12 @@ def body(argv: Sequence[str]) -> int:
     """Parse the flags and serve the page until Ctrl-C; returns the exit status."""
     args = parse_args(argv)
     translator = load_folder(args.model, backend=args.backend, beam=args.beam)
-    card = TranslatorFolder(Path(args.model)).card
+    card = TranslatorFolder(Path(args.model)).read_card()
     if args.host in LOOPBACK or args.host == "::1":
         hosts: Sequence[str] = LOOPBACK
     else:
         hosts = args.name or (["*"] if args.host in ANYWHERE else [args.host, *LOOPBACK])
-    app = make_app(
-        translator, Limits(args.queue, args.timeout), card.read_text("utf-8") if card.is_file() else "", hosts
-    )
+    app = make_app(translator, Limits(args.queue, args.timeout), card, hosts)
     listening = listen(args.host, args.port)
     host, port = listening.getsockname()[:2]
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}/  (stop with Ctrl-C)", flush=True)

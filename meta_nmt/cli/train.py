@@ -13,13 +13,15 @@ from typing import Any
 from data_prep.base.errors import InputError
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
+from meta_nmt.meta_learners import META_PREFIX
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import workers
 from meta_nmt.runs.run_folder import LAST, RunFolder
-from meta_nmt.tasks.learner import own_parameters
+from meta_nmt.tasks.learner import has_own_parameters, own_parameters
 from meta_nmt.tasks.meta_translation_config import check_config
 
 PROG = "meta-nmt-train"
+WITHOUT = "a learner without parameters"
 
 # `meta-nmt-train --help` says what each of these flags means.
 DEFAULTS = [
@@ -61,8 +63,12 @@ def check_resumed(args: Namespace) -> None:
         return
     checkpoint = read_checkpoint(last)
     check_representation(args, last, checkpoint)
-    saved, wanted = own_parameters(checkpoint["cfg"]["task"]), own_parameters(args)
-    if saved != wanted and not args.reset_optimizer:
+    if args.reset_optimizer:
+        return
+    has_own = any(name.startswith(META_PREFIX) for name in checkpoint["model"])
+    saved = own_parameters(checkpoint["cfg"]["task"]) if has_own else WITHOUT
+    wanted = own_parameters(args) if has_own_parameters(args, checkpoint["model"]) else WITHOUT
+    if saved != wanted:
         raise InputError(
             f"{last}: its optimiser must be that of {wanted}, but is that of {saved}; start with "
             "`--finetune-from-model` and another `--save-dir`, or give `--reset-optimizer`"

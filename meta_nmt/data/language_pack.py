@@ -16,6 +16,7 @@ from torch import Tensor
 
 from data_prep.base.data_folder import LAYOUT, DataFolder, PackFolder
 from data_prep.base.errors import InputError
+from data_prep.base.languages import LANGUAGE
 from data_prep.base.text_files import read_lines
 
 
@@ -45,7 +46,7 @@ def load_dictionary(path: Path) -> Dictionary:
 def language_folder(data: str | Path, code: str) -> PackFolder:
     """The folder of a language pack; where there is none, an InputError that lists the languages there are."""
     folder = DataFolder(data)
-    if not code or not folder.pack(code).path.is_dir():
+    if not LANGUAGE.fullmatch(code) or not folder.pack(code).path.is_dir():
         codes = folder.pack_codes
         raise InputError(
             f"{data}: has no language pack `{LAYOUT.pack(code)}` (unknown language code {code!r}; "

@@ -20,25 +20,26 @@ base_tokens and train_tokens too, all of its parent language.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import read_json
+from data_prep.base.languages import LANGUAGE
+from data_prep.base.yaml_files import VALUES, read_yaml, short
 from data_prep.cleaning.subsample import sample_name
-from meta_nmt.roles import added_role
+from meta_nmt.roles import added_role, recorded_roles
 
 SCRATCH, TRANSFER, JOINT = "scratch", "transfer", "joint"
 LEARNED = "learned"
 STRATEGIES = ("emb", "emb_enc", "all", LEARNED)
 # flags that the experiment sets itself: other values would make systems unequal, or jobs collide
-EVERYWHERE = ("--save-dir", "--seed", "--restore-file", "--source-langs", "--valid-langs", "--source-lang")
+EVERYWHERE = ("--task", "--save-dir", "--seed", "--restore-file", "--source-langs", "--valid-langs", "--source-lang")
 OWN_FLAGS = {
     "train": (*EVERYWHERE, "--arch", "--meta-learner", "--meta-batch-size", "--support-tokens", "--query-tokens",
               "--inner-steps", "--max-update", "--max-epoch", "--update-freq", "--patience", "--stop-time-hours",
@@ -47,6 +48,23 @@ OWN_FLAGS = {
               "--train-subset", "--finetune-from-model", "--best-checkpoint-metric"),
     "generate": (*EVERYWHERE, "--path", "--results", "--system", "--strategy", "--english-tokens", "--gen-subset"),
 }  # fmt: skip
+
+# flags that may have a text in an experiment: choices, names of parameters and of metrics, and what is read as data
+TEXT_FLAGS = (
+    *("--optimizer", "--lr-scheduler", "--criterion", "--adapt-params", "--activation-fn", "--adam-betas"),
+    *("--ddp-backend", "--log-format", "--eval-bleu-args", "--eval-bleu-detok", "--eval-bleu-detok-args"),
+    *("--eval-bleu-remove-bpe", "--remove-bpe", "--post-process", "--target-lang", "-t", "--distributed-backend"),
+)
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
+NUMBERS = rf"\(?{NUMBER}(, ?{NUMBER})*\)?"
+# parameters of submitit, also with slurm_ or local_ before their names; the others may hold shell commands
+EXECUTOR = (
+    *("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node", "stderr_to_stdout"),
+    *("partition", "account", "qos", "time", "mem", "mem_per_cpu", "mem_per_gpu", "cpus_per_gpu", "gpus_per_task"),
+    *("ntasks_per_node", "num_gpus", "gres", "constraint", "exclude", "nodelist", "exclusive", "comment", "wckey"),
+    *("mail_type", "mail_user", "dependency", "array_parallelism", "signal_delay_s", "max_num_timeout", "use_srun"),
+)
+PLAIN_WORD = r"[\w.,:;@%+=*&|!\[\] -]*"  # a line of a job script can't end in it
 
 
 class ExperimentError(InputError):
@@ -175,12 +193,9 @@ def parse_experiment(path: Path, data: str | None = None) -> Experiment:
         ExperimentError: one line for each thing that is wrong.
         InputError: the file cannot be read, or is no YAML mapping.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: must be a YAML file: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: must be YAML: {error}") from None
+    if not path.is_file():
+        raise InputError(f"{path}: must be a YAML file, but is none")
+    content = read_yaml(path, VALUES)
     if not isinstance(content, dict):
         raise InputError(f"{path}: must be a mapping of fields, but is {type(content).__name__}")
     experiment, problems = _typed(content if data is None else {**content, "data": data})
@@ -198,7 +213,9 @@ def _refuse(path: Path, problems: Iterable[str]) -> None:
 def _typed(content: Mapping[Any, Any]) -> tuple[Experiment | None, list[str]]:
     """The experiment, or else what is wrong with the names and types of its fields, in the order of the fields."""
     fields = Experiment.model_fields
-    problems = [f"{name!r} is no field; the fields are {', '.join(fields)}" for name in content if name not in fields]
+    problems = [
+        f"{short(name)} is no field; the fields are {', '.join(fields)}" for name in content if name not in fields
+    ]
     # a YAML list for a field that is a tuple
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in fields}
     wrong: set[Any] = set()
@@ -209,7 +226,7 @@ def _typed(content: Mapping[Any, Any]) -> tuple[Experiment | None, list[str]]:
         wrong = {problem["loc"][0] for problem in error.errors()}
     for name, field in fields.items():
         if name in wrong and name in values:
-            problems.append(f"{name} must be {field.title}, but is {content[name]!r}")
+            problems.append(f"{name} must be {field.title}, but is {short(content[name])}")
         elif name in wrong:
             problems.append(f"{name} must be given")
     return (None if problems else experiment), problems
@@ -236,14 +253,23 @@ def _contradictions(e: Experiment) -> Iterable[str]:
         yield "strategies must have at least one entry where a budget is above 0"
     if LEARNED in e.strategies and not {*e.systems} & {*with_learned_rule()}:
         yield f"strategies has {LEARNED}, which needs one of the systems {', '.join(with_learned_rule())}"
+    yield from _wrong_codes(e)
     yield from _wrong_numbers(e)
     yield from _wrong_flags(e)
+    yield from _wrong_executor(e)
 
 
 def _unknown(name: str, entries: Iterable[str], allowed: Sequence[str]) -> Iterable[str]:
     wrong = [item for item in entries if item not in allowed]
     if wrong:
         yield f"{name} must be of {', '.join(allowed)}, but has {', '.join(wrong)}"
+
+
+def _wrong_codes(e: Experiment) -> Iterable[str]:
+    for name in ("source_langs", "valid_langs", "targets"):
+        wrong = [lang for lang in getattr(e, name) if not LANGUAGE.fullmatch(lang)]
+        if wrong:
+            yield f"{name} must be codes like ro, fil or pt_BR, but has {short(wrong[0])}"
 
 
 def _wrong_numbers(e: Experiment) -> Iterable[str]:
@@ -279,13 +305,47 @@ def _wrong_flags(e: Experiment) -> Iterable[str]:
     flag_fields += [("generate_flags", e.generate_flags, "generate")]
     for name, text, kind in flag_fields:
         try:
-            flags = [item.partition("=")[0] for item in shlex.split(text)]
+            words = shlex.split(text)
         except ValueError as error:
-            yield f"{name} must be flags as in a shell, but {text!r} has: {error}"
+            yield f"{name} must be flags as in a shell, but {short(text)} has: {error}"
             continue
+        flags = [word.partition("=")[0] for word in words]
         set_by_experiment = [flag for flag in OWN_FLAGS[kind] if flag in flags]
         if set_by_experiment:
             yield f"{name} must not have {', '.join(set_by_experiment)}: the experiment sets that itself"
+        yield from _wrong_texts(name, words)
+
+
+def _wrong_texts(name: str, words: Sequence[str]) -> Iterable[str]:
+    """The flags whose value is text, without those that may have text.
+
+    A text may be a file's name, and fairseq runs that of some flags as Python. Numbers and switches are harmless.
+    """
+    flag = ""
+    allowed = {*TEXT_FLAGS, *(f"--{setting.replace('_', '-')}" for setting in _settings())}
+    for word in words:
+        value = word
+        if re.match("--?[A-Za-z]", word):
+            flag, has_value, value = word.partition("=")
+            value = value if has_value else "0"  # its value, if it has one, is the next word
+        if not re.fullmatch(NUMBERS, value) and flag not in allowed:
+            yield (
+                f"{name} must not have {short(flag or word)} with a text: that names a file, or is run as code; a flag "
+                "of this kind stands on a command line (--user-dir is one of meta-nmt-evaluate)"
+            )
+
+
+def _settings() -> set[str]:
+    """The names of all learners' settings, whose values are checked by their declarations."""
+    return {name for kind in learners().values() for name in kind.settings_type.__dataclass_fields__}
+
+
+def _wrong_executor(e: Experiment) -> Iterable[str]:
+    for name, value in e.executor.items():
+        if name.removeprefix("slurm_").removeprefix("local_") not in EXECUTOR:
+            yield f"executor must not have {short(name)}: of submitit's parameters it may have {', '.join(EXECUTOR)}"
+        elif not isinstance(value, (int, float)) and not re.fullmatch(PLAIN_WORD, str(value)):
+            yield f"executor: {name} must be a number or a plain word, but is {short(value)}"
 
 
 def _missing_from_data(e: Experiment) -> Iterable[str]:
@@ -294,8 +354,7 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
     if not record.is_file():
         yield f"data must be a folder made by meta-nmt-preprocess, but {record} is missing"
         return
-    contents = read_json(record)
-    roles = {code: entry["role"] for code, entry in contents["languages"].items()}
+    roles = recorded_roles(e.data)
     roles = {lang: role for lang in e.targets if (role := added_role(e.data, lang))} | roles
     for name, langs, role in (
         ("source_langs", e.source_langs, "source"),
@@ -306,7 +365,7 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
         if wrong:
             yield f"{name} must be languages of role {role} in {e.data}, but has {', '.join(wrong)}"
     for target in (t for t in e.targets if roles.get(t) == "target"):
-        folder = DataFolder(e.data, contents["target_lang"])
+        folder = DataFolder(e.data)
         names = [sample_name(budget, seed) for budget in e.budgets if budget for seed in e.seeds]
         absent = [n for n in names if not Path(f"{folder.binary_sides(target, n)[0]}.idx").is_file()]
         if absent:

@@ -19,6 +19,7 @@ import torch
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, remove_partial
+from meta_nmt.runs import checkpoint_contents
 from meta_nmt.runs.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def recover(save_dir: str | Path) -> None:
         _updates(last)
         return
     except Exception as error:
-        reason = why_unreadable(error)
+        reason = str(error).removeprefix(f"{last}: ")
     newest = _newest([path for path in run.checkpoints if path != last])
     if newest is None:
         raise InputError(
@@ -124,14 +125,6 @@ def recover(save_dir: str | Path) -> None:
     os.replace(last, last.with_name(f"{last.name}{DAMAGED}"))
     add_name(newest, last)
     logger.warning(f"{last}: cannot be loaded ({reason}); going on from {newest.name}, the newest that can")
-
-
-def why_unreadable(error: Exception) -> str:
-    """Torch's reason why it cannot load a file, in one line and without its advice to load the file unsafely."""
-    text = str(error) or type(error).__name__
-    if "WeightsUnpickler error: " in text:
-        text = "it holds more than tensors and plain values: " + text.split("WeightsUnpickler error: ")[1]
-    return text.strip().split("\n")[0].split(". This file can still be loaded")[0]
 
 
 def _newest(paths: list[Path]) -> Path | None:
@@ -144,8 +137,8 @@ def _newest(paths: list[Path]) -> Path | None:
 
 
 def _updates(path: Path) -> int:
-    """The updates that a checkpoint has seen; for a damaged file torch raises many types of errors."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    """The updates that a checkpoint has seen; ValueError for a damaged file."""
+    state = checkpoint_contents.load(path)
     try:
         return int(state["optimizer_history"][-1]["num_updates"])
     except (KeyError, IndexError, TypeError, ValueError):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import resource
 import time
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from data_prep.base.errors import InputError
-from data_prep.base.files import write_text
+from data_prep.base.files import parse_json, write_text
 from meta_nmt.runs.run_folder import RunFolder
 
 
@@ -76,18 +78,22 @@ def read_records(run: str | Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [
-            record
-            | {
-                "parent": record["parent"],
-                "train_tokens": int(record["train_tokens"]),
-                "wall_s": float(record["wall_s"]),
-            }
-            for record in records
-        ]
-    except (ValueError, KeyError, TypeError) as error:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [_checked(parse_json(line, "it")) for line in lines]
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{path}: must hold one cost record a line, but: {error!r}") from None
+
+
+def _checked(record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose fields are of their types; KeyError, TypeError or ValueError where one cannot be."""
+    numbers = {"wall_s": float(record["wall_s"]), "peak_memory_mib": float(record.get("peak_memory_mib", 0))}
+    if not all(map(math.isfinite, numbers.values())):
+        raise ValueError("a number that is infinite or NaN")
+    parent = record["parent"]
+    if not isinstance(parent, (str, NoneType)):
+        raise TypeError("a parent that is no path")
+    texts = {name: str(record[name]) for name in ("command", "kind", "run", "device") if name in record}
+    return record | texts | numbers | {"train_tokens": int(record["train_tokens"])}
 
 
 def history(checkpoint: str | Path) -> list[dict[str, Any]]:

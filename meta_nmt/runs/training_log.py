@@ -42,13 +42,13 @@ def read(save_dir: str | Path) -> dict[str, list[dict[str, Any]]]:
     points: dict[str, dict[int, dict[str, Any]]] = {}
     try:
         lines = RunFolder(save_dir).training_log.read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return {}
     for line in lines:
         try:
             point = json.loads(line)
             points.setdefault(point["split"], {})[int(point["updates"])] = point
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
     return {split: [by_update[u] for u in sorted(by_update)] for split, by_update in points.items()}
 

@@ -10,7 +10,7 @@ from fairseq import checkpoint_utils
 
 from data_prep.base.errors import InputError
 from meta_nmt.models import ulr_transformer  # noqa: F401  fairseq must know the architecture
-from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.models.checkpoints import check_architecture, read_checkpoint
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.tasks.ulr_translation import ULRTranslationTask
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
@@ -20,9 +20,12 @@ def sample_aligned_with(paths: Sequence[str | Path]) -> str | None:
     """The sample whose pairs the vectors were aligned with that checkpoints were adapted on; None for none.
 
     Raises:
-        InputError: a checkpoint cannot be read, or the checkpoints of an ensemble differ in it.
+        InputError: a checkpoint cannot be read, is of an unknown architecture, or those of an ensemble differ in it.
     """
-    samples = {getattr(read_checkpoint(path)["cfg"]["task"], "aligned_with", None) for path in paths}
+    states = {path: read_checkpoint(path) for path in paths}
+    for path, state in states.items():
+        check_architecture(path, state)
+    samples = {getattr(state["cfg"]["task"], "aligned_with", None) for state in states.values()}
     if len(samples) > 1:
         raise InputError(
             f"{', '.join(map(str, paths))}: must be adapted with one alignment, but have {', '.join(map(str, samples))}"

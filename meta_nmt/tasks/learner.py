@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from data_prep.base.errors import InputError
-from meta_nmt.meta_learners import META_LEARNERS, META_PREFIX, MetaLearner, SettingError, Settings, select_parameters
+from meta_nmt.meta_learners import (
+    META_LEARNERS,
+    META_PREFIX,
+    Episode,
+    EpisodeResult,
+    MetaLearner,
+    SettingError,
+    Settings,
+    select_parameters,
+)
 from meta_nmt.meta_learners.settings import names_of
+from meta_nmt.tasks.faults import StepError
+
+Answer = TypeVar("Answer")
 
 AUTO = "auto"  # in checkpoints of an earlier version: a setting that was left open
 
@@ -62,16 +76,67 @@ def build_meta_learner(cfg: Any, theta: Mapping[str, Tensor]) -> tuple[MetaLearn
         raise InputError(f"`{flag(error.setting)}` {error.reason}") from None
 
 
+def has_own_parameters(cfg: Any, weights: Mapping[str, Tensor]) -> bool:
+    """Whether the learner of a configuration, on a model of these weights, has parameters of its own.
+
+    Raises:
+        InputError: as `build_meta_learner`.
+    """
+    theta = {name: value for name, value in weights.items() if not name.startswith(META_PREFIX)}
+    return bool(build_meta_learner(cfg, theta)[0].state_dict())
+
+
 def own_parameters(cfg: Any) -> str:
-    """The flags that decide which parameters of its own the learner of a configuration has."""
-    kind = META_LEARNERS.get(getattr(cfg, "meta_learner", ""))
-    if kind is None or not kind.learned_rule:
-        return "a learner without parameters"
-    settings = kind.settings_type(**given_settings(cfg, kind))
-    shaping = [name for name, field in kind.settings_type.__dataclass_fields__.items() if field.metadata["shapes"]]
-    flags = {"meta_learner": cfg.meta_learner, "adapt_params": adapted_group(cfg)}
+    """The flags that decide which parameters of its own the learner of a configuration has, if it has any.
+
+    Raises:
+        InputError: a setting is out of its bounds.
+    """
+    name = str(getattr(cfg, "meta_learner", ""))
+    if name not in META_LEARNERS:
+        return f"--meta-learner {name}"
+    settings, declared = learner_settings(cfg), META_LEARNERS[name].settings_type.__dataclass_fields__
+    shaping = [field for field, declaration in declared.items() if declaration.metadata["shapes"]]
+    flags = {"meta_learner": name, "adapt_params": adapted_group(cfg)}
     flags |= {name: getattr(settings, name) for name in shaping}
     return " ".join(f"{flag(name)} {value}" for name, value in flags.items())
+
+
+def ask(learner: MetaLearner, method: str, episode: Episode, answer: type[Answer]) -> Answer:
+    """What a learner's method makes of an episode: an object of the class ``answer``.
+
+    An exception that the learner's own code raises is passed on unchanged.
+
+    Raises:
+        StepError: the method takes no episode, or returns something else. The message names the learner and its file.
+    """
+    kind = type(learner)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", kind.__module__)
+    who = f"{method} of the meta-learner {kind.__name__} ({file})"
+    call = getattr(learner, method)
+    try:
+        inspect.signature(call).bind(episode)
+    except TypeError as error:
+        raise StepError(f"{who} must take an Episode, but is {method}{inspect.signature(call)}: {error}") from None
+    value = call(episode)
+    if not isinstance(value, answer):
+        raise StepError(f"{who} must return an {answer.__name__}, but returns a {type(value).__name__}")
+    if isinstance(value, EpisodeResult):
+        _check_result(value, who)
+    return value
+
+
+def _check_result(result: EpisodeResult, who: str) -> None:
+    """StepError unless a learner's result has gradients by name, and a loss."""
+    gradients, losses = result.gradients, (result.support_losses, result.query_losses)
+    if not isinstance(gradients, dict) or not all(isinstance(value, Tensor) for value in gradients.values()):
+        raise StepError(f"{who} must give a gradient, a tensor, for each name, but gives other things")
+    if not all(isinstance(part, (list, tuple)) for part in losses) or not all(
+        isinstance(loss, Tensor) and loss.numel() == 1 for part in losses for loss in part
+    ):
+        raise StepError(f"{who} must give lists of losses, of a number each, but gives other things")
+    if not any(losses):
+        raise StepError(f"{who} must give the losses of its support or query batches, but gives none")
 
 
 def saved_meta_learner(path: str, state: dict[str, Any], names: list[str]) -> tuple[MetaLearner, list[str]]:

@@ -36,6 +36,7 @@ from meta_nmt.meta_learners import (
     Episode,
     EpisodeResult,
     FallingRate,
+    InnerLoopResult,
     Visit,
     adapt,
 )
@@ -44,7 +45,7 @@ from meta_nmt.roles import refuse_held_out
 from meta_nmt.runs import workers
 from meta_nmt.tasks.episode_loss import RESIDUAL, EpisodeLoss, accumulate_gradients, sum_logs
 from meta_nmt.tasks.faults import StepGuard, run_in_pieces, zero
-from meta_nmt.tasks.learner import build_meta_learner, learner_settings
+from meta_nmt.tasks.learner import ask, build_meta_learner, learner_settings
 from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig, check_config, refresh
 from meta_nmt.tasks.smoothed_loss import lean
 from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
@@ -210,7 +211,8 @@ class MetaTranslationTask(CountsTokens, ScoresText):
         def run(loss: EpisodeLoss) -> EpisodeResult:
             torch.manual_seed(int(seed))
             theta, visit = self._theta(network, episode), self._visit(episode)
-            return self.meta_learner.episode(Episode(loss, theta, self.adapted, support, query, visit))
+            task = Episode(loss, theta, self.adapted, support, query, visit)
+            return ask(self.meta_learner, "episode", task, EpisodeResult)
 
         loss = self._loss(network, criterion, episode)
         result = run_in_pieces(run, loss, [*support, *query])
@@ -279,7 +281,8 @@ class MetaTranslationTask(CountsTokens, ScoresText):
             network.train()
             theta = self._theta(network, episode)
             if self.meta_learner.learned_rule:
-                return self.meta_learner.adapt(Episode(loss, theta, self.adapted, support)).theta_prime
+                episode_of_rule = Episode(loss, theta, self.adapted, support)
+                return ask(self.meta_learner, "adapt", episode_of_rule, InnerLoopResult).theta_prime
             # a constant rate would favour models that bear the noise of the last steps (docs/results/lab-book.md, 9)
             rule = FallingRate(INNER_OPTIMIZERS["adam"], self.cfg.valid_lr, len(support))
             return adapt(loss, theta, self.adapted, support, rule).theta_prime

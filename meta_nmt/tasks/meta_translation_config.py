@@ -189,7 +189,8 @@ def check_config(cfg: Any) -> None:
         ("support_tokens", cfg.support_tokens >= 1, "must be at least 1"),
         ("query_tokens", cfg.query_tokens >= 1, "must be at least 1"),
         ("inner_steps", cfg.inner_steps >= 1, "must be at least 1"),
-        ("sampling_temperature", cfg.sampling_temperature > 0, "must be above 0"),
+        # tokens^(1/T) must be a number, however many tokens a language has
+        ("sampling_temperature", cfg.sampling_temperature >= 0.1, "must be at least 0.1"),
         ("query_noise", 0 <= cfg.query_noise < math.inf, "must be at least 0, and finite"),
         ("updates_per_epoch", cfg.updates_per_epoch >= 1, "must be at least 1"),
         ("valid_steps", cfg.valid_steps >= 0, "must be at least 0"),

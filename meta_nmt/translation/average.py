@@ -22,6 +22,7 @@ from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic
 from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.runs import checkpoint_contents
 
 FIXED = (".keys", ".queries")  # these say of which universal space and language a model is
 
@@ -33,12 +34,12 @@ def average(paths: Sequence[str | Path]) -> dict[str, Any]:
         InputError: the checkpoints are not of one model and one language.
     """
     for path in paths:
-        read_checkpoint(path)  # a clear error for a damaged checkpoint
-    state: dict[str, Any] = torch.load(paths[0], map_location="cpu", weights_only=True)
+        read_checkpoint(path)  # a clear error for another model's checkpoint
+    state = checkpoint_contents.load(paths[0])
     first = state["model"]
     sums = {name: value.double() if value.is_floating_point() else value for name, value in first.items()}
     for path in paths[1:]:
-        model = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        model = checkpoint_contents.load(path)["model"]
         _check_alike(first, model, paths[0], path)
         for name, value in model.items():
             if value.is_floating_point():

@@ -16,22 +16,20 @@ import torch
 
 from data_prep.base.data_folder import LAYOUT, DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import atomic, write_json
+from data_prep.base.files import atomic, check_given, write_json
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.models.checkpoints import read_checkpoint
-from meta_nmt.runs import cost
+from meta_nmt.runs import checkpoint_contents, cost
 from meta_nmt.runs.run_folder import RunFolder
 
 CHECKPOINT = "meta.pt"
+MOST_BYTES, MOST_CHECKPOINT = 1 << 32, 1 << 36  # of a table of a meta model, and of its checkpoint
 
 
 def check_meta(checkpoint: str | Path) -> dict[str, Any]:
     """The contents of a checkpoint that holds no language yet; InputError for any other checkpoint."""
     state = read_checkpoint(checkpoint)
-    residual = state["model"].get("encoder.embed_tokens.residual")
-    if residual is None:
-        raise InputError(f"{checkpoint}: must be a ulr_transformer checkpoint, but is {state['cfg']['model'].arch!r}")
-    if len(residual):
+    if len(state["model"]["encoder.embed_tokens.residual"]):
         raise InputError(f"{checkpoint}: must be meta-trained or joint, but is adapted to one language already")
     return state
 
@@ -45,6 +43,10 @@ def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
     Raises:
         InputError: there is no such folder, or its universal tokens are not those of the checkpoint.
     """
+    given = DataFolder(Path(checkpoint).parent)
+    if data is None and given.record.is_file():  # a meta model, which somebody else may have made
+        check_given(given.path, dict.fromkeys([Path(checkpoint), given.record], MOST_CHECKPOINT))
+        check_given(given.path, dict.fromkeys(needed_files(given), MOST_BYTES))
     state = check_meta(checkpoint)
     trained_on = str(getattr(state["cfg"].task, "data", ""))
     places = [Path(data)] if data is not None else [Path(checkpoint).parent, Path(trained_on)]
@@ -60,16 +62,21 @@ def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
     return folder
 
 
+def needed_files(folder: DataFolder) -> list[Path]:
+    """The files of a data folder that a new language needs; the last, the held-out text, may be absent."""
+    pack = folder.pack(folder.english)
+    return [*folder.universal.files, *pack.segmentation, pack.vectors, folder.held_out]
+
+
 def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
     """Make ``out`` a data folder without source languages: record, universal space, target pack, held-out text.
 
     ``without``: a language to leave out of the record, so that it can be added anew.
     """
     folder = DataFolder(data)
-    record, pack = folder.read_record(), folder.pack(folder.english)
-    needed = [*folder.universal.files, *pack.segmentation, pack.vectors]
-    for path in [*needed, folder.held_out]:
-        if path in needed or path.is_file():
+    record = folder.read_record()
+    for path in needed_files(folder):
+        if path != folder.held_out or path.is_file():
             with atomic(out / path.relative_to(data)) as temporary:
                 shutil.copyfile(path, temporary)
     languages = {lang: entry for lang, entry in record["languages"].items() if lang != without}
@@ -80,7 +87,7 @@ def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Pa
     """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint."""
     folder = find_data(checkpoint, data)
     copy_universal(folder, Path(out))
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state = checkpoint_contents.load(checkpoint)
     state["last_optimizer_state"] = None  # it is twice as large as the model
     target = Path(out) / CHECKPOINT
     with atomic(target) as temporary:

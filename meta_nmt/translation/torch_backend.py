@@ -47,7 +47,9 @@ class TorchBackend:
     @classmethod
     def load(cls, folder: TranslatorFolder, source_lang: str, target_lang: str, beam: int) -> TorchBackend:
         """Load the fairseq model of a translator folder; InputError where it is damaged."""
-        read_fairseq_checkpoint(folder.torch_model)
+        arch = read_fairseq_checkpoint(folder.torch_model)["cfg"]["model"].arch
+        if arch != "transformer":
+            raise InputError(f"{folder.torch_model}: must be a checkpoint of a transformer, but is of {arch!r}")
         dictionaries = [load_dictionary(folder.dictionary(lang)) for lang in (source_lang, target_lang)]
         config = TranslationConfig(data=str(folder), source_lang=source_lang, target_lang=target_lang)
         task = TranslationTask(config, *dictionaries)

@@ -13,15 +13,18 @@ No other file of meta_nmt spells one of these names.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.base.errors import InputError
-from data_prep.base.files import read_json
+from data_prep.base.files import check_given, read_json
+from data_prep.base.languages import check_language
 from meta_nmt.cards import model_card
 
 FORMAT = 1
+MOST_CARD, MOST_TABLE, MOST_WEIGHTS = 1 << 20, 1 << 28, 1 << 36  # bytes of a card, of a table, of weights
 Neighbours = dict[str, list[tuple[str, float]]]
 
 
@@ -74,19 +77,45 @@ class TranslatorFolder:
         return self.path / model_card.FILE_NAME
 
     def read_record(self) -> dict[str, Any]:
-        """The content of translator.json; InputError where the folder is no translator, or one of another format."""
+        """The content of translator.json.
+
+        Raises:
+            InputError: the folder is no translator, or one of another format, or a file of it is too large or a link
+                out of it.
+        """
         if not self.record.is_file():
             raise InputError(
                 f"{self.path}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but has no "
                 f"{self.record.name}"
             )
+        check_given(self.path, {self.record: MOST_CARD})
         content = read_json(self.record)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise InputError(f"{self.record}: must be of format {FORMAT}")
         for name in ("source_lang", "target_lang"):
-            if not isinstance(content.get(name), str) or "/" in content[name]:
-                raise InputError(f"{self.record}: {name!r} must be a language code, but is {content.get(name)!r}")
+            try:
+                check_language(str(content.get(name)))  # it becomes a part of a file's name
+            except InputError as error:
+                raise InputError(f"{self.record}: {name!r} must be a language code: {error}") from None
+        check_given(self.path, self._most_bytes(content["source_lang"], content["target_lang"]))
         return content
+
+    def _most_bytes(self, *languages: str) -> dict[Path, int]:
+        """Every file that a translator reads, and the most bytes that it may have."""
+        weights, folder = [self.torch_model], self.ctranslate2_model
+        weights += [folder] if folder.is_symlink() else [path for path in folder.rglob("*") if not path.is_dir()]
+        tables = [self.source_pieces, self.target_pieces, *map(self.dictionary, languages), self.neighbours]
+        return {self.card: MOST_CARD, **dict.fromkeys(tables, MOST_TABLE), **dict.fromkeys(weights, MOST_WEIGHTS)}
+
+    def read_card(self) -> str:
+        """The model card; empty where there is none. InputError where it is no UTF-8 text."""
+        if not self.card.is_file():
+            return ""
+        check_given(self.path, {self.card: MOST_CARD})
+        try:
+            return self.card.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.card}: must be UTF-8 text: {error.reason}") from None
 
     def read_neighbours(self) -> Neighbours:
         """The content of neighbours.json; {} where the folder does not have it."""
@@ -94,6 +123,11 @@ class TranslatorFolder:
             return {}
         try:
             content = read_json(self.neighbours)
-            return {piece: [(str(name), float(weight)) for name, weight in near] for piece, near in content.items()}
-        except (AttributeError, TypeError, ValueError) as error:
+            table = {piece: [(str(name), float(weight)) for name, weight in near] for piece, near in content.items()}
+            if not all(math.isfinite(weight) for near in table.values() for _, weight in near):
+                raise InputError(f"{self.neighbours}: must give finite weights, but has others")
+            return table
+        except InputError:
+            raise
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{self.neighbours}: must give [token, weight] pairs for each piece: {error}") from None

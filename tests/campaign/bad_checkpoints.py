@@ -82,6 +82,15 @@ def zip_of(names: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
+def in_settings(**values: Any) -> Change:
+    """A change of the model's arguments."""
+    return state(lambda s: {**s, "cfg": {**s["cfg"], "model": Namespace(**{**vars(s["cfg"]["model"]), **values})}})
+
+
+def in_task(**values: Any) -> Change:
+    return state(lambda s: {**s, "cfg": {**s["cfg"], "task": {**s["cfg"]["task"], **values}}})
+
+
 WIDE = "encoder.embed_tokens.values"
 DAMAGE: dict[str, Change] = {
     "empty": lambda b: b"",
@@ -122,6 +131,16 @@ DAMAGE: dict[str, Change] = {
     ),
     "no universal tokens": in_model(lambda m: {k: v for k, v in m.items() if not k.endswith("embed_tokens.keys")}),
     "weights that are no numbers": in_model(lambda m: {k: v * float("nan") for k, v in m.items()}),
+    "complex weights": in_model(lambda m: {k: v.to(torch.complex64) for k, v in m.items()}),
+    "weights that are not in the file": in_model(lambda m: {**m, WIDE: torch.zeros(1).expand(10**6, 10**6)}),
+    "no heads": in_settings(encoder_attention_heads=0),
+    "layers that are not there": in_settings(decoder_layers=10**7),
+    "positions without end": in_settings(max_source_positions=10**12),
+    "hides a look at the environment": in_task(meta_learner="${oc.env:HOME}"),
+    "hides text that fairseq would run": in_settings(adaptive_softmax_cutoff=f"open('{PROOF}', 'w')"),
+    "hides another architecture, whose layers are run": in_settings(
+        arch="fconv", _name="fconv", encoder_layers=f"open('{PROOF}', 'w')"
+    ),
     **{f"hides {name}": with_value("more", value) for name, value in HOSTILE.items()},
     **{f"hides {name}, old format": legacy({"model": {}, "cfg": value}) for name, value in HOSTILE.items()},
     "hides a command in the model": in_model(lambda m: {**m, WIDE: HOSTILE["a shell command"]}),

@@ -140,3 +140,20 @@ def test_a_record_that_is_none_is_refused(tmp_path: Path, content: object) -> No
     (tmp_path / "data.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="data.json: must be the record that meta-nmt-preprocess writes"):
         DataFolder(tmp_path).read_record()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]", "{}", '{"target_lang": "en"}', '{"target_lang": "en", "languages": null}',
+        '{"target_lang": "en", "languages": ["ro"]}', '{"target_lang": "en", "languages": {"ro": 3}}',
+        '{"target_lang": "e\\u0000n", "languages": {}}', '{"target_lang": "../../en", "languages": {}}',
+        '{"target_lang": "en", "languages": {"../ro": {}}}', '{"target_lang": "en", "languages": {"": {}}}',
+        '{"target_lang": "en\\n", "languages": {}}',
+    ],
+)  # fmt: skip
+def test_a_record_of_another_form_or_with_paths_for_codes_is_one_line(tmp_path, content):
+    (tmp_path / "data.json").write_text(content)
+    with pytest.raises(InputError, match="data.json: ") as error:
+        DataFolder(tmp_path).read_record()
+    assert "\n" not in str(error.value)

@@ -181,6 +181,80 @@ def test_a_server_that_never_sends_the_rest(tmp_path: Path, server: Server, monk
     assert not (tmp_path / "a.tsv").exists() and (tmp_path / "a.tsv.part").stat().st_size == 100, "the part stays"
 
 
+class Changing(http.server.BaseHTTPRequestHandler):
+    """Sends the first half of one version of a file and then closes; asked for a part, the rest of another version."""
+
+    first, then = TEXT, TEXT.replace(b"x", b"y")
+    tags: tuple[str, str] = ("", "")
+    range_of = "bytes {}-{}/{}"
+    false_416 = False
+    drip = 0  # bytes of each answer, if any
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        start = int(asked[1]) if asked else 0
+        if asked and self.false_416:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{start}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        data = self.then if asked else self.first
+        self.send_response(206 if asked else 200)
+        if asked and self.range_of:
+            self.send_header("Content-Range", self.range_of.format(start, len(data) - 1, len(data)))
+        if self.tags[bool(asked)]:
+            self.send_header("ETag", self.tags[bool(asked)])
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        rest = data[start:]
+        self.wfile.write(rest[: self.drip] if self.drip else rest if asked else rest[: len(rest) // 2])
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        {"tags": ("", "")},  # no validator: nothing shows that the rest is of the same file
+        {"tags": ('"a"', '"b"')},
+        {"tags": ('"a"', "")},
+        {"tags": ('W/"a"', 'W/"a"')},
+        {"tags": ('"a"', '"a"'), "then": TEXT + b"more"},  # the same validator, and another total
+        {"tags": ('"a"', '"a"'), "range_of": ""},
+        {"tags": ('"a"', '"a"'), "range_of": "bytes 0-{1}/{2}"},
+        {"tags": ('"a"', '"a"'), "false_416": True},
+        {"tags": ('"a"', '"a"'), "drip": 1, "then": TEXT},
+    ],
+)
+def test_two_versions_are_never_joined_and_there_is_an_end(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, behaviour: dict[str, Any]
+) -> None:
+    server.RequestHandlerClass = type("Behaviour", (Changing,), behaviour)  # type: ignore[assignment]
+    with pytest.raises(InputError, match="cannot be had"):
+        download(url(server, "/a.tsv"), tmp_path / "a.tsv")
+    assert not (tmp_path / "a.tsv").exists()
+
+
+def test_a_rest_of_the_same_version_is_joined(tmp_path: Path, server: Server) -> None:
+    server.RequestHandlerClass = type("Same", (Changing,), {"tags": ('"a"', '"a"'), "then": TEXT})
+    download(url(server, "/a.tsv"), tmp_path / "a.tsv")
+    assert (tmp_path / "a.tsv").read_bytes() == TEXT
+
+
+def test_a_slow_answer_is_given_up(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files["/a.tsv"] = TEXT
+    monkeypatch.setattr(fetching, "BLOCK", 1000)
+    monkeypatch.setattr(fetching, "PATIENCE_S", 0)
+    monkeypatch.setattr(fetching, "SLOWEST", 1e15)
+    with pytest.raises(InputError, match="comes too slowly"):
+        download(url(server, "/a.tsv"), tmp_path / "a.tsv")
+    monkeypatch.setattr(fetching, "MOST_S", -1)
+    with pytest.raises(InputError, match="comes too slowly"):
+        download(url(server, "/a.tsv"), tmp_path / "b.tsv")
+
+
 def test_a_manifest_becomes_a_corpus_folder(tmp_path: Path, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     packed = gzip.compress(b"own\tOwn\n")
     archive = io.BytesIO()

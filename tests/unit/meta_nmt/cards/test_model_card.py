@@ -1,5 +1,7 @@
 """The model card: front matter that YAML reads, every fact in it, and no text of the data as markup."""
 
+from dataclasses import replace
+
 import yaml
 
 from meta_nmt.cards.model_card import ModelFacts, model_card, write_model_card
@@ -48,9 +50,29 @@ def test_text_is_never_markup():
     assert card.count("````") == 2, "the block of commands ends where they end"
 
 
+def test_no_fact_of_a_strangers_pack_is_markup_or_a_traceback():
+    evil = "<img src=x>|[a](b)"
+    pack = {
+        "alignment": {"precision_at_1": evil, "words": evil, "poor": True},
+        "sources": [{"name": evil, "sha256": evil}, 3],
+        "held_out_in_meta_training": evil,
+    }
+    cost = [FACTS.cost[0] | dict.fromkeys(("command", "kind", "run", "device"), evil)]
+    card = model_card(replace(FACTS, pack=pack, cost=cost, system=evil, versions={evil: evil}))
+    body = card.split("---\n", 2)[2]
+    assert "<img" not in body and "[a](b)" not in body and "&lt;img src=x" in body
+    for strange in ({"sources": 3}, {"alignment": [], "sources": {}}):
+        assert "Training data" in model_card(replace(FACTS, pack=strange))
+
+
 def test_a_card_of_little_knowledge(tmp_path):
     path = write_model_card(ModelFacts("qu", "en", "scratch", "all", 1, 0), tmp_path)
     text = path.read_text("utf-8")
     assert path.name == "MODEL_CARD.md" and "None were measured." in text and "## Cost" not in text
     assert "trained from random parameters" in text
     assert [p.name for p in tmp_path.iterdir()] == ["MODEL_CARD.md"], "nothing half-written"
+
+
+def test_a_name_that_is_no_unicode_is_written_all_the_same(tmp_path):
+    path = write_model_card(replace(FACTS, commands=["meta-nmt-adapt --pairs \udcff.tsv"]), tmp_path)
+    assert "--pairs ?.tsv" in path.read_text("utf-8")

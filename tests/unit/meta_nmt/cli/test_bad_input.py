@@ -1,8 +1,10 @@
 """Bad input: one line that names the culprit, exit status 2, nothing half-written."""
 
+import json
 import os
 import pickle
 import resource
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,7 +15,10 @@ import pytest
 import torch
 from arguments import arguments
 
-from meta_nmt.cli import adapt, generate, train, translate
+from data_prep.base.errors import InputError
+from meta_nmt.cli import adapt, export, generate, train, translate
+from meta_nmt.translation import average
+from meta_nmt.translation.meta_model import find_data
 
 
 def train_flags(data, save, more="", *values):
@@ -57,6 +62,9 @@ def test_a_checkpoint_is_not_read_through_another_mixture(data, checkpoint, tmp_
     [
         ("--inner-steps -1", ["--inner-steps", "at least 1", "-1"]),
         ("--inner-lr 0", ["--inner-lr", "above 0"]),
+        ("--max-source-positions -1", ["--max-source-positions", "-1"]),
+        ("--sampling-temperature 1e-300", ["--sampling-temperature", "at least 0.1"]),
+        ("--lr-scheduler cosine --t-mult 0 --warmup-updates 1", ["--lr-scheduler cosine", "flags that they can take"]),
         ("--inner-lr inf --valid-lr inf", ["--inner-lr", "--valid-lr", "finite", "inf"]),
         ("--query-noise -1", ["--query-noise", "at least 0", "-1"]),
         ("--query-noise inf", ["--query-noise", "finite", "inf"]),
@@ -234,6 +242,42 @@ def test_a_malicious_checkpoint_is_refused_and_does_not_run(data, checkpoint, tm
     assert not proof.exists(), "the checkpoint's code ran"
     pickle.loads(pickle.dumps(Malicious(proof)))
     assert proof.exists(), "the payload itself works, so the test can fail"
+
+
+def test_no_command_looks_up_what_a_checkpoint_refers_to(data, checkpoint, tmp_path, capfd, monkeypatch):
+    """Resolved, the value of the variable would stand in the model card."""
+    monkeypatch.setenv("SOME_TOKEN", "hidden")
+    state = torch.load(checkpoint, weights_only=True)
+    state["cfg"]["task"]["meta_learner"] = "${oc.env:SOME_TOKEN}"
+    evil = tmp_path / "evil.pt"
+    torch.save(state, evil)
+    for command, argv in (
+        (adapt, adapt_flags(data, evil, tmp_path / "save")),
+        (train, train_flags(data, tmp_path / "t", "--restore-file {}", evil)),
+        (train, train_flags(data, tmp_path / "t", "--finetune-from-model {}", evil)),
+        (generate, generate_flags(data, evil, tmp_path / "r")),
+        (translate, arguments("{} --path {} --source-lang dd", data, evil)),
+        (export, arguments("{} --path {} --source-lang dd --out {}/m", data, evil, tmp_path)),
+        (export, arguments("{} --path {} --to meta --out {}/n", data, evil, tmp_path)),
+        (average, arguments("--inputs {} {} --output {}/a.pt", evil, evil, tmp_path)),
+    ):
+        refused(capfd, command, argv, "evil.pt", "no references")
+    assert not list(tmp_path.rglob("MODEL_CARD.md"))
+
+
+def test_a_stranger_s_meta_folder_is_checked_before_it_is_read(data, checkpoint, tmp_path):
+    given = tmp_path / "given"
+    shutil.copytree(data, given)
+    shutil.copyfile(checkpoint, given / "meta.pt")
+    assert find_data(given / "meta.pt") == given
+    (given / "universal/tokens.txt").unlink(missing_ok=True)
+    (given / "universal/tokens.txt").symlink_to("/etc/hostname")
+    with pytest.raises(InputError, match="tokens.txt: must lie in .* but is a link that leads out of it"):
+        find_data(given / "meta.pt")
+    record = json.loads((given / "data.json").read_text()) | {"target_lang": "../../en"}
+    (given / "data.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="data.json: unknown language code '../../en'"):
+        find_data(given / "meta.pt")
 
 
 def test_invalid_utf8_on_standard_input(data, checkpoint):

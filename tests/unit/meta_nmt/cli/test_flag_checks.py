@@ -3,9 +3,10 @@
 from argparse import Namespace
 
 import pytest
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from data_prep.base.errors import InputError
-from meta_nmt.cli import adapt, train
+from meta_nmt.cli import adapt, fairseq_front, train
 from meta_nmt.cli.flag_checks import check_flags
 
 
@@ -27,6 +28,12 @@ from meta_nmt.cli.flag_checks import check_flags
         ({"total_num_update": "abc"}, "`--total-num-update` (`--max-update` where it is not given) must be at least 1"),
         ({"total_num_update": "nan"}, "`--total-num-update` (`--max-update` where it is not given) must be at least 1"),
         ({"total_num_update": 0}, "`--total-num-update` (`--max-update` where it is not given) must be at least 1"),
+        ({"max_source_positions": -1}, "`--max-source-positions` must be at least 1 and at most 100000, but is -1"),
+        ({"max_target_positions": 0}, "`--max-target-positions` must be at least 1"),
+        ({"momentum": -3.0}, "`--momentum` must be at least 0 and at most 1, but is -3"),
+        ({"adam_eps": -1.0}, "`--adam-eps` must be at least 0"),
+        ({"adamax_betas": "exit()"}, "`--adamax-betas` must be two numbers"),
+        ({"encoder_xformers_att_config": "exit()"}, "`--encoder-xformers-att-config` must not be given"),
         ({"nbest": 5, "beam": 4}, "`--nbest` must be at most `--beam` 4"),
         ({"dropout": -1, "num_workers": -1}, "`--dropout` .*; `--num-workers` must be at least 0"),
     ],
@@ -34,6 +41,39 @@ from meta_nmt.cli.flag_checks import check_flags
 def test_refused(flags, message):
     with pytest.raises(InputError, match=message.replace("(", r"\(").replace(")", r"\)")):
         check_flags(Namespace(**flags))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--lr-scheduler cosine --warmup-updates 1 --t-mult 0", "--lr-scheduler tri_stage", "--warmup-updates 0",
+        "--lr-scheduler cosine --warmup-updates 1 --t-mult 0.5 --lr-period-updates 3",
+        "--optimizer sgd --weight-decay -3", "--optimizer adagrad --lr -1",
+        "--lr-scheduler triangular --max-lr 1e-9", "--lr-scheduler reduce_lr_on_plateau --lr-shrink 2",
+        "--lr-scheduler polynomial_decay --warmup-updates 3 --power nan",
+    ],
+)  # fmt: skip
+def test_an_optimiser_or_schedule_that_cannot_take_its_flags_is_refused_before_anything_runs(flags):
+    args = train.parse_args(["data", "--max-update", "20", *flags.split()])
+    with pytest.raises(InputError, match="^--optimizer .* and --lr-scheduler .* must have flags that they can take"):
+        fairseq_front.check_optimizer(convert_namespace_to_omegaconf(args))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "", "--optimizer sgd --momentum 0.9", "--optimizer nag --momentum 0.9", "--lr-scheduler cosine --t-mult 2",
+        "--lr-scheduler fixed", "--lr-scheduler polynomial_decay", "--optimizer adagrad", "--optimizer adadelta",
+        "--lr-scheduler reduce_lr_on_plateau", "--lr-scheduler tri_stage --warmup-steps 1 --decay-steps 5",
+        "--lr-scheduler triangular --max-lr 1", "--optimizer adafactor --lr 1e-3 --scale-parameter",
+    ],
+)  # fmt: skip
+def test_other_optimisers_and_schedules_pass(flags):
+    args = train.parse_args(["data", "--max-update", "20", *flags.split()])
+    cfg = convert_namespace_to_omegaconf(args)
+    before = str(cfg)
+    fairseq_front.check_optimizer(cfg)
+    assert str(cfg) == before, "the check must leave the configuration alone"
 
 
 def test_our_defaults_and_no_flags_pass():

@@ -107,6 +107,21 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"generate_flags": "'open"}, "generate_flags must be flags as in a shell"),
         ({"source_langs": ["aa", "dd"], "targets": ["bb"]}, "targets must be languages of role target in "),
         ({"seeds": [1, 3]}, "budgets and seeds must be samples of dd in "),
+        ({"targets": ["../dd"]}, "targets must be codes like ro, fil or pt_BR, but has '../dd'"),
+        ({"train_flags": "--user-dir evil"}, "train_flags must not have '--user-dir' with a text"),
+        ({"train_flags": "--user-dir=evil"}, "train_flags must not have '--user-dir' with a text"),
+        ({"train_flags": "--user-d evil"}, "train_flags must not have '--user-d' with a text"),
+        ({"adapt_flags": "--log-file ../x"}, "adapt_flags must not have '--log-file' with a text"),
+        ({"system_flags": {"maml": "--adamax-betas 'exit()'"}}, "system_flags of maml must not have '--adamax-betas'"),
+        ({"generate_flags": "evil"}, "generate_flags must not have 'evil' with a text"),
+        ({"generate_flags": "-s ../x"}, "generate_flags must not have '-s' with a text"),
+        ({"train_flags": "--task evil"}, "train_flags must not have --task"),
+        ({"executor": {"local_setup": ["touch PROOF"]}}, "executor must not have 'local_setup'"),
+        ({"executor": {"slurm_setup": ["touch PROOF"]}}, "executor must not have 'slurm_setup'"),
+        ({"executor": {"slurm_srun_args": ["x"]}}, "executor must not have 'slurm_srun_args'"),
+        ({"executor": {"slurm_additional_parameters": {}}}, "executor must not have 'slurm_additional_parameters'"),
+        ({"executor": {"slurm_comment": "x\ntouch PROOF"}}, "executor: slurm_comment must be a number or a plain word"),
+        ({"executor": {"slurm_partition": ["x"]}}, "executor: slurm_partition must be a number or a plain word"),
         ({"data": "/absent"}, "data must be a folder made by meta-nmt-preprocess, but /absent/data.json is missing"),
     ],
 )  # fmt: skip
@@ -126,7 +141,22 @@ def test_the_command_prints_a_line_for_each(tmp_path: Path, data: Path, capsys: 
 def test_what_is_no_experiment(tmp_path: Path, text: str) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match="experiment.yaml: must be"):
+    with pytest.raises(InputError, match="experiment.yaml(, line 2)?: must be"):
         read_experiment(path)
     with pytest.raises(InputError, match="absent.yaml: must be a YAML file"):
         read_experiment(tmp_path / "absent.yaml")
+
+
+def test_the_flags_and_parameters_that_experiments_need_pass(tmp_path: Path, data: Path) -> None:
+    path = written(
+        tmp_path, data,
+        train_flags="--lr 1e-3 --warmup-updates=300 --optimizer sgd --momentum .9 --adam-betas '(0.9, 0.98)' --bf16",
+        system_flags={"maml": "--inner-optimizer adam --adapt-params all --inner-lr 1.0e-3"},
+        adapt_flags="--lr-scheduler polynomial_decay --patience -1", generate_flags="--beam 5 --lenpen 0.6",
+        executor={"timeout_min": 600, "slurm_partition": "gpu", "slurm_gres": "gpu:a100:1", "slurm_time": "1-00:00:00"},
+    )  # fmt: skip
+    assert read_experiment(path).executor["slurm_gres"] == "gpu:a100:1"
+
+
+def test_a_wrong_value_is_shown_in_few_characters(tmp_path: Path, data: Path) -> None:
+    assert all(len(problem) < 200 for problem in problems(written(tmp_path, data, seeds="x" * 10_000)))
