@@ -30,6 +30,8 @@ setup(
         "ctranslate2>=4.5,<5",
         "fastapi>=0.115,<1",
         "jinja2>=3.1,<4",
+        "langcodes>=3.4,<4",
+        "language-data>=1.2,<2",  # the names of languages in langcodes
         "matplotlib>=3.9,<4",
         "pydantic>=2.9,<3",
         "PyYAML>=6.0.1,<7",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_prep.base.errors import InputError
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 
 SHAPES = ("layers", "embed_dim", "ffn_embed_dim", "attention_heads")
 # flag (as an attribute) -> lowest and highest value; a list has each of its values checked
@@ -31,10 +32,12 @@ METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")
 
 
 def check_flags(args: Namespace) -> None:
-    """InputError with all bad values at once."""
+    """InputError with all bad values at once, or for a tokeniser of BLEU that sacreBLEU cannot load."""
     broken = [f"`--{name.replace('_', '-')}` {rule}, but is {value!r}" for name, rule, value in _broken(args)]
     if broken:
         raise InputError("; ".join(broken))
+    if getattr(args, "bleu_tokenizer", ""):
+        bleu_tokeniser(args.target_lang, args.bleu_tokenizer)
 
 
 def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:

@@ -23,6 +23,7 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import PARTIAL, remove_partial, write_lines
 from data_prep.packs import subwords
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.flag_checks import check_flags
@@ -90,6 +91,8 @@ def record(args: Namespace, own_flags: Namespace, own_cost: dict[str, Any]) -> d
     return {
         "system": own_flags.system,
         "target": args.source_lang,
+        "target_lang": args.target_lang,
+        "bleu_tokenizer": bleu_tokeniser(args.target_lang, args.bleu_tokenizer),
         "english_tokens": own_flags.english_tokens,
         "strategy": own_flags.strategy,
         "seed": own_flags.seed,
