@@ -13,6 +13,8 @@ from functools import lru_cache
 from langcodes import Language
 from langcodes.tag_parser import LanguageTagError
 
+from data_prep.base.languages import first_part, usual_spelling
+
 
 def _language(code: str) -> Language | None:
     """The registered language, script and region of a code; None where one of these is not registered."""
@@ -34,7 +36,7 @@ def language_name(code: str) -> str | None:
 
     A code that is not registered has the name of its first part: ro_tatoeba is Romanian.
     """
-    language = _language(code) or _language(_first_part(code))
+    language = _language(code) or _language(first_part(code))
     name = language.display_name() if language else ""
     return None if not name or name.endswith("]") else name  # a private code is `Unknown language [qaa]`
 
@@ -50,14 +52,8 @@ def script_of(code: str) -> str | None:
 
     None for a language that is not registered.
     """
-    language = _language(code) or _language(_first_part(code))
+    language = _language(code) or _language(first_part(code))
     return str(language.maximize().script) if language else None
-
-
-def usual_spelling(code: str) -> str:
-    """The code with its language in small letters: lg for LG, pt-BR for PT-BR."""
-    first = _first_part(code)
-    return first.lower() + code[len(first) :]
 
 
 def languages_of_name(name: str) -> tuple[str, str] | None:
@@ -70,7 +66,3 @@ def languages_of_name(name: str) -> tuple[str, str] | None:
     clear = [(usual_spelling(lang), other) for lang, _, other in pairs
              if re.fullmatch("[a-z]{2,3}", other) and is_registered(lang) and is_registered(other)]  # fmt: skip
     return clear[0] if len(clear) == 1 else None
-
-
-def _first_part(code: str) -> str:
-    return re.split("[-_]", code, maxsplit=1)[0]
