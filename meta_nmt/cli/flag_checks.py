@@ -28,6 +28,18 @@ RANGES: dict[str, tuple[float, float]] = {
     "ulr_top_k": (0, math.inf),
     "seed": (0, 2**32 - 1),
 }
+# attribute of a flag of fairseq-generate that cannot work with what meta-nmt-generate writes -> why
+NOT_IN_GENERATION = {
+    **dict.fromkeys(("post_process", "bpe", "tokenizer"), "the language pack's own model makes text of the pieces"),
+    "quiet": "the translations are read from what fairseq prints",
+    "results_path": "`--results` says where the result goes",
+    "score_reference": "the references would stand as translations",
+    "prefix_size": "the translations would begin with words of the references",
+    "constraints": "a binarised set has none; fairseq-interactive reads them",
+    "replace_unk": "it needs a set that is not binarised",
+    **dict.fromkeys(("print_step", "retain_iter_history"), "this model does not refine a translation step by step"),
+}
+OTHER_NAMES = {"post_process": "`--remove-bpe` and `--post-process`"}
 METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")
 
 
@@ -40,12 +52,38 @@ def check_flags(args: Namespace) -> None:
         bleu_tokeniser(args.target_lang, args.bleu_tokenizer)
 
 
+def check_generation_flags(args: Namespace) -> None:
+    """InputError where a flag of fairseq-generate cannot work here, or where flags of its search exclude each other."""
+    for name, why in NOT_IN_GENERATION.items():
+        if getattr(args, name, None):
+            flags = OTHER_NAMES.get(name, f"`--{name.replace('_', '-')}`")
+            raise InputError(f"{flags} must not be given: {why}")
+    if args.distributed_world_size != 1:
+        raise InputError("`--distributed-world-size` must be 1: others would each translate a part of the set")
+    searches = {
+        "--sampling": args.sampling, "--diverse-beam-groups": args.diverse_beam_groups > 0,
+        "--match-source-len": args.match_source_len, "--diversity-rate": args.diversity_rate > 0,
+    }  # fmt: skip
+    chosen = [f"`{flag}`" for flag, is_given in searches.items() if is_given]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join(chosen)} must not be given together: each is a search of its own")
+    if args.sampling and args.nbest != args.beam:
+        raise InputError(f"`--nbest` must be `--beam` {args.beam} with `--sampling`, but is {args.nbest}")
+    for name in ("sampling_topk", "sampling_topp"):
+        if getattr(args, name) > 0 and not args.sampling:
+            raise InputError(f"`--{name.replace('_', '-')}` needs `--sampling`")
+    if args.diverse_beam_groups > 0 and args.beam % args.diverse_beam_groups:
+        raise InputError(f"`--diverse-beam-groups` must divide `--beam` {args.beam}, but is {args.diverse_beam_groups}")
+
+
 def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:
     for name, (low, high) in RANGES.items():
         value = getattr(args, name, None)
         for number in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(number, (int, float)) and not low <= number <= high:
                 yield name, f"must be at least {low:g}" + (f" and at most {high:g}" if high < math.inf else ""), number
+    if getattr(args, "skip_invalid_size_inputs_valid_test", False):
+        yield "skip_invalid_size_inputs_valid_test", "must not be given: every dev and test sentence counts", True
     for name in ("eval_bleu_args", "eval_bleu_detok_args"):
         if not isinstance(_read(json.loads, getattr(args, name, "{}")), dict):
             yield name, "must be a JSON object", getattr(args, name)

@@ -26,7 +26,7 @@ from data_prep.packs import subwords
 from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.cli.flag_checks import check_flags
+from meta_nmt.cli.flag_checks import check_flags, check_generation_flags
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
@@ -61,13 +61,17 @@ def own_parser() -> ArgumentParser:
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """fairseq's namespace, our own flags as ``own_flags`` in it; SystemExit(2) with one line on bad usage."""
+    """fairseq's namespace, our own flags as ``own_flags`` in it.
+
+    SystemExit(2) with one line on bad usage; InputError for a flag of fairseq's that cannot work here.
+    """
     parser = own_parser()
     if command.wants_help(argv):
         front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", argv, parser)
         raise SystemExit(0)
     own_flags, fairseq_flags = parser.parse_known_args(argv)
-    args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own_flags.results, *fairseq_flags])
+    args = front.generation_arguments(PROG, DEFAULTS, fairseq_flags)
+    check_generation_flags(args)
     args.own_flags = own_flags
     return args
 

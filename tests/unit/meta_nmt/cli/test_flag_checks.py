@@ -1,11 +1,12 @@
 """Flags of fairseq that it would take without a word."""
 
+import re
 from argparse import Namespace
 
 import pytest
 
 from data_prep.base.errors import InputError
-from meta_nmt.cli import adapt, train
+from meta_nmt.cli import adapt, generate, train
 from meta_nmt.cli.flag_checks import check_flags
 
 
@@ -40,3 +41,46 @@ def test_our_defaults_and_no_flags_pass():
     check_flags(Namespace())
     check_flags(train.parse_args(["data"]))
     check_flags(adapt.parse_args(["data", "--checkpoint", "a.pt", "--source-lang", "ro"]))
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        ("--remove-bpe sentencepiece", "`--remove-bpe` and `--post-process` must not be given"),
+        ("--post-process sentencepiece", "`--remove-bpe` and `--post-process` must not be given"),
+        ("--remove-bpe", "`--remove-bpe` and `--post-process` must not be given"),
+        ("--bpe sentencepiece", "`--bpe` must not be given"),
+        ("--tokenizer space", "`--tokenizer` must not be given"),
+        ("--quiet", "`--quiet` must not be given"),
+        ("--results-path elsewhere", "`--results-path` must not be given: `--results`"),
+        ("--score-reference", "`--score-reference` must not be given"),
+        ("--prefix-size 2", "`--prefix-size` must not be given"),
+        ("--constraints", "`--constraints` must not be given"),
+        ("--replace-unk", "`--replace-unk` must not be given"),
+        ("--print-step", "`--print-step` must not be given"),
+        ("--retain-iter-history", "`--retain-iter-history` must not be given"),
+        ("--distributed-world-size 2", "`--distributed-world-size` must be 1"),
+        ("--sampling --nbest 2", "`--nbest` must be `--beam` 5 with `--sampling`, but is 2"),
+        ("--sampling-topk 3", "`--sampling-topk` needs `--sampling`"),
+        ("--sampling-topp 0.5", "`--sampling-topp` needs `--sampling`"),
+        ("--diverse-beam-groups 2", "`--diverse-beam-groups` must divide `--beam` 5, but is 2"),
+        ("--match-source-len --diversity-rate 1", "`--match-source-len` and `--diversity-rate` must not be given"),
+    ],
+)
+def test_flags_of_fairseq_generate_that_cannot_work_here(flags, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        generate.parse_args(["data", "--path", "a.pt", "--source-lang", "ro", "--results", "out", *flags.split()])
+
+
+@pytest.mark.parametrize(
+    "flags", ["", "--sampling --nbest 5", "--diverse-beam-groups 5", "--nbest 2", "--lenpen 0.6 --unkpen 1 --sacrebleu"]
+)
+def test_flags_of_fairseq_generate_that_pass(flags):
+    args = generate.parse_args(["data", "--path", "a.pt", "--source-lang", "RO", "--results", "out", *flags.split()])
+    check_flags(args)
+    assert args.source_lang == "ro", "a code in capitals is the same language"
+
+
+def test_no_dev_or_test_sentence_may_be_left_out():
+    with pytest.raises(InputError, match="`--skip-invalid-size-inputs-valid-test` must not be given"):
+        check_flags(adapt.parse_args(["data", "--from-scratch", "--skip-invalid-size-inputs-valid-test"]))
