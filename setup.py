@@ -46,6 +46,16 @@ setup(
     ],
     extras_require={
         "language-id": ["py3langid>=0.4,<1"],
+        "logging": ["tensorboard>=2.18,<3", "wandb>=0.17,<1"],
+        # what unbabel-comet 2.2 needs; it asks for numpy below 2 itself, so it is installed after these with --no-deps
+        "comet": [
+            "entmax>=1.1,<2",
+            "jsonargparse>=3.13.1,<5",
+            "protobuf>=4.24,<7",
+            "pytorch-lightning>=2.2,<3",
+            "torchmetrics>=0.10.2,<0.11",
+            "transformers>=4.40,<5",
+        ],
         "dev": [
             "httpx>=0.27,<1",  # fastapi's test client
             "hypothesis>=6.100,<7",

@@ -7,6 +7,7 @@ import json
 import math
 from argparse import Namespace
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from data_prep.base.errors import InputError
@@ -40,14 +41,23 @@ NOT_IN_GENERATION = {
     **dict.fromkeys(("print_step", "retain_iter_history"), "this model does not refine a translation step by step"),
 }
 OTHER_NAMES = {"post_process": "`--remove-bpe` and `--post-process`"}
+# attribute of a flag of fairseq-train that logs elsewhere -> the packages of which one is needed, and how to install it
+LOGGERS = {
+    "tensorboard_logdir": (("tensorboard", "tensorboardX"), "pip install tensorboard, or our extra [logging]"),
+    "wandb_project": (("wandb",), "pip install wandb, or our extra [logging]"),
+    "azureml_logging": (("azureml",), "pip install azureml-core"),
+}
 METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")
 
 
 def check_flags(args: Namespace) -> None:
-    """InputError with all bad values at once, or for a tokeniser of BLEU that sacreBLEU cannot load."""
+    """InputError with all bad values at once, or for a flag that needs what is not installed."""
     broken = [f"`--{name.replace('_', '-')}` {rule}, but is {value!r}" for name, rule, value in _broken(args)]
     if broken:
         raise InputError("; ".join(broken))
+    for name, (packages, how) in LOGGERS.items():
+        if getattr(args, name, None) and not any(find_spec(package) for package in packages):
+            raise InputError(f"`--{name.replace('_', '-')}` needs the package {packages[0]}: {how}")
     if getattr(args, "bleu_tokenizer", ""):
         bleu_tokeniser(args.target_lang, args.bleu_tokenizer)
 

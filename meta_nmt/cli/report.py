@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--comet", type=Path, metavar="CKPT",
-        help="also score with this COMET checkpoint, a local file; needs the package unbabel-comet (default: no COMET)",
+        help="also score with this COMET checkpoint, a local file; needs unbabel-comet, see README (default: no COMET)",
     )  # fmt: skip
     return parser.parse_args(argv)
 

@@ -84,3 +84,21 @@ def test_flags_of_fairseq_generate_that_pass(flags):
 def test_no_dev_or_test_sentence_may_be_left_out():
     with pytest.raises(InputError, match="`--skip-invalid-size-inputs-valid-test` must not be given"):
         check_flags(adapt.parse_args(["data", "--from-scratch", "--skip-invalid-size-inputs-valid-test"]))
+
+
+@pytest.mark.parametrize(
+    "flags, package, install",
+    [
+        ("--tensorboard-logdir logs", "tensorboard", "extra [logging]"),
+        ("--wandb-project mine", "wandb", "extra [logging]"),
+        ("--azureml-logging", "azureml", "azureml-core"),
+    ],
+)
+def test_logging_without_its_package_says_once_what_to_install(flags, package, install, monkeypatch):
+    args = train.parse_args(["data", *flags.split()])
+    monkeypatch.setattr("meta_nmt.cli.flag_checks.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=re.escape(f"needs the package {package}: pip install")) as refused:
+        check_flags(args)
+    assert install in str(refused.value)
+    monkeypatch.setattr("meta_nmt.cli.flag_checks.find_spec", lambda name: name == package or None)
+    check_flags(args)
