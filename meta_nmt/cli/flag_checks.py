@@ -25,7 +25,7 @@ RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("save_interval_updates", "validate_interval_updates", "data_buffer_size"), (0, math.inf)),
     **dict.fromkeys(("prior_weight", "weight_decay", "max_len_a", "max_len_b"), (0, math.inf)),
     "lr": (0, 1e6),
-    "ulr_temperature": (1e-6, math.inf),
+    **dict.fromkeys(("ulr_temperature", "temperature"), (1e-6, math.inf)),
     "ulr_top_k": (0, math.inf),
     "seed": (0, 2**32 - 1),
 }
@@ -55,6 +55,10 @@ def check_flags(args: Namespace) -> None:
     broken = [f"`--{name.replace('_', '-')}` {rule}, but is {value!r}" for name, rule, value in _broken(args)]
     if broken:
         raise InputError("; ".join(broken))
+    if getattr(args, "skip_invalid_size_inputs_valid_test", False):
+        raise InputError(
+            "`--skip-invalid-size-inputs-valid-test` must not be given: every dev and test sentence counts"
+        )
     for name, (packages, how) in LOGGERS.items():
         if getattr(args, name, None) and not any(find_spec(package) for package in packages):
             raise InputError(f"`--{name.replace('_', '-')}` needs the package {packages[0]}: {how}")
@@ -68,6 +72,8 @@ def check_generation_flags(args: Namespace) -> None:
         if getattr(args, name, None):
             flags = OTHER_NAMES.get(name, f"`--{name.replace('_', '-')}`")
             raise InputError(f"{flags} must not be given: {why}")
+    if args.scoring != "bleu":
+        raise InputError(f"`--scoring` must not be given, but is {args.scoring}: meta-nmt-report scores the result")
     if args.distributed_world_size != 1:
         raise InputError("`--distributed-world-size` must be 1: others would each translate a part of the set")
     searches = {
@@ -92,8 +98,6 @@ def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:
         for number in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(number, (int, float)) and not low <= number <= high:
                 yield name, f"must be at least {low:g}" + (f" and at most {high:g}" if high < math.inf else ""), number
-    if getattr(args, "skip_invalid_size_inputs_valid_test", False):
-        yield "skip_invalid_size_inputs_valid_test", "must not be given: every dev and test sentence counts", True
     for name in ("eval_bleu_args", "eval_bleu_detok_args"):
         if not isinstance(_read(json.loads, getattr(args, name, "{}")), dict):
             yield name, "must be a JSON object", getattr(args, name)

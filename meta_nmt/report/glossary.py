@@ -27,6 +27,7 @@ STRATEGIES = {
     "all": "adaptation of all parameters",
     "learned": "adaptation by the update rule that the system has learnt, in place of gradient descent",
 }
+# the rule of thumb for BLEU is that of Google's guide to its translation service (AutoML, "Evaluate models")
 SCORES = {
     "BLEU": "from 0 to 100: the share of words, and of rows of up to four words, that a translation has in common with "
     "one reference. As a rule of thumb, below 10 is of little use, 10 to 20 lets a reader guess the subject, 20 to 30 "
