@@ -71,7 +71,7 @@ def test_one_command_one_folder(work, capfd):
     argv = flags_of(work, out, "--strategy emb_enc")
     assert adapt.main(argv) == 0
     said = capfd.readouterr().err.splitlines()
-    assert " about " in said[0] and said[0].startswith("zz-en: language pack"), "the estimate comes first"
+    assert " about " in said[0] and said[0].startswith("zz to en (English): language pack"), "the estimate comes first"
     assert [line for line in said if "4 updates, dev BLEU" in line] and "| INFO |" not in "".join(said)
     assert hashes(work / "data") == before, "the data folder of the meta-training is only read"
     lines = (out / "work/data/text/zz-en/test.zz").read_text("utf-8").splitlines()
