@@ -30,6 +30,8 @@ setup(
         "ctranslate2>=4.5,<5",
         "fastapi>=0.115,<1",
         "jinja2>=3.1,<4",
+        "langcodes>=3.4,<4",
+        "language-data>=1.2,<2",  # the names of languages in langcodes
         "matplotlib>=3.9,<4",
         "pyarrow>=18,<30",
         "pydantic>=2.9,<3",
@@ -46,6 +48,16 @@ setup(
     ],
     extras_require={
         "language-id": ["py3langid>=0.4,<1"],
+        "logging": ["tensorboard>=2.18,<3", "wandb>=0.17,<1"],
+        # what unbabel-comet 2.2 needs; it asks for numpy below 2 itself, so it is installed after these with --no-deps
+        "comet": [
+            "entmax>=1.1,<2",
+            "jsonargparse>=3.13.1,<5",
+            "protobuf>=4.24,<7",
+            "pytorch-lightning>=2.2,<3",
+            "torchmetrics>=0.10.2,<0.11",
+            "transformers>=4.40,<5",
+        ],
         "dev": [
             "httpx>=0.27,<1",  # fastapi's test client
             "hypothesis>=6.100,<7",

@@ -42,6 +42,7 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.workers import cores
 from data_prep.packs import binarise
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cli import command, generate, translate
 from meta_nmt.translation.export import export
 from meta_nmt.translation.translator_folder import TranslatorFolder
@@ -134,8 +135,9 @@ class Bench:
             same = sum(a == b for a, b in zip(outputs[name], unfolded, strict=True))
             yield row(f"{name}_same_lines_as_unfolded", same, lines, "lines")
         for name in ("ctranslate2_float32", "ctranslate2_int8"):
-            bleu = [BLEU().corpus_score(output, [self.references]).score for output in (outputs[name], unfolded)]
-            yield row(f"{name}_bleu_vs_unfolded", *bleu, "BLEU")
+            bleu = BLEU(tokenize=bleu_tokeniser(self.args.target_lang))
+            scores = [bleu.corpus_score(output, [self.references]).score for output in (outputs[name], unfolded)]
+            yield row(f"{name}_bleu_vs_unfolded", *scores, "BLEU")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,6 +21,7 @@ from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import SAMPLES, TextFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic_files, read_json, sha256, write_text
+from data_prep.base.languages import usual_spelling
 from data_prep.base.text_files import line_blocks
 
 BUDGETS = (0, 4000, 16_000, 40_000, 160_000)  # default sizes in English tokens; a text with fewer leaves some out
@@ -191,7 +192,7 @@ class LanguageBudgets(argparse.Action):
             budgets = comma_ints(sizes)
         except argparse.ArgumentTypeError as error:
             parser.error(f"{self.option_strings[0]} {error}")
-        setattr(namespace, self.dest, {**getattr(namespace, self.dest), lang: budgets})
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), usual_spelling(lang): budgets})
 
 
 def add_sample_arguments(parser: OneLineParser, default: tuple[int, ...] | None = None) -> None:

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from data_prep.base.command_line import OneLineParser, comma_list, run_command
+from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
-from data_prep.base.languages import LANGUAGE, check_language
+from data_prep.base.language_registry import is_registered
+from data_prep.base.languages import LANGUAGE, check_language, code_list, first_part, spellings, usual_spelling
 from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
 from data_prep.corpora.id_groups import in_groups
 from data_prep.corpora.manifest import manifest_in, read_manifest
@@ -113,10 +114,11 @@ def find_corpus(corpus: Path, lang: str, english: str = "en") -> CorpusFiles:
         return _find_listed(manifest_file, lang, english)
     if not corpus.is_dir():
         raise InputError(f"--corpus {corpus}: must be a folder or a manifest")
-    for look in (_find_pair_file, _find_id_files, _find_splits, _find_pair_folder):
-        parts = look(corpus, lang, english)
-        if parts:
-            return CorpusFiles(lang, parts)
+    for codes in spellings(lang, english):
+        for look in (_find_pair_file, _find_id_files, _find_splits, _find_pair_folder):
+            parts = look(corpus, *codes)
+            if parts:
+                return CorpusFiles(lang, parts)
     known = ", ".join(languages(corpus, english)) or "none"
     raise InputError(
         f"--corpus {corpus}: unknown language {lang!r}: there is no {lang}-{english}.tsv, no {lang}.tsv, "
@@ -226,13 +228,19 @@ def languages(corpus: Path, english: str = "en") -> list[str]:
         rf"train\.([^.]+)-{english}\..*",
         r"train\.([^.]+)(\.gz)?",
     )
+    file_endings = {"txt", "gz", *(ending.rpartition(".")[2] for ending in kinds_by_ending())}  # of train.tsv
     codes = set()
     for path in corpus.iterdir():
         for pattern in patterns:
             match = re.fullmatch(pattern, path.name)
-            if match and LANGUAGE.fullmatch(match[1]):
-                codes.add(match[1])
+            if match and _is_code(usual_spelling(match[1])) and match[1] not in file_endings:
+                codes.add(usual_spelling(match[1]))
     return sorted(codes - {english})
+
+
+def _is_code(name: str) -> bool:
+    """Whether a part of a file's name is the code of a language; a longer word, such as bible, is one if registered."""
+    return bool(LANGUAGE.fullmatch(name)) and (len(first_part(name)) <= 3 or is_registered(name))
 
 
 def find_mono(folders: Sequence[Path], lang: str, english: str = "en") -> list[Path]:
@@ -249,9 +257,12 @@ def find_mono(folders: Sequence[Path], lang: str, english: str = "en") -> list[P
             continue
         if not folder.is_dir():
             raise InputError(f"--mono {folder}: must be a folder or a manifest")
-        usual_files = [plain_or_gz(folder / name) for name in (f"{lang}.txt", f"{lang}.tsv", f"{lang}-{english}.tsv")]
-        paths += [path for path in usual_files if path]
-        if lang == english and not any(usual_files):
+        usual_files: list[Path] = []
+        for name in ("{}.txt", "{}.tsv", "{}-{}.tsv"):
+            spelled = [plain_or_gz(folder / name.format(*codes)) for codes in spellings(lang, english)]
+            usual_files += list(filter(None, spelled))[:1]
+        paths += usual_files
+        if lang == english and not usual_files:
             paths += sorted([*folder.glob(f"*-{english}.tsv"), *folder.glob(f"*-{english}.tsv.gz")])
     return paths
 
@@ -281,7 +292,7 @@ def _mono_columns(
 ) -> Iterator[list[str | None]]:
     """The column of ``lang`` in a TSV file, in lists; None in place of a line whose id is held out."""
     for rows in column_blocks(path):
-        if name == f"{lang}.tsv":
+        if usual_spelling(name) == f"{lang}.tsv":
             yield [None if in_groups(key, held_out_ids) else text for key, text in rows]
         else:
             yield [row[1 if lang == english else 0] for row in rows]
@@ -296,8 +307,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Find and read the parallel text of languages, and say what is there."""
     parser = OneLineParser(prog="python -m data_prep corpus", description=main.__doc__)
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder or manifest")
-    parser.add_argument("--langs", type=comma_list, metavar="XX,YY", help="languages; all of the folder's if not given")
-    parser.add_argument("--target-lang", default="en", metavar="XX", help="the language of the other side")
+    parser.add_argument("--langs", type=code_list, metavar="XX,YY", help="languages; all of the folder's if not given")
+    parser.add_argument(
+        "--target-lang", type=usual_spelling, default="en", metavar="XX", help="the language of the other side"
+    )
     args = parser.parse_args(argv)
     if not args.corpus.exists():
         raise InputError(f"--corpus {args.corpus}: must be a folder or a manifest")

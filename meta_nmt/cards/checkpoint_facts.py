@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_prep.base.versions import commit, versions
+from meta_nmt.bleu_tokeniser import bleu_signature, bleu_tokeniser
 from meta_nmt.cards.data_facts import read_pack_card, text_size
 from meta_nmt.cards.model_card import PACKAGES, ModelFacts
 from meta_nmt.models.checkpoints import read_checkpoint
@@ -36,9 +37,12 @@ def facts_of_checkpoint(
         system = system_of(parent) if Path(parent).is_file() else "unknown"
     costs = cost.history(checkpoint)
     scores: dict[str, float] = {}
+    signatures: list[str] = []
     best = state.get("extra_state", {}).get("best")
     if adapted and best is not None and config.checkpoint.best_checkpoint_metric == "bleu":
         scores["dev BLEU (beam 1)"] = float(best)
+        asked = getattr(config.task, "bleu_tokenizer", None)  # None: of a version whose dev BLEU was fairseq's own
+        signatures = [] if asked is None else [bleu_signature(bleu_tokeniser(target_lang, asked))]
     size = text_size(data, str(config.dataset.train_subset), (source_lang, target_lang)) if adapted else None
     return ModelFacts(
         source_lang=source_lang,
@@ -49,6 +53,7 @@ def facts_of_checkpoint(
         english_tokens=size.words if size else 0,
         pairs=size.pairs if size else None,
         scores=scores,
+        signatures=signatures,
         pack=read_pack_card(data, source_lang, getattr(config.task, "aligned_with", None)),
         commands=[*unique(record["command"] for record in costs), command],
         cost=costs,

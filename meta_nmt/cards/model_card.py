@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from data_prep.base.files import write_text
+from data_prep.base.language_registry import code_and_name, language_name
 
 FILE_NAME = "MODEL_CARD.md"
 SHOWN_SAMPLES = 5
@@ -70,7 +71,7 @@ def model_card(facts: ModelFacts) -> str:
         ("Cost", _cost(facts)),
         ("How to reproduce", _reproduce(facts)),
     ]
-    title = f"# Translation from {_text(facts.source_lang)} to {_text(facts.target_lang)}"
+    title = f"# Translation from {_text(code_and_name(facts.source_lang))} to {_text(code_and_name(facts.target_lang))}"
     lines = [_front_matter(facts), "", title, ""]
     for name, body in sections:
         if body:
@@ -110,20 +111,24 @@ def _what_it_is(facts: ModelFacts) -> list[str]:
     else:
         how = f"It is {start} and adapted to this pair (strategy `{_code(facts.strategy)}`)"
     size = f"{facts.pairs:,} sentence pairs" if facts.pairs is not None else "a sample of sentence pairs"
-    amount = f" on {size}, {facts.english_tokens:,} words of {_text(facts.target_lang)}" if facts.english_tokens else ""
+    amount = (
+        f" on {size}, {facts.english_tokens:,} words of {_text(_name(facts.target_lang))}"
+        if facts.english_tokens
+        else ""
+    )
     return [
         f"{how}{amount}; seed {facts.seed}.",
         "",
         "Its source words are read through a universal lexical representation: each is a mixture of pieces of "
-        f"{_text(facts.target_lang)}, found by its own vector (Gu et al. 2018, arXiv 1802.05368 and 1808.08437). "
-        "Made with meta_nmt.",
+        f"{_text(_name(facts.target_lang))}, found by its own vector (Gu et al. 2018, arXiv 1802.05368 and "
+        "1808.08437). Made with meta_nmt.",
     ]
 
 
 def _limits(facts: ModelFacts) -> list[str]:
     lines = [
-        f"For a first understanding of {_text(facts.source_lang)} text of the kind that it was trained on, and as a "
-        "draft for a person who knows both languages.",
+        f"For a first understanding of {_text(_name(facts.source_lang))} text of the kind that it was trained on, and "
+        "as a draft for a person who knows both languages.",
         "",
         "- Learnt from few sentences: it will leave out, make up and mistake names, numbers and negations, in fluent "
         "sentences. Nothing that people's health, rights or money hang on should rest on it unread.",
@@ -159,7 +164,8 @@ def _training_data(facts: ModelFacts) -> list[str]:
         measured = f"is {_text(at_one)} on {_text(alignment.get('words'))} words"
         quality = "could not be measured" if at_one is None else measured
         poor = " This is poor." if alignment.get("poor") else ""
-        lines += [f"Alignment of its vectors to {_text(facts.target_lang)}: held-out precision@1 {quality}.{poor} "
+        english = _text(_name(facts.target_lang))
+        lines += [f"Alignment of its vectors to {english}: held-out precision@1 {quality}.{poor} "
                   f"It was made from {_alignment_sources(pack)}.", ""]  # fmt: skip
     leaked = pack.get("held_out_in_meta_training")
     if leaked:
@@ -214,6 +220,11 @@ def _longest_run(line: str) -> int:
         run = run + 1 if character == "`" else 0
         longest = max(longest, run)
     return longest
+
+
+def _name(lang: str) -> str:
+    """The name of a language in a sentence; its code where it has none."""
+    return language_name(lang) or lang
 
 
 def _text(value: Any) -> str:

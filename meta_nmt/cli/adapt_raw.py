@@ -27,9 +27,11 @@ from data_prep.base.command_line import writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, sole_writer, write_json, write_lines
+from data_prep.base.language_registry import code_and_name
 from data_prep.base.text_files import column_blocks, line_blocks, read_lines
 from data_prep.packs import align
 from data_prep.pipeline.add_language import NewLanguage, add
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
 from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import adapt_estimate, fine_tune
@@ -112,8 +114,10 @@ class Job:
     def estimate(self, pairs_of: dict[str, Pairs]) -> str:
         """How long all steps take, as a line for a person. InputError or SystemExit on wrong flags of fine-tuning."""
         training = fine_tune.parse_args(self.training_flags(self.strategies[0]))
+        bleu_tokeniser(self.english, training.bleu_tokenizer)
         time_s = adapt_estimate.seconds(self.args.checkpoint, pairs_of, self.args.mono, training, len(self.strategies))
-        return adapt_estimate.describe(f"{self.lang}-{self.english}", self.strategies, time_s)
+        pair = f"{code_and_name(self.lang)} to {code_and_name(self.english)}"
+        return adapt_estimate.describe(pair, self.strategies, time_s)
 
     def steps(self, pairs_of: dict[str, Pairs]) -> None:
         """Do every step, from the pairs that were given to the model card; skip what is done."""
@@ -174,7 +178,9 @@ class Job:
         )
         translations = list(translated(load_folder(self.out), source))
         hypotheses = [translation.text for translation in translations]
-        metrics = {"BLEU": BLEU(), "chrF2++": CHRF(word_order=2)}
+        training = fine_tune.parse_args(self.training_flags(self.strategies[0]))
+        tokeniser = bleu_tokeniser(self.english, training.bleu_tokenizer)
+        metrics = {"BLEU": BLEU(tokenize=tokeniser), "chrF2++": CHRF(word_order=2)}
         name = "test" if split == "test" else "dev"
         score_of = {f"{name} {k}": m.corpus_score(hypotheses, [reference]).score for k, m in metrics.items()}
         facts = facts_of_checkpoint(self.data, checkpoint, self.lang, self.english, self.command)
@@ -301,4 +307,9 @@ def run(args: Namespace, command: str) -> None:
     english = DataFolder(universe).english
     if args.source_lang == english:
         raise InputError(f"`--source-lang` must not be the language translated into, but is {english}")
+    if args.named_target not in (None, english):
+        raise InputError(
+            f"{args.pairs}: its name says pairs of {args.source_lang} and {args.named_target}, but {args.checkpoint} "
+            f"translates into {english}; give `--source-lang` if the second column is {english}"
+        )
     Job(args, command, universe, english).run()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
-from data_prep.base.languages import check_language
+from data_prep.base.language_registry import languages_of_name
+from data_prep.base.languages import check_language, usual_spelling
 from meta_nmt.cli import command
 from meta_nmt.translation.export_formats import QUANTIZATIONS
 
@@ -36,7 +37,10 @@ def own_parser() -> OneLineParser:
         "--checkpoint", required=True, type=Path, metavar="CKPT", help="meta-trained or joint checkpoint"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the translator folder to make")
-    parser.add_argument("--source-lang", metavar="XX", help="code of the language X (default: from XX-en.tsv)")
+    parser.add_argument(
+        "--source-lang", type=usual_spelling, metavar="XX",
+        help="code of the language X (default: from a name such as yo-en.tsv or train.pt-BR-en.tsv.gz)",
+    )  # fmt: skip
     parser.add_argument(
         "--mono", type=Path, nargs="+", default=[], metavar="FILE", help="monolingual text of X, a sentence a line"
     )
@@ -65,6 +69,8 @@ def own_parser() -> OneLineParser:
 def parse_args(argv: Sequence[str]) -> Namespace:
     """Our own flags, with the flags of fine-tuning as ``training``.
 
+    ``named_target`` is the language translated into that the name of the pairs says, where it also said the source.
+
     SystemExit(2) with one line on bad usage; SystemExit(0) after the help page.
     """
     parser = own_parser()
@@ -75,12 +81,18 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
+    args.named_target = None
     if args.source_lang is None:
-        args.source_lang = args.pairs.name.split(".")[0].partition("-")[0]
+        args.source_lang, args.named_target = languages_of_name(args.pairs.name) or (None, None)
+    if args.source_lang is None:
+        parser.error(
+            f"`--source-lang XX` must be given: the name {args.pairs.name} does not say the language clearly, as "
+            "yo-en.tsv or train.pt-BR-en.tsv.gz does, by registered codes (BCP 47)"
+        )
     try:
         check_language(args.source_lang)
     except InputError as error:
-        parser.error(f"`--source-lang XX` must be given, as {args.pairs.name} does not begin with a code: {error}")
+        parser.error(f"`--source-lang`: {error}")
     for flag in ("--save-dir", "--train-subset", "--target-lang", "--finetune-from-model", "--learned-rule"):
         if any(item == flag or item.startswith(f"{flag}=") for item in args.training):
             parser.error(f"`{flag}` must not be given with `--pairs`")

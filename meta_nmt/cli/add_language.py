@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, run_command
+from data_prep.base.languages import usual_spelling
 from data_prep.cleaning.clean import CleanOptions, add_clean_arguments
 from data_prep.cleaning.split import SplitOptions, add_split_arguments
 from data_prep.cleaning.subsample import add_sample_arguments
@@ -23,7 +24,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     """The command's flags; SystemExit(2) with one line on bad usage."""
     parser = OneLineParser(prog=PROG, description="Add a language to a data folder.")
     parser.add_argument("data", type=Path, metavar="DATA", help="data folder made by meta-nmt-preprocess")
-    parser.add_argument("--lang", required=True, metavar="XX", help="the new language")
+    parser.add_argument("--lang", type=usual_spelling, required=True, metavar="XX", help="the new language")
     corpus_help = "its parallel text, in any layout that meta-nmt-preprocess reads"
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help=corpus_help)
     mono_help = "folder with XX.txt, monolingual text; may be given several times"

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.languages import usual_spelling
 from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import command
 from meta_nmt.translation.export_formats import FORMATS, QUANTIZATIONS
@@ -31,8 +32,12 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder to write; one format can be added to another"
     )
-    parser.add_argument("--source-lang", metavar="XX", help="language that the checkpoint was adapted to")
-    parser.add_argument("--target-lang", metavar="XX", default="en", help="language translated into (default: en)")
+    parser.add_argument(
+        "--source-lang", type=usual_spelling, metavar="XX", help="language that the checkpoint was adapted to"
+    )
+    parser.add_argument(
+        "--target-lang", type=usual_spelling, metavar="XX", default="en", help="language translated into (default: en)"
+    )
     parser.add_argument(
         "--to", action="append", choices=[*FORMATS, "meta"], metavar="FORMAT",
         help="fairseq, ctranslate2 or meta; may be given several times (default: fairseq and ctranslate2)",

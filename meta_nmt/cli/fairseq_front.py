@@ -29,6 +29,7 @@ from fairseq_cli import train as fairseq_train
 
 from data_prep.base.command_line import OneLineParser, one_line, writable_directory
 from data_prep.base.errors import InputError
+from data_prep.base.languages import usual_spelling
 from meta_nmt.cli.command import configure_logging
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.models.checkpoints import read_checkpoint, trained_tokens
@@ -48,7 +49,11 @@ def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwar
 
     parser.prog = prog
     parser.error = error  # type: ignore[method-assign]
-    return options.parse_args_and_arch(parser, input_args=list(argv), **kwargs)
+    args = options.parse_args_and_arch(parser, input_args=list(argv), **kwargs)
+    for name in ("source_lang", "target_lang", "source_langs", "valid_langs"):
+        if getattr(args, name, None):
+            setattr(args, name, ",".join(map(usual_spelling, getattr(args, name).split(","))))
+    return args
 
 
 class _KnownDefaults(ArgumentDefaultsHelpFormatter):

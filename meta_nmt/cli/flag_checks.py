@@ -7,9 +7,11 @@ import json
 import math
 from argparse import Namespace
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from data_prep.base.errors import InputError
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.runs.checkpoint_contents import MODEL_RANGES
 
 # flag (as an attribute) -> lowest and highest value; a list has each of its values checked
@@ -24,17 +26,71 @@ RANGES: dict[str, tuple[float, float]] = {
     "momentum": (0, 1),
     "adam_eps": (0, 1e6),
     "lr": (0, 1e6),
+    "temperature": (1e-6, math.inf),
     "seed": (0, 2**32 - 1),
 }
 PAIRS = ("adam_betas", "adamax_betas", "lamb_betas", "adafactor_eps")
+# attribute of a flag of fairseq-generate that cannot work with what meta-nmt-generate writes -> why
+NOT_IN_GENERATION = {
+    **dict.fromkeys(("post_process", "bpe", "tokenizer"), "the language pack's own model makes text of the pieces"),
+    "quiet": "the translations are read from what fairseq prints",
+    "results_path": "`--results` says where the result goes",
+    "score_reference": "the references would stand as translations",
+    "prefix_size": "the translations would begin with words of the references",
+    "constraints": "a binarised set has none; fairseq-interactive reads them",
+    "replace_unk": "it needs a set that is not binarised",
+    **dict.fromkeys(("print_step", "retain_iter_history"), "this model does not refine a translation step by step"),
+}
+OTHER_NAMES = {"post_process": "`--remove-bpe` and `--post-process`"}
+# attribute of a flag of fairseq-train that logs elsewhere -> the packages of which one is needed, and how to install it
+LOGGERS = {
+    "tensorboard_logdir": (("tensorboard", "tensorboardX"), "pip install tensorboard, or our extra [logging]"),
+    "wandb_project": (("wandb",), "pip install wandb, or our extra [logging]"),
+    "azureml_logging": (("azureml",), "pip install azureml-core"),
+}
 METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")
 
 
 def check_flags(args: Namespace) -> None:
-    """InputError with all bad values at once."""
+    """InputError with all bad values at once, or for a flag that needs what is not installed."""
     broken = [f"`--{name.replace('_', '-')}` {rule}, but is {value!r}" for name, rule, value in _broken(args)]
     if broken:
         raise InputError("; ".join(broken))
+    if getattr(args, "skip_invalid_size_inputs_valid_test", False):
+        raise InputError(
+            "`--skip-invalid-size-inputs-valid-test` must not be given: every dev and test sentence counts"
+        )
+    for name, (packages, how) in LOGGERS.items():
+        if getattr(args, name, None) and not any(find_spec(package) for package in packages):
+            raise InputError(f"`--{name.replace('_', '-')}` needs the package {packages[0]}: {how}")
+    if getattr(args, "bleu_tokenizer", ""):
+        bleu_tokeniser(args.target_lang, args.bleu_tokenizer)
+
+
+def check_generation_flags(args: Namespace) -> None:
+    """InputError where a flag of fairseq-generate cannot work here, or where flags of its search exclude each other."""
+    for name, why in NOT_IN_GENERATION.items():
+        if getattr(args, name, None):
+            flags = OTHER_NAMES.get(name, f"`--{name.replace('_', '-')}`")
+            raise InputError(f"{flags} must not be given: {why}")
+    if args.scoring != "bleu":
+        raise InputError(f"`--scoring` must not be given, but is {args.scoring}: meta-nmt-report scores the result")
+    if args.distributed_world_size != 1:
+        raise InputError("`--distributed-world-size` must be 1: others would each translate a part of the set")
+    searches = {
+        "--sampling": args.sampling, "--diverse-beam-groups": args.diverse_beam_groups > 0,
+        "--match-source-len": args.match_source_len, "--diversity-rate": args.diversity_rate > 0,
+    }  # fmt: skip
+    chosen = [f"`{flag}`" for flag, is_given in searches.items() if is_given]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join(chosen)} must not be given together: each is a search of its own")
+    if args.sampling and args.nbest != args.beam:
+        raise InputError(f"`--nbest` must be `--beam` {args.beam} with `--sampling`, but is {args.nbest}")
+    for name in ("sampling_topk", "sampling_topp"):
+        if getattr(args, name) > 0 and not args.sampling:
+            raise InputError(f"`--{name.replace('_', '-')}` needs `--sampling`")
+    if args.diverse_beam_groups > 0 and args.beam % args.diverse_beam_groups:
+        raise InputError(f"`--diverse-beam-groups` must divide `--beam` {args.beam}, but is {args.diverse_beam_groups}")
 
 
 def _broken(args: Namespace) -> Iterator[tuple[str, str, Any]]:

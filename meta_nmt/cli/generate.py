@@ -23,9 +23,10 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import PARTIAL, remove_partial, write_lines
 from data_prep.packs import subwords
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.cli.flag_checks import check_flags
+from meta_nmt.cli.flag_checks import check_flags, check_generation_flags
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
 from meta_nmt.runs.path_lists import split_paths
@@ -61,13 +62,17 @@ def own_parser() -> ArgumentParser:
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
-    """fairseq's namespace, our own flags as ``own_flags`` in it; SystemExit(2) with one line on bad usage."""
+    """fairseq's namespace, our own flags as ``own_flags`` in it.
+
+    SystemExit(2) with one line on bad usage; InputError for a flag of fairseq's that cannot work here.
+    """
     parser = own_parser()
     if command.wants_help(argv):
         front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", argv, parser)
         raise SystemExit(0)
     own_flags, fairseq_flags = parser.parse_known_args(argv)
-    args = front.generation_arguments(PROG, DEFAULTS, ["--results-path", own_flags.results, *fairseq_flags])
+    args = front.generation_arguments(PROG, DEFAULTS, fairseq_flags)
+    check_generation_flags(args)
     args.own_flags = own_flags
     return args
 
@@ -91,6 +96,8 @@ def record(args: Namespace, own_flags: Namespace, own_cost: dict[str, Any]) -> d
     return {
         "system": own_flags.system,
         "target": args.source_lang,
+        "target_lang": args.target_lang,
+        "bleu_tokenizer": bleu_tokeniser(args.target_lang, args.bleu_tokenizer),
         "english_tokens": own_flags.english_tokens,
         "strategy": own_flags.strategy,
         "seed": own_flags.seed,

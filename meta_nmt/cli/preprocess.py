@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base import extensions
-from data_prep.base.command_line import OneLineParser, comma_list, run_command
+from data_prep.base.command_line import OneLineParser, run_command
+from data_prep.base.languages import code_list, usual_spelling
 from data_prep.cleaning.clean import CleanOptions, add_clean_arguments, add_workers_argument
 from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments
 from data_prep.cleaning.subsample import LanguageBudgets, add_sample_arguments
@@ -41,10 +42,10 @@ def get_parser() -> OneLineParser:
         ("valid", "meta-validation"),
         ("target", "adaptation and test"),
     ):
-        parser.add_argument(
-            f"--{role}-langs", type=comma_list, default=(), metavar="XX,YY", help=f"languages for {use}"
-        )
-    parser.add_argument("--target-lang", default="en", metavar="XX", help="the language translated into")
+        parser.add_argument(f"--{role}-langs", type=code_list, default=(), metavar="XX,YY", help=f"languages for {use}")
+    parser.add_argument(
+        "--target-lang", type=usual_spelling, default="en", metavar="XX", help="the language translated into"
+    )
     parser.add_argument(
         "--mono",
         type=Path,

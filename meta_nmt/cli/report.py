@@ -36,8 +36,13 @@ def parse_args(argv: Sequence[str] | None = None) -> Namespace:
         help="size of the samples of the main table, in English tokens (default: 16000, or else the largest there is)",
     )  # fmt: skip
     parser.add_argument(
+        "--bleu-tokenizer", default="", metavar="NAME",
+        help="sacreBLEU's tokeniser for BLEU, such as char, flores200 or ja-mecab (default: as each result says: that "
+        "of the language translated into)",
+    )  # fmt: skip
+    parser.add_argument(
         "--comet", type=Path, metavar="CKPT",
-        help="also score with this COMET checkpoint, a local file; needs the package unbabel-comet (default: no COMET)",
+        help="also score with this COMET checkpoint, a local file; needs unbabel-comet, see README (default: no COMET)",
     )  # fmt: skip
     return parser.parse_args(argv)
 
@@ -54,7 +59,7 @@ def body(argv: Sequence[str] | None) -> int:
         raise InputError(f"`--title` must be one line, but is {args.title!r}")
     if args.comet is not None:
         check_comet(args.comet)
-    report = make_report(args.results, args.title, args.baseline, args.english_tokens)
+    report = make_report(args.results, args.title, args.baseline, args.english_tokens, args.bleu_tokenizer)
     sizes = sorted({result.english_tokens for result in report.results})
     if args.english_tokens is not None and args.english_tokens not in sizes:
         raise InputError(f"`--english-tokens` must be one of {sizes}, but is {args.english_tokens}")

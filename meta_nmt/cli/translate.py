@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
+from data_prep.base.languages import usual_spelling
 from meta_nmt.cli import command
 from meta_nmt.runs.path_lists import split_paths
 from meta_nmt.translation.loaders import load_checkpoints, load_folder
@@ -44,8 +45,10 @@ def build_parser() -> ArgumentParser:
     parser.add_argument(
         "--path", metavar="CKPT", help="adapted checkpoint, or several with : between them: an ensemble"
     )
-    parser.add_argument("--source-lang", metavar="XX", help="with --path: language of the input")
-    parser.add_argument("--target-lang", metavar="XX", help="with --path: language of the output (default: en)")
+    parser.add_argument("--source-lang", type=usual_spelling, metavar="XX", help="with --path: language of the input")
+    parser.add_argument(
+        "--target-lang", type=usual_spelling, metavar="XX", help="with --path: language of the output (default: en)"
+    )
     parser.add_argument(
         "--backend", choices=("auto", "torch", "ctranslate2"), metavar="NAME",
         help="with --model: torch, ctranslate2 or auto (default: auto, the faster one that is there)",

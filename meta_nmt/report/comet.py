@@ -24,7 +24,10 @@ def check_comet(checkpoint: Path) -> Any:
     try:
         return importlib.import_module("comet")
     except ImportError as error:
-        raise InputError(f"`--comet` needs the package unbabel-comet (pip install unbabel-comet): {error}") from None
+        raise InputError(
+            "`--comet` needs the package unbabel-comet: install our extra [comet], then pip install --no-deps "
+            f"unbabel-comet, as it asks for an older numpy ({error})"
+        ) from None
 
 
 def add_comet(report: Report, checkpoint: Path) -> None:

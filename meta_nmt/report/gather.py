@@ -30,17 +30,20 @@ MANY = 12  # results; with so many, several processes are faster than one
 LOG_TAIL = 12  # lines of a failed job's log
 
 
-def make_report(paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: int | None = None) -> Report:
+def make_report(
+    paths: Sequence[Path], title: str, baseline: str = BASELINE, budget: int | None = None, tokeniser: str = ""
+) -> Report:
     """Read, score and compare all results, with progress on stderr where there are many.
 
-    ``budget``: English tokens of the main table.
+    ``budget``: English tokens of the main table. ``tokeniser``: as in `read_result`.
 
     Raises:
-        InputError: a result is damaged, there are no results, or two have one name.
+        InputError: a result is damaged, there are no results, two have one name, or those of one target have several
+            tokenisers.
     """
     files = unique(file for path in paths for file in result_files(path))
     with worker_pool(cores() if len(files) >= MANY else 1) as pool:
-        results = _distinct(_all(pool, read_result, [(file,) for file in files], "scoring"))
+        results = _distinct(_all(pool, read_result, [(file, tokeniser) for file in files], "scoring"))
         cells = tasks(results, baseline)
         seeds = tasks(results, baseline, by_seed=True)
         comparisons = _all(pool, compare, [*cells, *seeds], "comparing")
@@ -72,7 +75,7 @@ def _all(pool: Executor | None, function: Any, jobs: list[tuple], title: str) ->
 
 
 def _distinct(results: Iterable[Result]) -> list[Result]:
-    """The results in the report's order; InputError if two have one name."""
+    """The results in the report's order; InputError if two have one name, or those of a target another BLEU."""
     by_name: dict[tuple[Any, ...], Result] = {}
     for result in results:
         first = by_name.setdefault(result.name, result)
@@ -80,6 +83,14 @@ def _distinct(results: Iterable[Result]) -> list[Result]:
             raise InputError(
                 f"{result.hypotheses.parent}/result.json: must be another system, target, size, strategy or seed than "
                 f"{first.hypotheses.parent}/result.json, but is the same: {result.name}"
+            )
+    by_target: dict[str, Result] = {}
+    for result in by_name.values():
+        first = by_target.setdefault(result.target, result)
+        if first.signature != result.signature:  # such scores must not be compared
+            raise InputError(
+                f"{result.hypotheses.parent}/result.json: must have the BLEU of {first.hypotheses.parent}/result.json, "
+                f"{first.signature}, but has {result.signature}; give `--bleu-tokenizer` for all"
             )
     return sorted(by_name.values(), key=lambda result: result.order)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data_prep.base.data_folder import LAYOUT
+from data_prep.base.language_registry import code_and_name
 from meta_nmt.report import tables
+from meta_nmt.report.glossary import glossary
 from meta_nmt.report.plots import Plot
 from meta_nmt.report.report import Report, Samples
 from meta_nmt.report.tables import Table
@@ -29,7 +31,8 @@ def section(title: str, *tables: Table, text: str = "") -> list[str]:
 
 def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
     """The whole report as Markdown; pictures are links into the folder plots/."""
-    lines = [f"# {report.title}", "", "BLEU, mean ± standard deviation over n seeds; zero: without adaptation.", ""]
+    words = "BLEU, mean ± standard deviation over n seeds; the [glossary](#glossary) says what the names mean."
+    lines = [f"# {report.title}", "", words, ""]
     lines += markdown_table(tables.summary_table(report))
     lines += _state(report)
     if report.budget:
@@ -60,6 +63,7 @@ def as_markdown(report: Report, figures: Sequence[Plot]) -> str:
             "files."
         )
         lines += section("Data and leakage audit", tables.audit_table(record), text=text)
+    lines += ["## Glossary", "", *(f"- **{word}**: {meaning}" for word, meaning in glossary(report)), ""]
     lines += ["## Made with", "", *(f"- sacreBLEU `{signature}`" for signature in tables.signatures(report))]
     lines += [f"- seeds {', '.join(map(str, report.seeds))}"] if report.seeds else []
     lines += [f"- commit {report.commit}", *(f"- {name} {number}" for name, number in report.versions.items()), ""]
@@ -82,8 +86,8 @@ def _state(report: Report) -> list[str]:
 def _samples(shown: Sequence[Samples]) -> list[str]:
     lines: list[str] = ["## Samples", ""] if shown else []
     for samples in shown:
-        title = f"{samples.target}: {samples.system}, {samples.strategy}, {samples.english_tokens:,} English tokens, "
-        lines += [f"{title}seed {samples.seed}; best and worst by chrF", ""]
+        how = f"{samples.system}, {tables.strategy_title(samples.strategy)}, {samples.english_tokens:,} English tokens"
+        lines += [f"{code_and_name(samples.target)}: {how}, seed {samples.seed}; best and worst by chrF", ""]
         rows = [
             [tables.number(s.score, 1), *(tables.Cell(t or "") for t in (s.source, s.ours, s.theirs, s.reference))]
             for s in [*samples.best, *reversed(samples.worst)]
@@ -95,7 +99,8 @@ def _samples(shown: Sequence[Samples]) -> list[str]:
 def _neighbours(report: Report) -> list[str]:
     lines: list[str] = ["## Nearest universal tokens", ""] if report.neighbours else []
     for entry in report.neighbours:
-        lines += [f"{entry['target']}, as {entry['system']} ({entry['strategy']}) reads it", ""]
+        how = f"{entry['system']} ({tables.strategy_title(entry['strategy'])})"
+        lines += [f"{code_and_name(entry['target'])}, as {how} reads it", ""]
         lines += [f"- {piece}: " + ", ".join(f"{name} {weight:.2f}" for name, weight in tokens)
                   for piece, tokens in entry["pieces"]] + [""]  # fmt: skip
     return lines

@@ -14,7 +14,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from data_prep.base.data_folder import DataFolder
+from data_prep.base.language_registry import code_and_name
 from meta_nmt.report import tables
+from meta_nmt.report.glossary import glossary
 from meta_nmt.report.plots import Plot, rendered
 from meta_nmt.report.report import Report
 from meta_nmt.report.significance import ALL_TARGETS, T_TEST
@@ -31,7 +33,8 @@ def _data_uri(svg: bytes) -> str:
 def _pictures(figures: Sequence[Plot]) -> list[dict[str, Any]]:
     return [
         {"title": plot.title, "caption": plot.caption, "wide": plot.wide,
-         **{theme: _data_uri(rendered(plot, "svg", theme)) for theme in ("light", "dark")}}
+         **{f"{theme}{'_narrow' * narrow}": _data_uri(rendered(plot, "svg", theme, narrow))
+            for theme in ("light", "dark") for narrow in (False, True)}}
         for plot in figures
     ]  # fmt: skip
 
@@ -57,7 +60,7 @@ def finding(report: Report) -> str:
         return ""
     best, targets = max(contenders, key=lambda system: contenders[system]), len(report.targets)
     chosen = f" (the best of {len(contenders)} on the test sets)" if len(contenders) > 1 else ""
-    where = f" on average over {targets} languages" if targets > 1 else f" on {report.targets[0]}"
+    where = f" on average over {targets} languages" if targets > 1 else f" on {code_and_name(report.targets[0])}"
     scratch = f" Training from scratch gives {averages['scratch']:.2f}." if "scratch" in averages else ""
     return (
         f"From {report.budget:,} English tokens, adapting {tables.strategy_title(strategy)}, {best}{chosen} reaches "
@@ -107,7 +110,7 @@ def main_caption(report: Report) -> str:
 def _facts(report: Report) -> list[tuple[str, str]]:
     sizes = sorted({r.english_tokens for r in report.results if not report.is_full(r)})
     return [
-        ("targets", ", ".join(report.targets)),
+        ("targets", ", ".join(map(code_and_name, report.targets))),
         ("systems", ", ".join(report.systems)),
         ("English tokens", ", ".join(f"{size:,}" for size in sizes)),
         ("seeds", ", ".join(map(str, report.seeds)) or "none"),
@@ -137,6 +140,7 @@ def _sections(report: Report, context: dict[str, Any]) -> list[tuple[str, str]]:
         ("runs", "Every result", True),
         ("data", "Data and leakage", bool(report.data)),
         ("failed", "Failed jobs", bool(report.failures)),
+        ("glossary", "Glossary", True),
         ("made", "Made with", True),
     ]
     return [(name, title) for name, title, is_shown in candidates if is_shown]
@@ -164,8 +168,10 @@ def as_page(report: Report, figures: Sequence[Plot]) -> str:
         "budget_figures": [picture for picture in pictures if picture not in trainings],
         "training_figures": trainings,
         "commands": tables.all_commands(report),
+        "glossary": glossary(report),
         "definition": yaml.safe_dump(definition, sort_keys=False, allow_unicode=True) if definition else "",
         "strategy_title": tables.strategy_title,
+        "code_and_name": code_and_name,
         "above": tables.ABOVE,
         "below": tables.BELOW,
         "level": tables.LEVEL,

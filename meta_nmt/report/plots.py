@@ -12,6 +12,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from data_prep.base.language_registry import code_and_name
 from meta_nmt.report.report import Report
 from meta_nmt.report.tables import budget_title, strategy_title
 
@@ -21,6 +22,7 @@ ON_DARK = ("#4da3e0", "#f2803d", "#2fc79a", "#e0a0c4", "#f2b632", "#8fd0f5", "#c
 BASELINES = {"scratch": (0, (1, 2)), "transfer": (0, (4, 2)), "joint": (0, (6, 1.5))}
 MARKERS = "osD^vP*X<>"
 DPI = 160
+NARROW = 3.6  # inches: an image of 346 pixels, which a telephone shows at its own size
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,20 @@ class Plot:
 
     name: the name of its files.
     title, caption: its words on the page.
-    draw: a function, draw(theme) -> figure.
+    draw: a function, draw(theme, narrow) -> figure.
     """
 
     name: str
     title: str
     caption: str
     draw: Any
-    wide: bool = False  # two panels
+    wide: bool = False  # two panels, beside each other, or one above the other where it is narrow
 
 
-def rendered(plot: Plot, format: str, theme: str = "light") -> bytes:
-    """The figure as ``png`` or ``svg``."""
+def rendered(plot: Plot, format: str, theme: str = "light", narrow: bool = False) -> bytes:
+    """The figure as ``png`` or ``svg``; ``narrow``: for the width of a telephone, with letters of the same size."""
     with matplotlib.rc_context(STYLE):
-        figure = plot.draw(THEMES[theme])
+        figure = plot.draw(THEMES[theme], narrow)
         FigureCanvasAgg(figure)
         stream = io.BytesIO()
         metadata = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
@@ -81,9 +83,10 @@ def plots(report: Report) -> list[Plot]:
     return budget_plots + ([training_plot(report)] if report.curves else [])
 
 
-def _axes(theme: Theme, columns: int = 1) -> tuple[Figure, list[Any]]:
-    figure = Figure(figsize=(6.4 if columns == 1 else 8.6, 3.5), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False)[0]
+def _axes(theme: Theme, narrow: bool, panels: int = 1) -> tuple[Figure, list[Any]]:
+    size = (NARROW, 3.2 * panels + 0.6) if narrow else (6.4 if panels == 1 else 8.6, 3.5)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(*((panels, 1) if narrow else (1, panels)), squeeze=False).flatten()
     for axis in axes:
         axis.set_facecolor(theme.paper)
         axis.grid(axis="y", color=theme.grid, linewidth=0.8)
@@ -109,9 +112,10 @@ def looks(report: Report, theme: Theme) -> dict[str, dict[str, Any]]:
     return styles
 
 
-def _legend(figure: Figure, axis: Any, theme: Theme) -> None:
+def _legend(figure: Figure, axis: Any, theme: Theme, narrow: bool) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False, labelcolor=theme.ink, handlelength=2.8)
+    place: dict[str, Any] = {"loc": "outside lower left", "ncols": 3} if narrow else {"loc": "outside right upper"}
+    figure.legend(handles, labels, frameon=False, labelcolor=theme.ink, handlelength=2.8, **place)
 
 
 def plotted_strategy(report: Report, target: str) -> str | None:
@@ -153,8 +157,8 @@ def budget_plot(report: Report, target: str) -> Plot | None:
     if len(sizes) < 2:
         return None
 
-    def draw(theme: Theme) -> Figure:
-        figure, (axis,) = _axes(theme)
+    def draw(theme: Theme, narrow: bool) -> Figure:
+        figure, (axis,) = _axes(theme, narrow)
         for system, look in looks(report, theme).items():
             if system in points:
                 x = [
@@ -169,13 +173,14 @@ def budget_plot(report: Report, target: str) -> Plot | None:
         axis.set_xlabel("English tokens of the sample", color=theme.quiet)
         axis.set_ylabel("BLEU", color=theme.quiet)
         axis.set_ylim(bottom=0)
-        _legend(figure, axis, theme)
+        _legend(figure, axis, theme, narrow)
         return figure
 
     seeds = len({r.seed for r in report.results if r.target == target and r.english_tokens})
+    into = next(r.into for r in report.results if r.target == target)
     caption = (
-        f"{target} to English: test BLEU against the size of the sample adapted on, strategy "
-        f"{strategy_title(strategy)} (scratch trains everything). Lines are means over {seeds} "
+        f"{code_and_name(target)} to {code_and_name(into)}: test BLEU against the size of the sample adapted on, "
+        f"strategy {strategy_title(strategy)} (scratch trains everything). Lines are means over {seeds} "
         f"seed{'s' * (seeds != 1)}, bands one standard "
         "deviation each way; zero-shot is each training once."
     )
@@ -186,8 +191,8 @@ def training_plot(report: Report) -> Plot:
     """The figure of loss and BLEU on the meta-validation languages during training."""
     with_bleu = any(bleu is not None for curve in report.curves for _, _, bleu in curve.points)
 
-    def draw(theme: Theme) -> Figure:
-        figure, axes = _axes(theme, 2 if with_bleu else 1)
+    def draw(theme: Theme, narrow: bool) -> Figure:
+        figure, axes = _axes(theme, narrow, 2 if with_bleu else 1)
         styles = looks(report, theme)
         for curve in report.curves:
             look = {**styles[curve.system], "linewidth": 1.4, "markersize": 3.5}
@@ -199,7 +204,7 @@ def training_plot(report: Report) -> Plot:
         for axis, title in zip(axes, ("loss, bits a token", "BLEU"), strict=False):
             axis.set_ylabel(title, color=theme.quiet)
             axis.set_xlabel("training tokens, millions", color=theme.quiet)
-        _legend(figure, axes[0], theme)
+        _legend(figure, axes[0], theme, narrow)
         return figure
 
     caption = (

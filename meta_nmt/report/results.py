@@ -1,8 +1,8 @@
 """Results: translations of a test set, read and scored.
 
 A result is a folder with result.json, hypotheses.txt and references.txt, as meta-nmt-generate writes it. BLEU, chrF
-and chrF++ are what `sacrebleu references.txt -i hypotheses.txt -m bleu chrf [--chrf-word-order 2]` prints. A results
-file of meta-nmt-evaluate names the folders of its finished cells.
+and chrF++ are what `sacrebleu references.txt -i hypotheses.txt -m bleu chrf [--chrf-word-order 2]` prints, with
+`--tokenize` as result.json says. A results file of meta-nmt-evaluate names the folders of its finished cells.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sacrebleu.metrics import BLEU, CHRF
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
 from meta_nmt import ledger
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 
 FIELDS = {
     "system": str,
@@ -28,6 +29,7 @@ FIELDS = {
     "commands": list,
     "cost": list,
 }
+LATER_FIELDS = {"target_lang": str, "bleu_tokenizer": str}  # a result of an earlier version has none of them
 COST_FIELDS = {"command": str, "kind": str, "run": str, "train_tokens": int, "wall_s": float,
                "peak_memory_mib": float, "device": str}  # fmt: skip
 CHRF_STATISTICS = 3  # n-grams of the hypothesis, of the reference, of both, for each order
@@ -58,6 +60,7 @@ class Result:
     statistics: np.ndarray = field(repr=False, compare=False)  # (sentences, 10) sacreBLEU's counts for BLEU
     checkpoint: str | None = None
     data: str | None = None  # the data folder
+    into: str = "en"  # code of the language translated into
 
     @property
     def name(self) -> tuple[str, str, int, str, int]:
@@ -119,14 +122,20 @@ def _check_fields(record: Any, fields: dict[str, type], where: str) -> None:
             raise InputError(f"{where}: {name!r} must be of type {kind.__name__}, but is {record[name]!r}")
 
 
-def read_result(path: Path) -> Result:
+def read_result(path: Path, tokeniser: str = "") -> Result:
     """Read and score one result.json with the text files beside it.
 
+    Args:
+        tokeniser: sacreBLEU's tokeniser for BLEU; "" stands for what result.json says, or else that of the language
+            translated into.
+
     Raises:
-        InputError: a field or file is missing or malformed, or hypotheses and references differ in number.
+        InputError: a field or file is missing or malformed, or hypotheses and references differ in number, or sacreBLEU
+            has no such tokeniser.
     """
     record = read_json(path)
     _check_fields(record, FIELDS, str(path))
+    _check_fields(record, {name: kind for name, kind in LATER_FIELDS.items() if name in record}, str(path))
     for cost in record["cost"]:
         _check_fields(cost, COST_FIELDS, f"{path}, cost")
     hypotheses, references = path.parent / "hypotheses.txt", path.parent / "references.txt"
@@ -136,7 +145,8 @@ def read_result(path: Path) -> Result:
             f"{hypotheses}: must have as many lines as {references.name} ({len(expected)}, at least 1), "
             f"but has {len(translated)}"
         )
-    scores = score(translated, expected)
+    into = record.get("target_lang", "en")
+    scores = score(translated, expected, bleu_tokeniser(into, tokeniser or record.get("bleu_tokenizer", "")))
     return Result(
         **{name: record[name] for name in FIELDS},
         hypotheses=hypotheses,
@@ -144,16 +154,17 @@ def read_result(path: Path) -> Result:
         **scores,
         checkpoint=record.get("checkpoint"),
         data=record.get("data"),
+        into=into,
     )
 
 
-def score(translated: Sequence[str], expected: Sequence[str]) -> dict[str, Any]:
+def score(translated: Sequence[str], expected: Sequence[str], tokeniser: str) -> dict[str, Any]:
     """BLEU, chrF and chrF++ with their signatures, and the statistics of BLEU for each sentence.
 
     They equal what `corpus_score` of each gives, but take one pass over the n-grams: chrF's statistics are the first of
-    chrF++'s.
+    chrF++'s. ``tokeniser``: sacreBLEU's, of BLEU.
     """
-    bleu, chrf, chrf2 = BLEU(), CHRF(), CHRF(word_order=2)
+    bleu, chrf, chrf2 = BLEU(tokenize=tokeniser), CHRF(), CHRF(word_order=2)
     statistics = bleu._extract_corpus_statistics(translated, [expected])
     grams = np.array(chrf2._extract_corpus_statistics(translated, [expected])).sum(axis=0).tolist()
     chrf.corpus_score(translated[:1], [expected[:1]])  # chrF's signature is complete only after a score

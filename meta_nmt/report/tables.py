@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from data_prep.base.language_registry import code_and_name
 from meta_nmt.report.report import Report
 from meta_nmt.report.results import STRATEGY_ORDER, Result, rank, unique
 from meta_nmt.report.significance import ALL_TARGETS, TITLES, Comparison
@@ -92,6 +93,11 @@ def strategy_title(strategy: str) -> str:
     """The name of a strategy in headings."""
     titles = {"zero": "zero-shot", "emb_enc": "emb + enc", "learned": "learned rule"}
     return titles.get(strategy, strategy)
+
+
+def _with_titles(names: str) -> str:
+    """Names between commas, with strategies and sizes as in headings: "ro, 16000, joint, emb_enc"."""
+    return ", ".join(f"{int(name):,}" if name.isdecimal() else strategy_title(name) for name in names.split(", "))
 
 
 def budget_title(tokens: int) -> str:
@@ -189,11 +195,10 @@ def summary_table(report: Report) -> Table:
             for name in beside or [result.cell]:
                 cells[name]["scratch"].append(result)
     rows = [
-        [Cell(name[0]), count(name[1]), Cell(name[2]), *(_summary(by_system.get(s, [])) for s in report.systems)]
-        for name, by_system in cells.items()
-    ]
-    for row in rows:
-        row[1] = Cell(str(int(row[1].value or 0)), row[1].value)
+        [Cell(target), count(tokens), Cell(strategy_title(strategy)),
+         *(_summary(by_system.get(s, [])) for s in report.systems)]
+        for (target, tokens, strategy), by_system in cells.items()
+    ]  # fmt: skip
     return Table("summary", ["target", "English tokens", "strategy", *report.systems], rows, (0, 2))
 
 
@@ -208,7 +213,7 @@ def runs_table(report: Report) -> Table:
     """The table of all results, a row for each."""
     head = ["target", "English tokens", "strategy", "system", "seed", "BLEU", "chrF", "chrF++"]
     rows = [
-        [Cell(r.target), Cell(str(r.english_tokens), r.english_tokens), Cell(r.strategy), Cell(r.system),
+        [Cell(r.target), count(r.english_tokens), Cell(strategy_title(r.strategy)), Cell(r.system),
          Cell(str(r.seed), r.seed), number(r.bleu), number(r.chrf), number(r.chrf2)]
         for r in report.results
     ]  # fmt: skip
@@ -243,8 +248,8 @@ def _significance_row(tests: dict[str, Comparison]) -> list[Cell]:
     c = next(iter(tests.values()))
     return [
         Cell("all targets" if c.target == ALL_TARGETS else c.target),
-        Cell(budget_title(c.english_tokens), c.english_tokens), Cell(strategy_title(c.strategy)),
-        Cell(c.system), Cell(c.against), Cell(str(len(c.seeds)), len(c.seeds)),
+        count(c.english_tokens), Cell(strategy_title(c.strategy)),
+        Cell(c.system), Cell(_with_titles(c.against)), Cell(str(len(c.seeds)), len(c.seeds)),
         Cell(f"{c.delta:+.2f}".replace("-", MINUS), c.delta),
         *(Cell(p_value(tests[t].p), tests[t].p, best=tests[t].p < LEVEL) if t in tests else Cell("") for t in TITLES),
     ]  # fmt: skip
@@ -288,7 +293,7 @@ def cost_table(costs: Iterable[dict[str, Any]]) -> Table:
 def choices_table(report: Report) -> Table:
     """The choices that were made on dev sets, with the score of each option."""
     rows = [
-        [Cell(c["what"]), Cell(c["for"]), Cell(c["chosen"]),
+        [Cell(c["what"]), Cell(_with_titles(c["for"])), Cell(c["chosen"]),
          Cell(", ".join(f"{name}: {bleu:.2f}" for name, bleu in c["dev_bleu"].items()))]
         for c in report.choices
     ]  # fmt: skip
@@ -298,14 +303,15 @@ def choices_table(report: Report) -> Table:
 def audit_table(record: dict[str, Any]) -> Table:
     """The leakage audit of a data folder, a row for each language."""
     rows = [
-        [Cell(e["lang"]), Cell(e["role"] + (", added" if e.get("added") else "")), count(e["lines"]),
+        [Cell(code_and_name(e["lang"])), Cell(e["role"] + (", added" if e.get("added") else "")), count(e["lines"]),
          count(e["english_tokens"]), number(e["precision"]), count(e["audited"]), count(e["held_out"]),
          count(e["overlaps"]), Cell(e["sha256"][:16])]
         for e in record["languages"]
     ]  # fmt: skip
     english = record["english"]
-    rows.append([Cell(english["lang"]), Cell("target side"), Cell(""), Cell(""), Cell(""), count(english["audited"]),
-                 count(english["held_out"]), count(english["overlaps"]), Cell("")])  # fmt: skip
+    rows.append([Cell(code_and_name(english["lang"])), Cell("target side"), Cell(""), Cell(""), Cell(""),
+                 count(english["audited"]), count(english["held_out"]), count(english["overlaps"]),
+                 Cell("")])  # fmt: skip
     head = ["language", "role", "training pairs", "English tokens", "P@1", "lines audited", "held-out lines",
             "overlaps", "sha256"]  # fmt: skip
     return Table("audit", head, rows, (0, 1, 8))

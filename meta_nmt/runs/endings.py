@@ -12,6 +12,13 @@ ENDINGS = (
     (r"(Connection (?:closed|reset) by (?:remote )?peer|Broken pipe|Socket closed)", "another worker ended ({0})"),
     (r"(gradients are Nan/Inf)", "{0}: lower `--lr`, or go on from an earlier checkpoint"),
     (r"(The dataset is empty)", "{0}: no sentence is short enough for `--max-tokens`"),
+    (
+        r"(Size of sample #\d+ is invalid \(=.*?\) since max_positions=.*?), skip this example",
+        "{0} (in pieces, source and target; the first sample is #0): every dev and test sentence counts; give larger "
+        "`--max-source-positions` and `--max-target-positions`, or leave the sentence out of the set",
+    ),
+    (r"(Sentences lengths should not exceed max_tokens=\d+)", "{0}: give a larger `--max-tokens`"),
+    (r"(min_len cannot be larger than max_len)", "{0}: give a smaller `--min-len`, or a larger `--max-len-b`"),
     (r"(DataLoader worker \(pid[^)]*\)[^.\n]*)", "{0}: a process that reads data ended; run it again"),
     (r"(out of memory|DefaultCPUAllocator|Unable to allocate)", "more memory is needed than there is ({0})"),
 )

@@ -22,6 +22,13 @@ class TranslationDataConfig(FairseqDataclass):
         default=1024, metadata={"help": "longest target sentence, in pieces; longer ones are not trained on"}
     )
     eval_bleu: bool = field(default=False, metadata={"help": "also score the dev set by sacreBLEU at each validation"})
+    bleu_tokenizer: str = field(
+        default="",
+        metadata={
+            "help": "sacreBLEU's tokeniser for BLEU, such as char, flores200 or ja-mecab (default: that of the "
+            "language translated into)"
+        },
+    )
     eval_bleu_args: str = field(
         default='{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}',
         metadata={"help": "how that decodes: options of fairseq's generator, as JSON"},

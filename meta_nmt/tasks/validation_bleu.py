@@ -12,7 +12,6 @@ from argparse import Namespace
 from typing import Any
 
 import numpy as np
-import sacrebleu
 from fairseq.logging import metrics
 from fairseq.tasks.translation import EVAL_BLEU_ORDER, TranslationTask
 from sacrebleu.metrics import BLEU
@@ -20,6 +19,7 @@ from sacrebleu.metrics.bleu import BLEUScore
 from torch import Tensor
 
 from data_prep.packs import subwords
+from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.data.language_pack import language_folder
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ class ScoresText(TranslationTask):
         if self.cfg.eval_bleu_print_samples:
             logger.info(f"example hypothesis: {hypotheses[0]}")
             logger.info(f"example reference: {references[0]}")
-        return sacrebleu.corpus_bleu(hypotheses, [references])
+        metric = BLEU(tokenize=bleu_tokeniser(self.cfg.target_lang, self.cfg.bleu_tokenizer))
+        return metric.corpus_score(hypotheses, [references])
 
 
 def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:

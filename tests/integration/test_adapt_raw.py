@@ -58,6 +58,7 @@ def work(tmp_path_factory):
 
 def flags_of(work, out, more=""):
     line = "--checkpoint {work}/meta/checkpoint_best.pt --pairs {work}/zz-en.tsv --mono {work}/mono.txt --out {out} "
+    line += "--source-lang zz"
     return arguments(f"{line} --max-update 4 --save-interval-updates 2 {more}", work=work, out=out)
 
 
@@ -70,7 +71,7 @@ def test_one_command_one_folder(work, capfd):
     argv = flags_of(work, out, "--strategy emb_enc")
     assert adapt.main(argv) == 0
     said = capfd.readouterr().err.splitlines()
-    assert " about " in said[0] and said[0].startswith("zz-en: language pack"), "the estimate comes first"
+    assert " about " in said[0] and said[0].startswith("zz to en (English): language pack"), "the estimate comes first"
     assert [line for line in said if "4 updates, dev BLEU" in line] and "| INFO |" not in "".join(said)
     assert hashes(work / "data") == before, "the data folder of the meta-training is only read"
     lines = (out / "work/data/text/zz-en/test.zz").read_text("utf-8").splitlines()
@@ -107,8 +108,8 @@ def test_a_meta_model_is_enough(work, tmp_path, capfd):
     try:
         pairs = (hidden / "zz-en.tsv").read_text("utf-8").splitlines(keepends=True)[:80]
         (tmp_path / "zz-en.tsv").write_text("".join(pairs), "utf-8")
-        line = "--checkpoint {own}/given/meta.pt --pairs {own}/zz-en.tsv --out {own}/out --strategy emb "
-        line += "--max-update 2 --save-interval-updates 2"
+        line = "--checkpoint {own}/given/meta.pt --pairs {own}/zz-en.tsv --source-lang zz --out {own}/out "
+        line += "--strategy emb --max-update 2 --save-interval-updates 2"
         assert adapt.main(arguments(line, own=tmp_path)) == 0, capfd.readouterr().err[-2000:]
     finally:
         hidden.rename(work)
@@ -164,7 +165,7 @@ def test_refusals(work, tmp_path, capfd):
     refused(capfd, [*argv, "--data", tmp_path], "--data", "data.json")
     refused(capfd, [*argv, "--no-such-flag"], "--no-such-flag")
     (tmp_path / "1.tsv").write_text("a\tb\n")
-    refused(capfd, [*argv, "--pairs", tmp_path / "1.tsv"], "--source-lang")
+    refused(capfd, ["--checkpoint", "x", "--pairs", tmp_path / "1.tsv", "--out", out], "--source-lang", "1.tsv")
     (tmp_path / "yy-en.tsv").write_text("a\tb\n" * 30)
     refused(capfd, [*argv, "--pairs", tmp_path / "yy-en.tsv"], "yy-en.tsv", "at least 60 pairs", "30")
     (tmp_path / "yy-en.tsv").write_text("a\tb\n" * 30 + "c\n")

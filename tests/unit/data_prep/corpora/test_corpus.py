@@ -102,6 +102,24 @@ def test_unknown_language_lists_what_is_there(tmp_path: Path) -> None:
     assert "language code" in error_of(find_corpus, tmp_path, "../etc"), "a code is never a path"
 
 
+@pytest.mark.parametrize("pair", ["LG-en", "LG-EN"])
+def test_a_code_in_capitals_is_the_same_language(tmp_path: Path, pair: str) -> None:
+    write(tmp_path / f"{pair}.tsv", "a\tA\n")
+    write(tmp_path / "LG.txt", "b\n")
+    assert languages(tmp_path, pair[3:]) == ["lg"]
+    files = find_corpus(tmp_path, "lg")
+    assert files.lang == "lg" and read_corpus(files)["all"].source == ["a"]
+    assert [path.name for path in find_mono([tmp_path], "lg")] == ["LG.txt", f"{pair}.tsv"]
+    write(tmp_path / "ids" / "LG.tsv", "1\tc\n")
+    assert read_mono(tmp_path / "ids" / "LG.tsv", "lg") == ["c"], "the column of an id file is the text"
+
+
+def test_the_name_of_a_file_is_no_language(tmp_path: Path) -> None:
+    for name in ("train.tsv", "train.txt.gz", "bible.tsv", "yo-en.tsv"):
+        write(tmp_path / name, "a\tA\n")
+    assert languages(tmp_path) == ["yo"]
+
+
 @pytest.mark.parametrize("row, columns", [("no tab", 1), ("a\tb\tc", 3)])
 def test_wrong_columns_name_the_line(tmp_path: Path, row: str, columns: int) -> None:
     write(tmp_path / "xx-en.tsv", f"a\tb\n{row}\n")

@@ -36,6 +36,7 @@ def test_everything_known_is_said():
     _, head, body = card.split("---\n", 2)
     front = yaml.safe_load(head)
     assert front["language"] == ["qu", "en"] and front["metrics"] == ["bleu", "chrf"], front
+    assert "# Translation from qu (Quechua) to en (English)" in body and "4,800 words of English" in body
     for text in ("31.25", "55.00", "600 sentence pairs", "4,800 words", "seed 3", "emb_enc", "tok:13a", "0.41",
                  "ab" * 8, "poor", "2 of its dev and test lines", "12,345", "runs/qu", "0123abc", "2.13", "one book",
                  "meta-nmt-adapt --pairs qu-en.tsv"):  # fmt: skip

@@ -17,7 +17,8 @@ def test_a_target_that_was_added_later_stands_in_the_audit(tmp_path):
     (data / "lang/fi").mkdir(parents=True)
     (data / "lang/fi/card.json").write_text(json.dumps(card))
     record = data_record(data, ["ro", "fi", "absent"])
-    rows = {row[0].text: [cell.text for cell in row[1:8]] for row in audit_table(record).rows}
+    rows = {row[0].text.split(" (")[0]: [cell.text for cell in row[1:8]] for row in audit_table(record).rows}
     assert list(rows) == ["src", "ro", "fi", "en"], "after those that preprocess made; what has no card is left out"
     assert rows["fi"] == ["target, added", "90", "1,200", "0.32", "", "50", "5"]
+    assert audit_table(record).rows[1][0].text == "ro (Romanian)", "a name beside the code"
     assert rows["ro"][:2] == ["target", "3,750"]

@@ -51,7 +51,7 @@ def test_every_part_that_was_asked_for_is_on_it(written, gathered):
         "peak memory": "457", "bootstrap": "paired bootstrap", "randomisation": "approximate randomisation",
         "signature": gathered.results[0].signature, "commit": gathered.commit, "a version": "sacrebleu",
         "data hash": gathered.data[0]["sha256"], "a command": "meta-nmt-adapt DATA", "leakage": "Data and leakage",
-        "samples": "Worst", "standard deviation": "± ",
+        "samples": "Worst", "glossary": "Glossary", "a name": "ro (Romanian)", "standard deviation": "± ",
     }  # fmt: skip
     missing = [name for name, part in parts.items() if part not in text]
     assert not missing, f"the page lacks {missing}"
@@ -117,10 +117,18 @@ def test_it_opens_at_any_width_in_light_and_dark(width, scheme, browser, written
     light = sum(map(int, re.findall(r"\d+", background)[:3])) > 380
     assert light == (scheme == "light"), f"{scheme} has the background {background}"
     shown = page.evaluate("document.images[0].currentSrc")
-    wanted = page.evaluate("document.querySelector('picture ' + (matchMedia('(prefers-color-scheme: dark)').matches"
-                           " ? 'source' : 'img')).getAttribute(matchMedia('(prefers-color-scheme: dark)').matches"
-                           " ? 'srcset' : 'src')")  # fmt: skip
-    assert shown == wanted, "figures follow the colour scheme"
+    look = ["(max-width: 36rem)"] * (width == 380) + ["(prefers-color-scheme: dark)"] * (scheme == "dark")
+    source = f'picture source[media="{" and ".join(look)}"]'
+    wanted = page.evaluate("(source) => document.querySelector(source).srcset", source) if look else page.evaluate(
+        "document.querySelector('picture img').getAttribute('src')")  # fmt: skip
+    assert shown == wanted, "figures follow the colour scheme, and the width"
+    scales = page.evaluate("[...document.images].map((image) => image.clientWidth / image.naturalWidth)")
+    assert all(0.75 < scale < 2 for scale in scales), f"letters of figures stay legible: {scales}"
+    scrolled = page.evaluate("[...document.querySelectorAll('.plot')].filter((e) => e.scrollWidth > innerWidth).length")
+    tables = page.evaluate("document.querySelector('#table-significance').closest('.scroll').scrollWidth")
+    room = page.evaluate("document.querySelector('#table-significance').closest('.scroll').clientWidth")
+    assert width == 380 or tables <= room, f"the table of significance is {tables} pixels wide in a page with {room}"
+    assert not scrolled, "no figure has to be scrolled sideways"
     assert not complaints, complaints
 
 

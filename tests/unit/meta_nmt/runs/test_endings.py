@@ -26,6 +26,10 @@ INPUT_ERROR, STEP_ERROR = (f"{kind.__module__}.{kind.__name__}" for kind in (Inp
         (RuntimeError("[..gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:2"), "another worker ended"),
         (RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed."), "DataLoader worker (pid 12)"),
         (RuntimeError("CUDA out of memory."), "more memory is needed"),
+        (Exception("Size of sample #7 is invalid (=(12, 3)) since max_positions=(5, 1024), skip this example with "
+                   "--skip-invalid-size-inputs-valid-test"), "#7 is invalid (=(12, 3)) since max_positions=(5, 1024)"),
+        (AssertionError("Sentences lengths should not exceed max_tokens=5"), "give a larger `--max-tokens`"),
+        (AssertionError("min_len cannot be larger than max_len, please adjust these!"), "give a smaller `--min-len`"),
         (FloatingPointError("gradients are Nan/Inf"), "--lr"),
         (RuntimeError("size mismatch"), None),
         (KeyError("a"), None),
