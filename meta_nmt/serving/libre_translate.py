@@ -116,15 +116,13 @@ def read(content_type: str, body: bytes) -> Mapping[str, Any]:
 
 
 def asked_texts(asked: Mapping[str, Any], source: str, target: str, check: Callable[[Any], object]) -> list[str]:
-    """The texts to translate; ValueError, with LibreTranslate's sentence, where a parameter is missing or not for us."""
+    """The texts to translate; ValueError, with LibreTranslate's sentence, for a parameter that is missing or wrong."""
     for name in ("q", "source", "target"):
         if not asked.get(name):
             raise ValueError(f"Invalid request: missing {name} parameter")
     for name, served in (("source", (source, "auto")), ("target", (target,))):
         if asked[name] not in served:
-            raise ValueError(
-                f"{str(asked[name])[:40]!r} is not supported: this server's {name} language is {served[0]}"
-            )
+            raise ValueError(f"{str(asked[name])[:40]!r} is not supported: the {name} language here is {served[0]}")
     if (kind := asked.get("format") or "text") != "text":
         raise ValueError(f"{str(kind)[:40]!r} format is not supported")
     try:
@@ -135,7 +133,7 @@ def asked_texts(asked: Mapping[str, Any], source: str, target: str, check: Calla
 
 
 def asked_alternatives(asked: Mapping[str, Any], most: int) -> int:
-    """How many alternatives to give, at most ``most``; ValueError, with LibreTranslate's sentence, for what is no number."""
+    """How many alternatives to give, at most ``most``; ValueError for what is no number."""
     try:
         wanted = int(asked.get("alternatives") or 0)
     except (TypeError, ValueError, OverflowError):

@@ -19,8 +19,8 @@ class WholeBody:
     """ASGI middleware that reads a request's body first, and drops the request where its client goes.
 
     A body of more than ``most`` bytes is answered 413 with the sentence ``too_long``. It is read to its end, but not
-    kept, so that a browser sees the answer. After DRAINED bytes the connection is closed. A body that is not whole after
-    ``seconds`` is answered 408.
+    kept, so that a browser sees the answer. After DRAINED bytes the connection is closed. A body that is not
+    whole after ``seconds`` is answered 408.
     """
 
     def __init__(self, app: ASGIApp, most: int, too_long: str, seconds: float = BODY_S) -> None:
