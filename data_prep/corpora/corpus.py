@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, comma_list, run_command
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.languages import LANGUAGE, check_language
 from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
 from data_prep.corpora.manifest import manifest_in, read_manifest
@@ -93,7 +94,7 @@ def find_corpus(corpus: Path, lang: str, english: str = "en") -> CorpusFiles:
     if manifest_file:
         return _find_listed(manifest_file, lang, english)
     if not corpus.is_dir():
-        raise InputError(f"--corpus {corpus}: must be a folder or a manifest")
+        raise InputError(f"--corpus {corpus}: must be a folder or a manifest, but {fault_of(corpus, 'is neither')}")
     for look in (_find_pair_file, _find_id_files, _find_splits, _find_pair_folder):
         parts = look(corpus, lang, english)
         if parts:
@@ -284,9 +285,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="folder or manifest")
     parser.add_argument("--langs", type=comma_list, metavar="XX,YY", help="languages; all of the folder's if not given")
     parser.add_argument("--target-lang", default="en", metavar="XX", help="the language of the other side")
+    extensions.add_user_dir_argument(parser)
     args = parser.parse_args(argv)
     if not args.corpus.exists():
-        raise InputError(f"--corpus {args.corpus}: must be a folder or a manifest")
+        raise InputError(f"--corpus {args.corpus}: must be a folder or a manifest, but does not exist")
+    if args.user_dir is not None:
+        extensions.load(args.user_dir)
     for lang in args.langs or languages(args.corpus, args.target_lang):
         files = find_corpus(args.corpus, lang, args.target_lang)
         print(f"{lang}\t{', '.join(_counts(files, split) for split in files.splits)}")

@@ -29,7 +29,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.base.data_folder import DataFolder
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, did_you_mean, fault_of
 from data_prep.base.files import read_json
 from data_prep.cleaning.subsample import sample_name
 from meta_nmt.roles import added_role
@@ -243,7 +243,7 @@ def _contradictions(e: Experiment) -> Iterable[str]:
 def _unknown(name: str, entries: Iterable[str], allowed: Sequence[str]) -> Iterable[str]:
     wrong = [item for item in entries if item not in allowed]
     if wrong:
-        yield f"{name} must be of {', '.join(allowed)}, but has {', '.join(wrong)}"
+        yield f"{name} must be of {', '.join(allowed)}, but has {', '.join(wrong)}{did_you_mean(wrong[0], allowed)}"
 
 
 def _wrong_numbers(e: Experiment) -> Iterable[str]:
@@ -292,7 +292,8 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
     """What the experiment needs and the data folder does not have: languages in their roles, and samples."""
     record = DataFolder(e.data).record
     if not record.is_file():
-        yield f"data must be a folder made by meta-nmt-preprocess, but {record} is missing"
+        fault = fault_of(Path(e.data), f"has no {record.name}")
+        yield f"data must be a folder made by meta-nmt-preprocess, but {e.data} {fault}"
         return
     contents = read_json(record)
     roles = {code: entry["role"] for code, entry in contents["languages"].items()}

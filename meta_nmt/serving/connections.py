@@ -55,7 +55,7 @@ class Door:
         """The protocol of a connection. ``given``: what uvicorn gives to its protocol."""
         connection, loop = H11Protocol(**given), asyncio.get_running_loop()
         self.opened[connection] = loop.time()
-        self._make_room(connection.connections)
+        self._make_room([other for other in connection.connections if isinstance(other, H11Protocol)])
         loop.call_later(min(LOOK_S, self.silent_s), self._look, connection, None, loop.time())
         return connection
 

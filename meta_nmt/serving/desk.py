@@ -73,7 +73,7 @@ class Desk:
             await self._answer(batch)
 
     async def _answer(self, batch: dict[asyncio.Future[Sequence[Translation]], Sequence[str]]) -> None:
-        lines = [line for lines in batch.values() for line in lines]
+        lines = [line for asked in batch.values() for line in asked]
         try:
             translations = iter(await asyncio.get_running_loop().run_in_executor(self.thread, self._translate, lines))
         except Exception:  # one bad batch must not stop the server
@@ -82,8 +82,8 @@ class Desk:
                 if not future.done():
                     future.set_exception(Failed())
             return
-        for future, lines in batch.items():
-            own = [next(translations) for _ in lines]
+        for future, asked in batch.items():
+            own = [next(translations) for _ in asked]
             if not future.done():
                 future.set_result(own)
 

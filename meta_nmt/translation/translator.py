@@ -130,10 +130,10 @@ class Translator:
 def check_limits(beam: int, max_pieces: int) -> None:
     """InputError unless both limits are positive, and the beam is at most MAX_BEAM wide."""
     for name, value, most in (("beam", beam, MAX_BEAM), ("max_pieces", max_pieces, math.inf)):
-        if not 1 <= value <= most:
-            raise InputError(
-                f"{name} must be at least 1{f' and at most {most}' if most < math.inf else ''}, but is {value}"
-            )
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, but is {value}")
+        if value > most:
+            raise InputError(f"{name} must be at most {most}, but is {value}")
 
 
 def batches_by_length(order: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.files import read_json
 from meta_nmt.cards import model_card
 
@@ -77,8 +77,8 @@ class TranslatorFolder:
         """The content of translator.json; InputError where the folder is no translator, or one of another format."""
         if not self.record.is_file():
             raise InputError(
-                f"{self.path}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but has no "
-                f"{self.record.name}"
+                f"{self.path}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but "
+                + fault_of(self.path, f"has no {self.record.name}")
             )
         content = read_json(self.record)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
