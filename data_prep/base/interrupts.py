@@ -6,22 +6,21 @@ between it raises KeyboardInterrupt, so that temporary files are removed and loc
 
 from __future__ import annotations
 
+# no more than this is imported: what comes before `watch_start` answers Ctrl-C with a traceback
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import active_children
 from types import FrameType
-from typing import NoReturn
 
 STOPPED = "stopped; the same command goes on"
 STATUS = 128 + signal.SIGINT  # as a shell calls it
 Handler = Callable[[int, FrameType | None], object]
 
 
-def end_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
+def end_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> None:
     """Say that the command is stopped, and end the process without any clean-up."""
     os.write(2, f"{STOPPED}\n".encode())
     os._exit(STATUS)
@@ -54,10 +53,16 @@ def stoppable(work: Callable[[], int]) -> int:
         except BaseException as error:
             if not pressed and not isinstance(error, KeyboardInterrupt):
                 raise
-            for child in active_children():
-                child.kill()  # or Python would wait for its work to end
+            _end_children()
             print(STOPPED, file=sys.stderr)
             return STATUS
+
+
+def _end_children() -> None:
+    """End the processes that work for this one; at its end Python would wait for their work."""
+    if "multiprocessing" in sys.modules:
+        for child in sys.modules["multiprocessing"].active_children():
+            child.kill()
 
 
 @contextmanager
