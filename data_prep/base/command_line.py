@@ -50,8 +50,10 @@ class OneLineParser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", KnownDefaults)
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         if self.add_help:
-            nowhere = {"dest": argparse.SUPPRESS, "default": argparse.SUPPRESS}  # it is no value of the namespace
-            self.add_argument("--version", action=ShowVersion, nargs=0, help="show the version and exit", **nowhere)
+            self.add_argument(
+                "--version", action=ShowVersion, nargs=0, help="show the version and exit",
+                dest=argparse.SUPPRESS, default=argparse.SUPPRESS,  # it is no value of the namespace
+            )  # fmt: skip
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, one_line(self.prog, with_hint(message, self._option_string_actions)) + "\n")

@@ -40,11 +40,13 @@ def watch_start() -> None:
 
 def stoppable(work: Callable[[], int]) -> int:
     """The exit status of ``work()``; after Ctrl-C one line and STATUS, whatever error came of it in a library."""
-    pressed = False
+    pressed, before = False, signal.getsignal(signal.SIGINT)
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
+        if before is end_at_once:  # this process is the command's own
+            _silence_threads()
         raise KeyboardInterrupt
 
     with _handled_by(stop):
@@ -53,12 +55,18 @@ def stoppable(work: Callable[[], int]) -> int:
         except BaseException as error:
             if not pressed and not isinstance(error, KeyboardInterrupt):
                 raise
-            _end_children()
+            end_children()
             print(STOPPED, file=sys.stderr)
             return STATUS
 
 
-def _end_children() -> None:
+def _silence_threads() -> None:
+    """Let threads fail without a word: those of libraries do, without the processes that they wait for."""
+    threading.excepthook = lambda failed: None
+    sys.unraisablehook = lambda failed: None
+
+
+def end_children() -> None:
     """End the processes that work for this one; at its end Python would wait for their work."""
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():
@@ -83,13 +91,17 @@ def _handled_by(handler: Handler) -> Iterator[None]:
 def held_back() -> Iterator[None]:
     """In this context Ctrl-C waits, and so it does in processes that are started in it, until `die_silently`.
 
-    A process that is just starting would answer it with a traceback.
+    A process that is just starting would answer it with a traceback, and here it would be left half started.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    waiting: list[tuple[int, FrameType | None]] = []
+    with _handled_by(lambda *signalled: waiting.append(signalled)):  # the mask alone leaves it to another thread
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)
 
 
 def die_silently() -> None:

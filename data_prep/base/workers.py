@@ -46,7 +46,12 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
         os.environ.update(dict.fromkeys(THREADS, "1"))  # inherited by the processes, which start with their first job
         try:
             with ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
-                yield pool
+                try:
+                    yield pool
+                except KeyboardInterrupt:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    interrupts.end_children()  # or the end of this block would wait for their work
+                    raise
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
