@@ -29,6 +29,7 @@ setup(
         "datasets>=2.20,<6",
         "ctranslate2>=4.5,<5",
         "fastapi>=0.115,<1",
+        "h11>=0.14,<1",
         "jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
         "pydantic>=2.9,<3",

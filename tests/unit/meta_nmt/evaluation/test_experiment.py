@@ -107,7 +107,7 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"generate_flags": "'open"}, "generate_flags must be flags as in a shell"),
         ({"source_langs": ["aa", "dd"], "targets": ["bb"]}, "targets must be languages of role target in "),
         ({"seeds": [1, 3]}, "budgets and seeds must be samples of dd in "),
-        ({"data": "/absent"}, "data must be a folder made by meta-nmt-preprocess, but /absent/data.json is missing"),
+        ({"data": "/absent"}, "data must be a folder made by meta-nmt-preprocess, but /absent does not exist"),
     ],
 )  # fmt: skip
 def test_contradictions(tmp_path: Path, data: Path, changed: dict[str, Any], problem: str) -> None:

@@ -37,10 +37,13 @@ def served(door, application=app):
 def said(connection):
     """What the server says until it closes the connection."""
     connection.settimeout(10)
+    heard = b""
     try:
-        return connection.recv(10_000)
+        while part := connection.recv(10_000):
+            heard += part
     except ConnectionResetError:
-        return b""
+        pass
+    return heard
 
 
 HALF = (b"", b"GET / HTTP/1.1\r\nHost:")
@@ -56,9 +59,9 @@ def test_without_a_whole_header_a_connection_is_closed(start):
 def test_after_an_answer_too():
     with served(Door(10.0, 100, silent_s=0.1)) as place, socket.create_connection(place) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"200 OK" in said(connection)
+        assert b"200 OK" in connection.recv(10_000)
         connection.sendall(b"GET / HT")
-        assert said(connection) == b""
+        assert b"HTTP" not in said(connection)
 
 
 def test_a_request_without_end_is_closed():
@@ -107,6 +110,7 @@ def test_silent_connections_keep_nobody_out():
 
 def test_no_handles_are_one_line_of_the_log(caplog):
     complaints, loop = Complaints(), asyncio.new_event_loop()
+    caplog.clear()  # what asyncio says of its new loop
     with caplog.at_level(logging.WARNING):
         for _ in range(1000):
             complaints(loop, {"message": "socket.accept()", "exception": OSError(errno.EMFILE, "Too many open files")})
