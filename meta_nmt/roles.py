@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.data_folder import DataFolder
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 
 
 def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[str]) -> None:
@@ -21,6 +21,9 @@ def refuse_held_out(data: str | Path, sources: Sequence[str], valid: Sequence[st
         InputError: a source language is also in ``valid``, or the data folder's record gives it another role.
     """
     record = DataFolder(data).record
+    if not record.is_file():
+        fault = fault_of(Path(data), f"has no {record.name}")
+        raise InputError(f"{data}: must be a folder made by meta-nmt-preprocess, but {fault}")
     try:
         languages = json.loads(record.read_text(encoding="utf-8"))["languages"]
         roles = {code: entry["role"] for code, entry in languages.items()}
