@@ -29,6 +29,7 @@ setup(
         "datasets>=2.20,<6",
         "ctranslate2>=4.5,<5",
         "fastapi>=0.115,<1",
+        "h11>=0.14,<1",
         "jinja2>=3.1,<4",
         "langcodes>=3.4,<4",
         "language-data>=1.2,<2",  # the names of languages in langcodes

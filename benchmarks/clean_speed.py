@@ -37,6 +37,7 @@ import numpy as np
 import regex
 
 from benchmarks.measure import REPO, Row, compare, table
+from data_prep.base.command_line import run_command
 
 CHUNK = 5000  # pairs generated at once
 WORDS = 20_000  # different words of a script
@@ -335,4 +336,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command(main, prog="python -m benchmarks.clean_speed"))

@@ -18,7 +18,7 @@ import torch
 from benchmarks.measure import Row, apart, compare, in_turns, line_of, peak_of, speeds, unmeasured
 from benchmarks.settings import Settings
 from benchmarks.transformer import Bench, batches_of, token_count
-from data_prep.base.command_line import OneLineParser
+from data_prep.base.command_line import OneLineParser, run_command
 from meta_nmt.models.ulr_transformer import TOP_K
 
 SYSTEMS = {  # name -> meta-learner, inner steps; everything else as it is by default
@@ -143,4 +143,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command(main, prog="python -m benchmarks.meta_step"))

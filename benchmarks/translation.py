@@ -38,6 +38,7 @@ from fairseq_cli import generate as fairseq_generate
 from sacrebleu.metrics import BLEU
 
 from benchmarks.measure import Row, in_turns, rounded, speeds, table
+from data_prep.base.command_line import run_command
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.workers import cores
@@ -166,4 +167,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command(main, prog="python -m benchmarks.translation"))

@@ -4,7 +4,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from data_prep.base.command_line import OneLineParser, run_command
+from data_prep.base.command_line import Main, OneLineParser, run_command
+from data_prep.base.errors import did_you_mean
 
 PROG = "python -m data_prep"
 STAGES = {
@@ -33,9 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if not arguments or arguments[0] not in STAGES:
         parser = OneLineParser(prog=PROG)
-        parser.error(f"STAGE must be one of {', '.join(STAGES)}, but is {arguments[0] if arguments else 'not given'}")
-    module = importlib.import_module(f"data_prep.{STAGES[arguments[0]][0]}")
-    return run_command(module.main, arguments[1:], prog=f"{PROG} {arguments[0]}")
+        if arguments[:1] == ["--version"]:
+            parser.parse_args(arguments)
+        given = arguments[0] + did_you_mean(arguments[0], STAGES) if arguments else "not given"
+        parser.error(f"STAGE must be one of {', '.join(STAGES)}, but is {given}")
+
+    def run_stage(rest: Sequence[str] | None) -> int:
+        stage: Main = importlib.import_module(f"data_prep.{STAGES[arguments[0]][0]}").main
+        return stage(rest)
+
+    return run_command(run_stage, arguments[1:], prog=f"{PROG} {arguments[0]}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import data_prep  # noqa: F401  where a command starts, Ctrl-C is one line from here on
+
 # Threads that wait by spinning make every small operation wait for the scheduler as soon as anything else runs on the
 # machine: a training step took 3 to 30 times as long beside two busy processes. torch reads this when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.data_folder import DataFolder
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.files import read_json
 
 
@@ -33,7 +33,8 @@ def recorded_roles(data: str | Path) -> dict[str, str]:
     """The roles of the languages in a data folder's record, by code; InputError where there is no such record."""
     folder = DataFolder(data)
     if not folder.record.is_file():
-        raise InputError(f"{folder.record}: must be the record that meta-nmt-preprocess writes, but is missing")
+        fault = fault_of(folder.path, f"has no {folder.record.name}")
+        raise InputError(f"{folder}: must be a folder made by meta-nmt-preprocess, but {fault}")
     languages = folder.read_record()["languages"]
     without = [code for code, entry in languages.items() if "role" not in entry]
     if without:

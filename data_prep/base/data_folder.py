@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.files import read_json
 from data_prep.base.languages import check_language
 
@@ -210,7 +210,8 @@ class DataFolder:
         """The content of the folder's record; InputError if it is missing or is no such record."""
         if not self.record.is_file():
             raise InputError(
-                f"{self.path}: must be a folder made by meta-nmt-preprocess, but has no {self.record.name}"
+                f"{self.path}: must be a folder made by meta-nmt-preprocess, but "
+                + fault_of(self.path, f"has no {self.record.name}")
             )
         content = read_json(self.record)
         if not isinstance(content, dict) or not isinstance(content.get("target_lang"), str):

@@ -1,6 +1,8 @@
-"""InputError, the error of input that cannot be used, and a way to report several at once."""
+"""InputError, the error of input that cannot be used, and words that several such errors have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -17,3 +19,13 @@ def raise_all(checks: Sequence[Callable[[], object]]) -> None:
             failed.append(str(error))
     if failed:
         raise InputError("; ".join(failed))
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """ "; did you mean NAME?" for the known name that is nearest to what was given; "" where none is near."""
+    return "".join(f"; did you mean {name}?" for name in get_close_matches(given, known, 1))
+
+
+def fault_of(path: Path, otherwise: str) -> str:
+    """The fault of a path that a user gave: "does not exist", or where it does, ``otherwise``."""
+    return otherwise if path.exists() else "does not exist"

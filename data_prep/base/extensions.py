@@ -10,16 +10,24 @@ import hashlib
 import importlib
 import os
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
+
+
+def add_user_dir_argument(parser: ArgumentParser) -> None:
+    """Add ``--user-dir``, for commands that read corpora."""
+    help_text = "a Python file or package that registers readers of further kinds of corpora (docs/extending.md)"
+    parser.add_argument("--user-dir", metavar="PATH", help=help_text)
 
 
 def check(path: str | os.PathLike[str]) -> None:
     """InputError unless it is a Python file or the folder of a package."""
     place = Path(path)
     if not (place / "__init__.py").is_file() and not (place.is_file() and place.suffix == ".py"):
-        raise InputError(f"`--user-dir` must name a Python file or a folder with an __init__.py, but {path} is neither")
+        fault = fault_of(place, "is neither")
+        raise InputError(f"`--user-dir` must name a Python file or a folder with an __init__.py, but {path} {fault}")
 
 
 def load(path: str | os.PathLike[str]) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from data_prep.base import interrupts
 from data_prep.base.errors import InputError
 
 Result = TypeVar("Result")
@@ -45,21 +46,33 @@ def worker_pool(workers: int) -> Iterator[Executor | None]:
         os.environ.update(dict.fromkeys(THREADS, "1"))  # inherited by the processes, which start with their first job
         try:
             with ProcessPoolExecutor(workers, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
-                yield pool
+                try:
+                    yield pool
+                except KeyboardInterrupt:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    interrupts.end_children()  # or the end of this block would wait for their work
+                    raise
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def _end_with(parent: int) -> None:
-    """End this worker process when its parent ends.
+    """End this worker process when its parent ends, and without a word after Ctrl-C.
 
     Otherwise a worker of a killed parent would go on writing beside the parent's next run.
     """
+    interrupts.die_silently()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def submit(pool: Executor, function: Callable[..., Result], *args: Any) -> Future[Result]:
+    """A job given to a pool, which may start a process for it."""
+    with interrupts.held_back():
+        return pool.submit(function, *args)
 
 
 def in_order(pool: Executor | None, function: Callable[..., Result], jobs: Iterable[tuple]) -> Iterator[Result]:
@@ -70,7 +83,7 @@ def in_order(pool: Executor | None, function: Callable[..., Result], jobs: Itera
     waiting: deque[Future[Result]] = deque()
     try:
         for job in jobs:
-            waiting.append(pool.submit(function, *job))
+            waiting.append(submit(pool, function, *job))
             if len(waiting) > 2 * cores():
                 yield waiting.popleft().result()
         while waiting:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, run_command
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.language_registry import is_registered
 from data_prep.base.languages import LANGUAGE, check_language, code_list, first_part, spellings, usual_spelling
 from data_prep.base.text_files import column_blocks, line_blocks, plain_or_gz
@@ -113,7 +114,7 @@ def find_corpus(corpus: Path, lang: str, english: str = "en") -> CorpusFiles:
     if manifest_file:
         return _find_listed(manifest_file, lang, english)
     if not corpus.is_dir():
-        raise InputError(f"--corpus {corpus}: must be a folder or a manifest")
+        raise InputError(f"--corpus {corpus}: must be a folder or a manifest, but {fault_of(corpus, 'is neither')}")
     for codes in spellings(lang, english):
         for look in (_find_pair_file, _find_id_files, _find_splits, _find_pair_folder):
             parts = look(corpus, *codes)
@@ -311,9 +312,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--target-lang", type=usual_spelling, default="en", metavar="XX", help="the language of the other side"
     )
+    extensions.add_user_dir_argument(parser)
     args = parser.parse_args(argv)
     if not args.corpus.exists():
-        raise InputError(f"--corpus {args.corpus}: must be a folder or a manifest")
+        raise InputError(f"--corpus {args.corpus}: must be a folder or a manifest, but does not exist")
+    if args.user_dir is not None:
+        extensions.load(args.user_dir)
     langs = args.langs or languages(args.corpus, args.target_lang)
     if not langs:
         raise InputError(_nothing_in(args.corpus, args.target_lang))

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from tqdm import tqdm
 
+from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, comma_list, run_command, writable_directory
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, read_json, sha256, write_json, write_text
@@ -390,6 +391,7 @@ def get_parser() -> OneLineParser:
         "--max-gib", type=int, default=archives.LIMIT >> 30, metavar="N",
         help="largest download, and most that an archive may unpack to (GiB)",
     )  # fmt: skip
+    extensions.add_user_dir_argument(parser)
     return parser
 
 
@@ -403,6 +405,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     if args.max_gib < 1:
         raise InputError(f"--max-gib must be at least 1 (GiB), but is {args.max_gib}")
+    if args.user_dir is not None:
+        extensions.load(args.user_dir)
     fetched = fetch(read_manifest(args.manifest), args.out, args.langs, args.max_gib << 30)
     print(f"{args.out / NAME}: {len(fetched.corpora)} corpora")
     return 0

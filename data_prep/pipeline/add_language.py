@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.base.data_folder import DataFolder, PackFolder, TextFolder
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.files import PARTIAL, read_json, sha256, sole_writer, write_json
 from data_prep.base.languages import check_language
 from data_prep.base.text_files import read_lines
@@ -70,7 +70,7 @@ class NewLanguage:
             raise InputError(f"--lang: {self.data} must not have {self.lang} yet, but has")
         for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):
             if folder is not None and not folder.is_dir():
-                raise InputError(f"{flag} {folder}: must be a folder")
+                raise InputError(f"{flag} {folder}: must be a folder, but {fault_of(folder, 'is none')}")
 
     @cached_property
     def folder(self) -> DataFolder:

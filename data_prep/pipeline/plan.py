@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.base.data_folder import DataFolder
-from data_prep.base.errors import InputError, raise_all
+from data_prep.base.errors import InputError, fault_of, raise_all
 from data_prep.base.languages import check_language
 from data_prep.base.workers import check_workers
 from data_prep.cleaning.clean import CleanOptions
@@ -79,7 +79,7 @@ class Options:
             raise InputError(f"--english-tokens-of must name target languages, but names {', '.join(strangers)}")
         for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):
             if folder is not None and not folder.is_dir():
-                raise InputError(f"{flag} {folder}: must be a folder")
+                raise InputError(f"{flag} {folder}: must be a folder, but {fault_of(folder, 'is none')}")
 
     @property
     def roles(self) -> dict[str, str]:

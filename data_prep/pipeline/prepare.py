@@ -20,7 +20,7 @@ from data_prep.base.command_line import writable_directory
 from data_prep.base.files import read_json, remove_partial, sole_writer, write_json, write_lines
 from data_prep.base.stage_records import Reasons
 from data_prep.base.versions import versions
-from data_prep.base.workers import worker_pool
+from data_prep.base.workers import submit, worker_pool
 from data_prep.packs.align import best_alignment, poor_warning
 from data_prep.pipeline.estimate import describe
 from data_prep.pipeline.plan import Options, Plan, make_plan
@@ -117,7 +117,7 @@ def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[st
     if pool is None:
         yield from (stage(plan, lang) for lang in langs)
         return
-    futures = [pool.submit(stage, plan, lang) for lang in langs]
+    futures = [submit(pool, stage, plan, lang) for lang in langs]
     try:
         for future in as_completed(futures):
             yield future.result()

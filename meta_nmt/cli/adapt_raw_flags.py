@@ -22,6 +22,16 @@ meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a
 Any flag of fine-tuning is understood too: meta-nmt-adapt --help lists them."""
 STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
 FEWEST_FOR_TEST = 300  # pairs
+CHECKPOINTS = (
+    "meta-nmt-train makes a checkpoint; `bash recipes/quickstart.sh` makes a small one, and others can give you theirs "
+    "(meta-nmt-export --to meta)"
+)
+
+
+def check_checkpoint(checkpoint: str | Path) -> None:
+    """InputError, which says where to get one, where there is no such checkpoint."""
+    if not Path(checkpoint).exists():
+        raise InputError(f"--checkpoint {checkpoint}: does not exist; {CHECKPOINTS}")
 
 
 def asked_for(argv: Sequence[str]) -> bool:
@@ -33,9 +43,7 @@ def own_parser() -> OneLineParser:
     """The parser of these flags; flags that it does not know are those of fine-tuning."""
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False, formatter_class=HelpFormatter)
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="sentence pairs: X, tab, English; may end in .gz")
-    parser.add_argument(
-        "--checkpoint", required=True, type=Path, metavar="CKPT", help="meta-trained or joint checkpoint"
-    )
+    parser.add_argument("--checkpoint", type=Path, metavar="CKPT", help="meta-trained or joint checkpoint")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the translator folder to make")
     parser.add_argument(
         "--source-lang", type=usual_spelling, metavar="XX",
@@ -81,6 +89,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
+    if args.checkpoint is None:
+        parser.error(f"the following arguments are required: --checkpoint; {CHECKPOINTS}")
     args.named_target = None
     if args.source_lang is None:
         args.source_lang, args.named_target = languages_of_name(args.pairs.name) or (None, None)

@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.languages import usual_spelling
 from data_prep.cleaning.clean import CleanOptions, add_clean_arguments
@@ -38,12 +39,15 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     add_sample_arguments(parser, default=())
     add_clean_arguments(parser)
     subwords.add_vocab_argument(parser)
+    extensions.add_user_dir_argument(parser)
     return parser.parse_args(argv)
 
 
 def body(argv: Sequence[str] | None = None) -> int:
     """Parse the flags and add the language; raises InputError."""
     args = vars(parse_args(argv))
+    if (user_dir := args.pop("user_dir")) is not None:
+        extensions.load(user_dir)
     split = SplitOptions(args.pop("hold_out_last"), args.pop("valid_ids"), args.pop("test_ids"))
     clean = CleanOptions(args.pop("max_tokens_per_line"), args.pop("length_ratio"), args.pop("language_id"))
     args["mono"] = tuple(args["mono"])

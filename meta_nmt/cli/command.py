@@ -9,7 +9,8 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 
-from data_prep.base.command_line import one_line
+from data_prep.base import interrupts
+from data_prep.base.command_line import one_line, only_used_folders, version_line
 from data_prep.base.errors import InputError
 from meta_nmt.runs.endings import explain
 
@@ -54,11 +55,20 @@ def run(body: Callable[[Sequence[str]], int], prog: str, argv: Sequence[str] | N
     """The exit status of ``body(argv)``.
 
     An InputError anywhere in the chain of causes becomes one line and status 2. So does what ends a run from outside.
+    Ctrl-C is one line and status 130; ``--version`` is answered here, also for the flags that are fairseq's.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if "--version" in arguments:
+        print(version_line(prog))
+        return 0
     configure_logging(log_level)
+    return interrupts.stoppable(lambda: _status(body, prog, arguments))
+
+
+def _status(body: Callable[[Sequence[str]], int], prog: str, arguments: Sequence[str]) -> int:
     try:
-        return body(arguments)
+        with only_used_folders():
+            return body(arguments)
     except Exception as error:
         cause: BaseException | None = error  # fairseq wraps an error in loading a checkpoint
         while cause is not None and not isinstance(cause, (InputError, OSError)):

@@ -168,12 +168,8 @@ def body(argv: Sequence[str] | None) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status, 130 after Ctrl-C."""
-    try:
-        return run_command(body, argv, prog=PROG)
-    except KeyboardInterrupt:
-        print(one_line(PROG, "interrupted; the same command goes on"), file=sys.stderr)
-        return 130
+    """The command; returns its exit status."""
+    return run_command(body, argv, prog=PROG)
 
 
 if __name__ == "__main__":

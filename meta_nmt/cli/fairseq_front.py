@@ -7,8 +7,8 @@ import logging
 import math
 import shlex
 import sys
-from argparse import SUPPRESS, Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from collections.abc import Sequence
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ from fairseq.tasks import TASK_REGISTRY
 from fairseq_cli import generate as fairseq_generate
 from fairseq_cli import train as fairseq_train
 
-from data_prep.base.command_line import OneLineParser, one_line, writable_directory
+from data_prep.base.command_line import KnownDefaults, OneLineParser, one_line, with_hint, writable_directory
 from data_prep.base.errors import InputError
 from data_prep.base.languages import usual_spelling
 from meta_nmt.cli.command import configure_logging
@@ -44,7 +44,7 @@ def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwar
     """Parse with fairseq's parser; a usage error is one line and exit status 2, `--help` prints fairseq's page."""
 
     def error(message: str) -> NoReturn:
-        print(one_line(prog, message), file=sys.stderr)
+        print(one_line(prog, with_hint(message, parser._option_string_actions)), file=sys.stderr)
         raise SystemExit(2)
 
     parser.prog = prog
@@ -56,13 +56,6 @@ def parse_fairseq(parser: ArgumentParser, prog: str, argv: Sequence[str], **kwar
     return args
 
 
-class _KnownDefaults(ArgumentDefaultsHelpFormatter):
-    """Shows every default that is not None; the help of the others says what is used instead."""
-
-    def _get_help_string(self, action: Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
-
-
 def print_help(
     doc: str | None,
     task: str,
@@ -70,12 +63,15 @@ def print_help(
     peer: str,
     argv: Sequence[str],
     own_flags: ArgumentParser | None = None,
+    without: Collection[str] = (),
 ) -> None:
     """Print a command's help page: its purpose, its own flags, the flags of its task, and where the rest is.
 
-    The flags of learners that ``--user-dir`` in ``argv`` names are among those of the task.
+    The flags of learners that ``--user-dir`` in ``argv`` names are among those of the task. ``without``: flags of the
+    task that do nothing in this command.
     """
     early = OneLineParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--version", action="store_true", help="show the version and exit")
     help_text = "a Python file or package that registers learners or architectures (docs/extending.md)"
     early.add_argument("--user-dir", metavar="PATH", help=help_text)
     utils.import_user_module(early.parse_known_args(argv)[0])
@@ -83,9 +79,18 @@ def print_help(
     task_flags = ArgumentParser(add_help=False)
     TASK_REGISTRY[task].add_args(task_flags)
     task_flags.set_defaults(**vars(task_flags.parse_known_args(["DATA", *defaults])[0]))
+    for action in task_flags._actions:
+        if {*action.option_strings} & {*without}:
+            action.help = SUPPRESS
     parents = [*([own_flags] if own_flags else []), early, task_flags]
-    ArgumentParser(usage=SUPPRESS, add_help=False, formatter_class=_KnownDefaults, parents=parents).print_help()
-    print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shlex.join(defaults)}")
+    ArgumentParser(usage=SUPPRESS, add_help=False, formatter_class=KnownDefaults, parents=parents).print_help()
+    shown = shlex.join(_without(defaults, without))
+    print(f"\nEvery flag of {peer} is understood too (`{peer} --help`). Ours by default:\n  {shown}")
+
+
+def _without(defaults: Sequence[str], flags: Collection[str]) -> list[str]:
+    """``defaults`` without some flags, each with its value."""
+    return [word for word, before in zip(defaults, ["", *defaults], strict=False) if not {word, before} & {*flags}]
 
 
 def training_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]) -> Namespace:

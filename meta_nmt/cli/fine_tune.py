@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from data_prep.base.command_line import OneLineParser
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
-from meta_nmt.cli.adapt_raw_flags import PROG
+from meta_nmt.cli.adapt_raw_flags import CHECKPOINTS, PROG, check_checkpoint
 from meta_nmt.data.language_pack import has_alignment
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.checkpoints import read_checkpoint
@@ -51,8 +51,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     """fairseq's namespace, our own flags as ``own_flags`` in it; SystemExit(2) with one line on bad usage."""
     parser = own_parser()
     own_flags, fairseq_flags = parser.parse_known_args(argv)
-    if own_flags.from_scratch == (own_flags.checkpoint is not None):
+    if own_flags.from_scratch and own_flags.checkpoint is not None:
         parser.error("give either `--checkpoint FILE` or `--from-scratch`, and not both")
+    if not own_flags.from_scratch and own_flags.checkpoint is None:
+        parser.error(f"give either `--checkpoint FILE` or `--from-scratch`; {CHECKPOINTS}")
     if own_flags.from_scratch and own_flags.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
     conflicting = [flag for flag in LEFT_TO_THE_RULE if any(a == flag or a.startswith(f"{flag}=") for a in argv)]
@@ -91,8 +93,10 @@ def run(args: Namespace, argv: Sequence[str]) -> None:
     ``argv``: the flags that ``args`` were parsed from.
     """
     check_workers(args)
-    front.prepare(args)
     own_flags = vars(args).pop("own_flags")  # fairseq would take our `checkpoint` for its group of that name
+    if own_flags.checkpoint is not None:
+        check_checkpoint(own_flags.checkpoint)
+    front.prepare(args)
     if own_flags.checkpoint is not None:
         take_model_from_checkpoint(args, own_flags.checkpoint, argv)
     if args.aligned_with is None and has_alignment(args.data, args.source_lang, args.train_subset):

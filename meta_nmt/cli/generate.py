@@ -45,6 +45,12 @@ DEFAULTS = [
     ],  # nothing is frozen here
     *["--beam", "5", "--max-len-a", "1.5", "--max-len-b", "10", "--max-tokens", "4000", *front.LOGGING],
 ]
+# flags of the task that the help page leaves out
+TRAINING_FLAGS = (
+    *("--adapt-params", "--prior-weight", "--learned-rule", "--bf16-autocast", "--eval-bleu", "--eval-tokenized-bleu"),
+    *("--eval-bleu-args", "--eval-bleu-detok", "--eval-bleu-detok-args", "--eval-bleu-remove-bpe"),
+    "--eval-bleu-print-samples",
+)
 HYPOTHESIS = re.compile(r"H-(\d+)\t\S+\t(.*)")
 
 
@@ -68,7 +74,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     """
     parser = own_parser()
     if command.wants_help(argv):
-        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", argv, parser)
+        front.print_help(__doc__, "ulr_translation", DEFAULTS, "fairseq-generate", argv, parser, TRAINING_FLAGS)
         raise SystemExit(0)
     own_flags, fairseq_flags = parser.parse_known_args(argv)
     args = front.generation_arguments(PROG, DEFAULTS, fairseq_flags)

@@ -82,8 +82,7 @@ def get_parser() -> OneLineParser:
         "pairs), so that meta-training meets queries as bad as those of the languages it is for",
     )
     add_workers_argument(parser)
-    help_text = "a Python file or package that registers readers of further kinds of corpora (docs/extending.md)"
-    parser.add_argument("--user-dir", metavar="PATH", help=help_text)
+    extensions.add_user_dir_argument(parser)
     return parser
 
 

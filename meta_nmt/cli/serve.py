@@ -3,16 +3,17 @@
     meta-nmt-serve models/qu-en          then open http://127.0.0.1:8000/
 
 The page needs nothing but this server. Its JSON API is POST /api/translate {"text": ..., "nbest": 3}, described by
-/openapi.json. By default only this machine can reach it; it has no password, so think before you give --host.
+/openapi.json; clients of LibreTranslate can use POST /translate and GET /languages. By default only this machine can
+reach it; it has no password, so think before you give --host.
 """
 
 from __future__ import annotations
 
 import errno
 import socket
+import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -20,20 +21,28 @@ import uvicorn
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
 from meta_nmt.cli import command
-from meta_nmt.serving.server import LOOPBACK, Limits, make_app
+from meta_nmt.serving.connections import ACCEPTED_AT_ONCE, SILENT_S, Door, most_connections
+from meta_nmt.serving.desk import Limits
+from meta_nmt.serving.requests import BODY_S
+from meta_nmt.serving.server import LOOPBACK, make_app
 from meta_nmt.translation.loaders import load_folder
+from meta_nmt.translation.translator import MAX_BEAM
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
 PROG = "meta-nmt-serve"
-MOST_CONNECTIONS = 512  # more are answered 503 at once
 ANYWHERE = ("0.0.0.0", "::")
+# flag -> lowest and highest value
+RANGES = {"beam": (1, MAX_BEAM), "queue": (1, 10_000), "timeout": (0.1, 3600), "port": (0, 65_535)}
 
 
 def parse_args(argv: Sequence[str]) -> Namespace:
     """The flags; SystemExit(2) with one line on bad usage."""
     parser = OneLineParser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="DIR", help="translator folder, made by meta-nmt-adapt or meta-nmt-export")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, this machine)")
+    parser.add_argument(
+        "--host", default="127.0.0.1",
+        help="address to listen at; whoever can reach it can use the page (default: 127.0.0.1, this machine alone)",
+    )  # fmt: skip
     parser.add_argument("--port", type=int, default=8000, help="port to listen at; 0 for any (default: 8000)")
     parser.add_argument(
         "--name", action="append", default=[], metavar="HOST",
@@ -47,9 +56,9 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--queue", type=int, default=32, help="requests that may wait; more get 429 (default: 32)")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds for a request (default: 30)")
     args = parser.parse_args(argv)
-    for name, least in (("beam", 1), ("queue", 1), ("timeout", 0.1), ("port", 0)):
-        if getattr(args, name) < least:
-            parser.error(f"`--{name}` must be at least {least}, but is {getattr(args, name)}")
+    for name, (least, most) in RANGES.items():
+        if not least <= getattr(args, name) <= most:  # false for nan too
+            parser.error(f"`--{name}` must be at least {least} and at most {most}, but is {getattr(args, name)}")
     return args
 
 
@@ -60,8 +69,21 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
         raise InputError(f"`--host {host} --port {port}`: this address {reason}; give another `--port`") from None
-    except OverflowError as error:
-        raise InputError(f"`--port` must be at most 65535, but is {port}: {error}") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    return host in LOOPBACK or host == "::1"
+
+
+def warn_of(host: str) -> None:
+    """Say on standard error what it means to listen at an address that other machines can reach."""
+    whose = "every network that this machine is in" if host in ANYWHERE else f"the network of {host}"
+    print(
+        f"{PROG}: warning: --host {host}: everybody in {whose} can use the page and its API; there is no password, and "
+        "texts travel unencrypted",
+        file=sys.stderr,
+    )  # fmt: skip
 
 
 def body(argv: Sequence[str]) -> int:
@@ -69,20 +91,24 @@ def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     translator = load_folder(args.model, backend=args.backend, beam=args.beam)
     card = TranslatorFolder(Path(args.model)).read_card()
-    if args.host in LOOPBACK or args.host == "::1":
+    if is_loopback(args.host):
         hosts: Sequence[str] = LOOPBACK
     else:
         hosts = args.name or (["*"] if args.host in ANYWHERE else [args.host, *LOOPBACK])
     app = make_app(translator, Limits(args.queue, args.timeout), card, hosts)
     listening = listen(args.host, args.port)
+    if not is_loopback(args.host):
+        warn_of(args.host)
     host, port = listening.getsockname()[:2]
     print(f"http://{f'[{host}]' if ':' in host else host}:{port}/  (stop with Ctrl-C)", flush=True)
+    door = Door(SILENT_S + BODY_S + 2 * args.timeout, most_connections())
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=5, timeout_graceful_shutdown=3, log_config=None, ws="none",
+        app, http=door,  # type: ignore[arg-type]  # uvicorn only calls it
+        log_level="error",  # its warnings are of requests that are no HTTP, which anybody can send
+        access_log=False, server_header=False, backlog=ACCEPTED_AT_ONCE, loop="asyncio", timeout_keep_alive=5,
+        timeout_graceful_shutdown=3, log_config=None, ws="none",
     )  # fmt: skip
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[listening])
     return 0
 
 

@@ -80,8 +80,8 @@ def body(argv: Sequence[str]) -> int:
     args = parse_args(argv)
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
-    front.prepare(args)
     check_config(args)
+    front.prepare(args)
     parent = args.finetune_from_model
     if args.restore_file != LAST:
         parent = args.restore_file

@@ -29,7 +29,7 @@ from data_prep.base.languages import usual_spelling
 from meta_nmt.cli import command
 from meta_nmt.runs.path_lists import split_paths
 from meta_nmt.translation.loaders import load_checkpoints, load_folder
-from meta_nmt.translation.translator import MAX_PIECES, Translation, Translator
+from meta_nmt.translation.translator import MAX_BEAM, MAX_PIECES, Translation, Translator
 
 PROG = "meta-nmt-translate"
 LONGEST_LINE = 1 << 20  # bytes; the rest of a longer line is read and left out
@@ -80,6 +80,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         value = getattr(args, name)
         if value is not None and value < 1:
             parser.error(f"`--{name.replace('_', '-')}` must be at least 1, but is {value}")
+    if args.beam > MAX_BEAM:
+        parser.error(f"`--beam` must be at most {MAX_BEAM}, but is {args.beam}")
     if args.nbest > args.beam:
         parser.error(f"`--nbest` must be at most the beam width {args.beam}, but is {args.nbest}")
     checkpoint_arguments = [args.data, args.path, args.source_lang]

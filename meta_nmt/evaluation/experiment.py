@@ -29,7 +29,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_prep.base.data_folder import DataFolder
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, did_you_mean, fault_of
 from data_prep.base.languages import LANGUAGE
 from data_prep.base.yaml_files import VALUES, read_yaml, short
 from data_prep.cleaning.subsample import sample_name
@@ -262,7 +262,7 @@ def _contradictions(e: Experiment) -> Iterable[str]:
 def _unknown(name: str, entries: Iterable[str], allowed: Sequence[str]) -> Iterable[str]:
     wrong = [item for item in entries if item not in allowed]
     if wrong:
-        yield f"{name} must be of {', '.join(allowed)}, but has {', '.join(wrong)}"
+        yield f"{name} must be of {', '.join(allowed)}, but has {', '.join(wrong)}{did_you_mean(wrong[0], allowed)}"
 
 
 def _wrong_codes(e: Experiment) -> Iterable[str]:
@@ -352,7 +352,8 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
     """What the experiment needs and the data folder does not have: languages in their roles, and samples."""
     record = DataFolder(e.data).record
     if not record.is_file():
-        yield f"data must be a folder made by meta-nmt-preprocess, but {record} is missing"
+        fault = fault_of(Path(e.data), f"has no {record.name}")
+        yield f"data must be a folder made by meta-nmt-preprocess, but {e.data} {fault}"
         return
     roles = recorded_roles(e.data)
     roles = {lang: role for lang in e.targets if (role := added_role(e.data, lang))} | roles

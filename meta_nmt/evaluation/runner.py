@@ -7,10 +7,12 @@ for. A failed job, and the jobs that need it, are tried again.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,7 +141,9 @@ class Sweep:
                 self._settle(step, outcome, bar)  # its process lived longer than the evaluation that started it
             elif len(self.running) < self.limit:
                 order = self._order(step)
-                self.running[step.name] = Running(step, self.executor.submit(worker.run_job, order), time.monotonic())
+                with _errors_to(self.out / "submitit.log"):
+                    handle = self.executor.submit(worker.run_job, order)
+                self.running[step.name] = Running(step, handle, time.monotonic())
             else:
                 continue
             moved = True
@@ -255,6 +259,22 @@ class Sweep:
                 mean = sum(durations) / len(durations)
                 left += max(0.0, mean - (time.monotonic() - started.since if started else 0.0))
         return f"about {left / self.limit / 60:.0f} min left"
+
+
+@contextmanager
+def _errors_to(log: Path) -> Iterator[None]:
+    """In this context, standard error is a file, also for processes that are started in it.
+
+    submitit's own process answers Ctrl-C, which a terminal gives to all of them, with a traceback.
+    """
+    before = os.dup(2)
+    with open(log, "ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def executable(command: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.files import read_json
 from meta_nmt import ledger
 from meta_nmt.bleu_tokeniser import bleu_tokeniser
@@ -200,7 +200,7 @@ def result_files(path: Path) -> Iterator[Path]:
         yield from (results_file.parent / folder / "result.json" for folder in cells)
         return
     if not path.is_dir():
-        raise InputError(f"{path}: must be a folder with results or a results file, but is none")
+        raise InputError(f"{path}: must be a folder with results or a results file, but {fault_of(path, 'is none')}")
     files = sorted(path.rglob("result.json"))
     if not files:
         raise InputError(f"{path}: must hold result.json files (meta-nmt-generate writes them), but has none")

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from fairseq.distributed import utils as distributed_utils
 
+from data_prep.base import interrupts
+
 FAIRSEQ_CALL_MAIN = distributed_utils.call_main
 TORCHRUN = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK")
 
@@ -79,11 +81,17 @@ def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
         return
     workers.distributed_init_method = f"tcp://localhost:{_free_port()}"
     workers.distributed_rank = None  # each worker finds its own rank
-    torch.multiprocessing.spawn(
-        distributed_utils.distributed_main,
-        args=(main, cfg, {**kwargs, "start_rank": 0}),
-        nprocs=workers.distributed_world_size,
-    )
+    with interrupts.held_back():
+        processes = torch.multiprocessing.spawn(
+            _work, args=(main, cfg, {**kwargs, "start_rank": 0}), nprocs=workers.distributed_world_size, join=False
+        )
+    while not processes.join():
+        pass
+
+
+def _work(rank: int, main: Callable[..., None], cfg: Any, kwargs: dict[str, Any]) -> None:
+    interrupts.die_silently()  # Ctrl-C, and the end of the process that started this one
+    distributed_utils.distributed_main(rank, main, cfg, kwargs)
 
 
 def _free_port() -> int:

@@ -13,7 +13,7 @@ from fairseq.dataclass.configs import FairseqConfig
 from fairseq.registry import REGISTRIES
 from omegaconf import II
 
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, did_you_mean
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.meta_learners.settings import broken, names_of, types_of
 from meta_nmt.models.ulr_transformer import ULRTransformer
@@ -205,4 +205,5 @@ def check_config(cfg: Any) -> None:
         wrong += [f"`{flag(error.setting)}` {error.reason}" for error in errors]
         wrong += [f"`{flag(name)}` {idle}, but is {getattr(cfg, name)!r}" for name in idle_flags(cfg)]
     if wrong:
-        raise InputError("; ".join(wrong))
+        meant = "" if cfg.meta_learner in META_LEARNERS else did_you_mean(cfg.meta_learner, META_LEARNERS)
+        raise InputError("; ".join(wrong) + meant)

@@ -76,20 +76,21 @@ def _load_backend(
 
 def load_checkpoints(
     data: str | Path,
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     source_lang: str,
     target_lang: str = "en",
     *,
     beam: int = BEAM,
     max_pieces: int = MAX_PIECES,
 ) -> Translator:
-    """The translator of adapted checkpoints and of the data folder ``data`` that they were adapted on.
+    """The translator of an adapted checkpoint, or of several, and of the data folder that they were adapted on.
 
     Several checkpoints are an ensemble. InputError where a checkpoint or the data folder cannot be read.
     """
     from meta_nmt.translation.torch_backend import TorchBackend  # this loads torch and fairseq
 
     check_limits(beam, max_pieces)
+    paths = [paths] if isinstance(paths, (str, Path)) else paths
     backend = TorchBackend.load_checkpoints(data, paths, source_lang, target_lang, beam)
     encoder, decoder = (subwords.load(DataFolder(data).pack(lang).model) for lang in (source_lang, target_lang))
     return Translator(backend, encoder, decoder, source_lang, target_lang, beam, max_pieces)

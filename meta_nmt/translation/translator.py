@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from meta_nmt.translation.backend import Backend, Scored
 from meta_nmt.translation.translator_folder import Neighbours
 
 BEAM = 5
+MAX_BEAM = 100  # hypotheses: time and memory grow with the beam, and wider beams translate no better
 MAX_PIECES = 500
 BATCH_PIECES = 4000  # source pieces of a batch, padding included: fairseq-generate's --max-tokens in meta-nmt-generate
 UNSEEN_SHARE = 0.5  # with more single bytes or unknown pieces, a line's script is not the model's
@@ -76,14 +78,19 @@ class Translator:
     neighbours: Neighbours = field(default_factory=dict)
 
     def translate(self, lines: Iterable[str]) -> list[str]:
-        """The best translation of each line, in order; a line without a word stays an empty line."""
-        return [translation.text for translation in self.results(list(lines))]
+        """The best translation of each line, in order; a line without a word stays an empty line.
 
-    def results(self, lines: Sequence[str], nbest: int = 1) -> list[Translation]:
+        A bare ``str`` is one text and is cut into its lines.
+        """
+        return [translation.text for translation in self.results(lines)]
+
+    def results(self, lines: Iterable[str], nbest: int = 1) -> list[Translation]:
         """Translations of lines, in order, each with the ``nbest`` best hypotheses, from 1 to the beam width.
 
-        Lines are batched by length, so many lines at a time are much faster than one by one.
+        A bare ``str`` is one text and is cut into its lines. Lines are batched by length, so many lines at a time are
+        much faster than one by one.
         """
+        lines = lines.splitlines() if isinstance(lines, str) else list(lines)
         if not 1 <= nbest <= self.beam:
             raise InputError(f"nbest must be between 1 and the beam width {self.beam}, but is {nbest}")
         read = [self._read(line) for line in lines]
@@ -121,10 +128,12 @@ class Translator:
 
 
 def check_limits(beam: int, max_pieces: int) -> None:
-    """InputError unless both limits are positive."""
-    for name, value in (("beam", beam), ("max_pieces", max_pieces)):
+    """InputError unless both limits are positive, and the beam is at most MAX_BEAM wide."""
+    for name, value, most in (("beam", beam, MAX_BEAM), ("max_pieces", max_pieces, math.inf)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, but is {value}")
+        if value > most:
+            raise InputError(f"{name} must be at most {most}, but is {value}")
 
 
 def batches_by_length(order: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.base.errors import InputError
+from data_prep.base.errors import InputError, fault_of
 from data_prep.base.files import check_given, read_json
 from data_prep.base.languages import check_language
 from meta_nmt.cards import model_card
@@ -85,8 +85,8 @@ class TranslatorFolder:
         """
         if not self.record.is_file():
             raise InputError(
-                f"{self.path}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but has no "
-                f"{self.record.name}"
+                f"{self.path}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but "
+                + fault_of(self.path, f"has no {self.record.name}")
             )
         check_given(self.path, {self.record: MOST_CARD})
         content = read_json(self.record)

@@ -58,8 +58,8 @@ function show(answer) {
   element("best").textContent = answer.text || "(nothing to translate)";
   element("best").lang = answer.target_lang;
   element("warnings").replaceChildren(...answer.warnings.map((warning) => node("li", warning)));
-  element("nbest").tBodies[0].replaceChildren(...answer.hypotheses.map(({score, text, pieces}) => {
-    const row = node("tr");
+  element("nbest").tBodies[0].replaceChildren(...answer.hypotheses.map(({score, text, pieces, like}) => {
+    const row = node("tr", undefined, like === null ? "" : "like");
     row.append(node("td", score.toFixed(3), "score"), node("td", text), node("td", pieces.join(" "), "pieces"));
     return row;
   }));
@@ -68,9 +68,38 @@ function show(answer) {
     row.append(node("td", piece, "piece"), node("td", near || "no vector"));
     return row;
   }));
+  fold(true);
   element("result").hidden = false;
   shown = answer.pieces;
   draw(shown);
+}
+
+// Alternatives that differ from a better one in case, spaces and punctuation alone are hidden until they are asked for.
+function fold(folded) {
+  const alike = [...document.querySelectorAll("#nbest tr.like")], more = element("more");
+  for (const row of alike) row.hidden = folded;
+  more.hidden = !alike.length;
+  more.setAttribute("aria-expanded", String(!folded));
+  more.textContent = folded ? `Show ${alike.length} more that ${alike.length > 1 ? "differ" : "differs"} in case, spaces `
+    + "or punctuation" : "Show fewer";
+}
+
+async function copy() {
+  const button = element("copy");
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(element("best").textContent);
+    done = true;
+  } catch {  // a page without encryption, from another machine, has no clipboard, but may still copy what is selected
+    getSelection().selectAllChildren(element("best"));
+    done = document.execCommand("copy");
+  }
+  button.textContent = done ? "Copied" : "Not copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+function named(name, code) {
+  return name === code ? code : `${name} (${code})`;
 }
 
 function say(message, error) {
@@ -108,6 +137,8 @@ async function translate() {
   element("go").removeAttribute("aria-disabled");
 }
 
+element("copy").addEventListener("click", copy);
+element("more").addEventListener("click", () => fold(element("more").getAttribute("aria-expanded") === "true"));
 element("form").addEventListener("submit", (event) => { event.preventDefault(); translate(); });
 element("text").addEventListener("input", count);
 element("text").addEventListener("keydown", (event) => {
@@ -119,8 +150,9 @@ addEventListener("resize", () => {
 });
 fetch("/api/model").then((response) => response.json()).then((model) => {
   limit = model.max_characters;
-  element("pair").textContent = `${model.source_lang} to ${model.target_lang}`;
-  element("source").textContent = `in ${model.source_lang}`;
+  const source = named(model.source_name, model.source_lang), target = named(model.target_name, model.target_lang);
+  element("pair").textContent = `${source} to ${target}`;
+  element("source").textContent = `in ${source}`;
   element("text").lang = model.source_lang;
   document.title = `Translate ${model.source_lang} to ${model.target_lang}`;
   count();

@@ -25,5 +25,5 @@ def test_a_language_that_was_added_later_has_its_role_in_its_card(own_data):
 
 
 def test_a_folder_without_a_record_is_named(tmp_path):
-    with pytest.raises(InputError, match="data.json: must be the record that meta-nmt-preprocess writes"):
+    with pytest.raises(InputError, match="must be a folder made by meta-nmt-preprocess, but has no data.json"):
         refuse_held_out(tmp_path, ["aa"], [])

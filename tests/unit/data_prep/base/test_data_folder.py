@@ -28,7 +28,7 @@ PREPARED = """
     work/mono/XX.domain.txt  work/mono/XX.extra.txt  work/mono/XX.counts.json  work/mono/XX.stage.json
     work/vectors/XX.npy  work/vectors/XX.stage.json  work/audit/XX.json  work/audit/XX.stage.json
 """
-SAMPLES = "text/XX-en/samples.json"
+SAMPLES = "text/XX-en/samples.json  lang/XX/vectors.train-60-s1.npy"
 SPLIT = """
     text/XX-en/SPLIT.XX  text/XX-en/SPLIT.en
     bin/SPLIT.XX-en.XX.bin  bin/SPLIT.XX-en.XX.idx  bin/SPLIT.XX-en.en.bin  bin/SPLIT.XX-en.en.idx
@@ -68,7 +68,7 @@ def named(folder: DataFolder) -> Iterator[Path]:
         if lang != "zz":
             yield from (text.record, folder.binary_record(lang))
         if lang != "aa":
-            yield text.samples
+            yield from (text.samples, folder.pack(lang).vectors_with("train-60-s1"))
 
 
 @pytest.fixture(scope="module")

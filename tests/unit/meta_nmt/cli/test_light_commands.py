@@ -26,7 +26,8 @@ assert status == int(wanted), status
 SERVE = """
 import sys
 from fastapi.testclient import TestClient
-from meta_nmt.serving.server import Limits, make_app
+from meta_nmt.serving.desk import Limits
+from meta_nmt.serving.server import make_app
 from meta_nmt.translation.loaders import load_folder
 folder, line = sys.argv[1:]
 with TestClient(make_app(load_folder(folder), Limits(), hosts=["*"])) as client:

@@ -122,7 +122,7 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"executor": {"slurm_additional_parameters": {}}}, "executor must not have 'slurm_additional_parameters'"),
         ({"executor": {"slurm_comment": "x\ntouch PROOF"}}, "executor: slurm_comment must be a number or a plain word"),
         ({"executor": {"slurm_partition": ["x"]}}, "executor: slurm_partition must be a number or a plain word"),
-        ({"data": "/absent"}, "data must be a folder made by meta-nmt-preprocess, but /absent/data.json is missing"),
+        ({"data": "/absent"}, "data must be a folder made by meta-nmt-preprocess, but /absent does not exist"),
     ],
 )  # fmt: skip
 def test_contradictions(tmp_path: Path, data: Path, changed: dict[str, Any], problem: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from meta_nmt.serving.server import Limits, make_app
+from meta_nmt.serving.desk import Limits
+from meta_nmt.serving.server import make_app
 from meta_nmt.translation.loaders import load_folder
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from meta_nmt.translation.translator import BATCH_PIECES, batches_by_length
+from data_prep.base.errors import InputError
+from meta_nmt.translation.translator import BATCH_PIECES, batches_by_length, check_limits
 
 
 @pytest.mark.parametrize("backend", ["torch", "ctranslate2"])
@@ -19,6 +20,21 @@ def test_odd_lines_stay_in_their_places(loaded, lines, backend):
     assert results[6].warnings == [f"cut from {len(' '.join(lines * 20).split())} to 500 pieces"]
     assert len(results[6].pieces) == 500 and not results[0].warnings
     assert all("\n" not in result.text for result in results)
+
+
+@pytest.mark.parametrize("backend", ["torch", "ctranslate2"])
+def test_a_bare_str_is_one_text(loaded, lines, backend):
+    translator = loaded[backend]
+    text = f"{lines[0]}\n\r\n{lines[1]}\n"
+    assert translator.translate(text) == translator.translate([lines[0], "", lines[1]])
+    assert [translation.source for translation in translator.results(text)] == [lines[0], "", lines[1]]
+    assert translator.translate(line for line in lines[:2]) == translator.translate(lines[:2])
+
+
+def test_a_beam_that_no_machine_has():
+    with pytest.raises(InputError, match="beam must be at most 100, but is 1000000"):
+        check_limits(1_000_000, 500)
+    check_limits(100, 500)
 
 
 def test_no_lines(loaded):
