@@ -9,7 +9,6 @@ All files are made in a temporary folder and moved into place at the end, the la
 pack exists is complete.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from typing import Any
 
 from data_prep.base.data_folder import DataFolder, PackFolder, TextFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import PARTIAL, read_json, sha256, sole_writer, write_json
+from data_prep.base.files import partial_folder, read_json, remove_partial, sha256, sole_writer, write_json
 from data_prep.base.languages import check_language
 from data_prep.base.text_files import read_lines
 from data_prep.base.versions import versions
@@ -65,11 +64,15 @@ class NewLanguage:
         check_language(self.lang)
         subwords.check_vocab_size(self.vocab_size)
         check_budgets(self.english_tokens, self.sample_seeds)
-        if self.lang in {self.folder.english, *self.trained_languages} or self.folder.pack(self.lang).path.exists():
-            raise InputError(f"--lang: {self.data} must not have {self.lang} yet, but has")
+        self.refuse_a_second_time()
         for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):
             if folder is not None and not folder.is_dir():
                 raise InputError(f"{flag} {folder}: must be a folder")
+
+    def refuse_a_second_time(self) -> None:
+        """InputError if the data folder has the language already."""
+        if self.lang in {self.folder.english, *self.trained_languages} or self.folder.pack(self.lang).path.exists():
+            raise InputError(f"--lang: {self.data} must not have {self.lang} yet, but has")
 
     @cached_property
     def folder(self) -> DataFolder:
@@ -98,8 +101,9 @@ def add(new: NewLanguage) -> dict[str, Any]:
     files = find_corpus(new.corpus, new.lang, english)
     mono = find_mono(new.mono, new.lang, english)
     split = split_options(files, new.split)
-    name = f".add-{new.lang}."
-    with sole_writer(new.data), worker_pool(1), tempfile.TemporaryDirectory(PARTIAL, name, new.data) as work:
+    with sole_writer(new.data), worker_pool(1), partial_folder(new.data, f"add-{new.lang}") as work:
+        new.refuse_a_second_time()  # another run may have added it since this one began
+        remove_partial(new.data)
         work_folder = DataFolder(work, english)
         card = _make(new, files, mono, split, work_folder)
         _move(new.lang, work_folder, new.folder)

@@ -66,6 +66,7 @@ def say_other_code(plan: Plan) -> None:
 def _run_stages(plan: Plan, surveyed: Survey, pool: Executor | None) -> dict[str, Any]:
     folder = plan.folder
     if not folder.held_out.is_file() or read_keys(folder.held_out) != surveyed.held_out:
+        folder.record.unlink(missing_ok=True)  # its text will be made again
         write_lines(folder.held_out, surveyed.held_out)
     langs = list(plan.options.roles)
     clean_texts(pool, plan, surveyed)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from data_prep.base.errors import InputError
-from data_prep.base.files import sha256
+from data_prep.base.files import sha256, sole_writer
 from data_prep.base.text_files import read_lines
 from data_prep.cleaning import subsample
 from data_prep.packs import subwords
+from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.cli import preprocess
 from meta_nmt.cli.add_language import main
 
@@ -112,6 +113,21 @@ def test_low_resource_samples_are_those_that_subsample_draws(data: Path, corpus:
     assert not left.exists(), "a sample of a run that was killed must not stay beside these"
     splits = json.loads((data / "lang/ss/card.json").read_text("utf-8"))["text"]["splits"]
     assert 200 <= splits["train-200-s1"]["english_tokens"] < 210, "the last pair completes them"
+
+
+def test_two_at_once_do_not_mix_and_what_a_killed_one_left_goes(data: Path, corpus: Path) -> None:
+    (corpus / "zz-en.tsv").rename(corpus / "tt-en.tsv")
+    left = data / ".add-tt.killed.partial"
+    left.mkdir()
+    first, second = NewLanguage(data, "tt", corpus), NewLanguage(data, "tt", corpus)  # both before either is made
+    with sole_writer(data), pytest.raises(InputError, match="another run is writing"):
+        add(first)
+    add(first)
+    made = hashes(data)
+    assert not left.exists(), "the temporary folder of a killed run must go"
+    with pytest.raises(InputError, match="must not have tt yet"):
+        add(second)
+    assert hashes(data) == made, "the second must not write into what the first has made"
 
 
 @pytest.mark.parametrize(

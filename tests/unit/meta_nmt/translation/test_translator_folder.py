@@ -7,7 +7,14 @@ from spelled_names import spelled
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
 FOLDER = TranslatorFolder(Path("models/qu-en"))
-FILES = (FOLDER.record, FOLDER.source_pieces, FOLDER.target_pieces, FOLDER.torch_model, FOLDER.neighbours)
+FILES = (
+    FOLDER.record,
+    FOLDER.source_pieces,
+    FOLDER.target_pieces,
+    FOLDER.torch_model,
+    FOLDER.neighbours,
+    FOLDER.unfinished,
+)
 NAMES = (*(path.name for path in FILES), "dict.")  # `ctranslate2` names a package and a backend, too
 
 
