@@ -14,13 +14,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from data_prep.base.command_line import writable_directory
-from data_prep.base.files import read_json, remove_partial, sole_writer, write_json, write_lines
+from data_prep.base.files import read_json, remove_partial, sole_writer, write_json
 from data_prep.base.stage_records import Reasons
 from data_prep.base.versions import versions
 from data_prep.base.workers import worker_pool
+from data_prep.cleaning.held_out import read_held_out, write_held_out
 from data_prep.packs.align import poor_warning
 from data_prep.pipeline.estimate import describe
 from data_prep.pipeline.plan import Options, Plan, make_plan
@@ -30,7 +32,6 @@ from data_prep.pipeline.stages import (
     binarise_stage,
     made_by_other_code,
     pack_stage,
-    read_keys,
     text_stage,
     universal_stage,
 )
@@ -65,9 +66,9 @@ def say_other_code(plan: Plan) -> None:
 
 def _run_stages(plan: Plan, surveyed: Survey, pool: Executor | None) -> dict[str, Any]:
     folder = plan.folder
-    if not folder.held_out.is_file() or read_keys(folder.held_out) != surveyed.held_out:
+    if not folder.held_out.is_file() or not np.array_equal(read_held_out(folder), surveyed.held_out):
         folder.record.unlink(missing_ok=True)  # its text will be made again
-        write_lines(folder.held_out, surveyed.held_out)
+        write_held_out(folder, surveyed.held_out)
     langs = list(plan.options.roles)
     clean_texts(pool, plan, surveyed)
     run_all(pool, "subwords and monolingual vectors", pack_stage, plan, [plan.english, *langs])
@@ -143,7 +144,8 @@ def data_record(plan: Plan) -> dict[str, Any]:
     for lang, role in options.roles.items():
         quality = read_json(folder.pack(lang).card)["alignment"]
         text, audit = read_json(folder.text(lang).cleaning), read_json(folder.audit(lang))
-        languages[lang] = {"role": role} | text | {"alignment": quality, "audit": audit}
+        licences = list(plan.corpora[lang].licences)
+        languages[lang] = {"role": role} | text | {"licences": licences, "alignment": quality, "audit": audit}
     # the folder and the number of workers change nothing that is made
     settings = {name: value for name, value in asdict(options).items() if name not in ("out", "workers")}
     return {

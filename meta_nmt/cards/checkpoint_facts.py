@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_prep.base.versions import commit, versions
-from meta_nmt.cards.data_facts import read_pack_card, text_size
+from meta_nmt.cards.data_facts import read_pack_card, recorded_licences, text_size
 from meta_nmt.cards.model_card import PACKAGES, ModelFacts
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
@@ -52,6 +52,7 @@ def facts_of_checkpoint(
         pack=read_pack_card(data, source_lang),
         commands=[*unique(record["command"] for record in costs), command],
         cost=costs,
+        licences=recorded_licences(data, source_lang),
         commit=commit(),
         versions=versions(PACKAGES),
     )

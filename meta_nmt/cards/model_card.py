@@ -5,7 +5,7 @@ The card is Markdown with the front matter that the Hugging Face hub reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,10 @@ from typing import Any
 import yaml
 
 from data_prep.base.files import write_text
+from meta_nmt.cards.markup import code as _code
+from meta_nmt.cards.markup import code_block as _code_block
+from meta_nmt.cards.markup import table as _table
+from meta_nmt.cards.markup import text as _text
 
 FILE_NAME = "MODEL_CARD.md"
 SHOWN_SAMPLES = 5
@@ -38,6 +42,7 @@ class ModelFacts:
         commands: the commands that made the model, oldest first.
         cost: cost records of the runs, oldest first (meta_nmt/runs/cost.py).
         commit, versions: those of the code and of the packages that made the model.
+        licences: those that are recorded of the text that the model was made from.
         notes: whatever else a user should know, a sentence each.
     """
 
@@ -56,6 +61,7 @@ class ModelFacts:
     cost: Sequence[Mapping[str, Any]] = ()
     commit: str = "unknown"
     versions: Mapping[str, str] = field(default_factory=dict)
+    licences: Sequence[str] = ()
     notes: Sequence[str] = ()
 
 
@@ -152,11 +158,16 @@ def _training_data(facts: ModelFacts) -> list[str]:
     if leaked:
         lines += [f"{leaked} of its dev and test lines stand, on the target side, in the text that the model was "
                   "meta-trained on.", ""]  # fmt: skip
-    return [
-        *lines,
+    return [*lines, licences_in_words(facts.licences)]
+
+
+def licences_in_words(licences: Sequence[str]) -> str:
+    """What a card says of licences; ``licences``: those that the lists of corpora (manifests) name."""
+    recorded = f"recorded are: {'; '.join(map(_text, licences))}" if licences else "no licence is recorded here"
+    return (
         "The licences of the parallel and monolingual text, and of the text that the meta-trained model was made "
-        "from, hold for what is made from them; no licence is recorded here. Ask those who gave the text.",
-    ]
+        f"from, hold for what is made from them; {recorded}. Ask those who gave the text."
+    )
 
 
 def _scores(facts: ModelFacts) -> list[str]:
@@ -187,34 +198,6 @@ def _cost(facts: ModelFacts) -> list[str]:
 
 
 def _reproduce(facts: ModelFacts) -> list[str]:
-    commands = [line for command in facts.commands for line in command.splitlines()]
-    fence = "`" * max(3, 1 + max((_longest_run(line) for line in commands), default=0))
-    block = [fence, *commands, fence, ""] if commands else []
+    block = _code_block([line for command in facts.commands for line in command.splitlines()])
     made_with = [f"- commit {_text(facts.commit)}", *(f"- {_text(k)} {_text(v)}" for k, v in facts.versions.items())]
-    return [*block, *made_with]
-
-
-def _longest_run(line: str) -> int:
-    """The length of the longest run of backticks in a line."""
-    longest = run = 0
-    for character in line:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return longest
-
-
-def _text(value: Any) -> str:
-    """A value as plain text inside Markdown: one line, in which nothing is markup."""
-    line = " ".join(str(value).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{character}" if character in "\\`*_[]|#~" else character for character in line)
-
-
-def _code(value: Any) -> str:
-    """A value as text for a code span that lies outside a table: no backtick may end the span."""
-    return " ".join(str(value).split()).replace("`", "'")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table; the cells are escaped already."""
-    return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows)]
+    return [*block, *([""] if block else []), *made_with]

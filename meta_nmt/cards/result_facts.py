@@ -8,7 +8,7 @@ from typing import Any
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.cleaning.subsample import sample_name
-from meta_nmt.cards.data_facts import read_pack_card, text_size
+from meta_nmt.cards.data_facts import read_pack_card, recorded_licences, text_size
 from meta_nmt.cards.model_card import ModelFacts
 from meta_nmt.report.results import Result, read_lines, read_result
 from meta_nmt.runs import training_log
@@ -45,6 +45,7 @@ def facts_of_result(result_file: Path, run: Path, data: Path, commit: str, versi
         pack=read_pack_card(data, result.target),
         commands=result.commands,
         cost=result.cost,
+        licences=recorded_licences(data, result.target),
         commit=commit,
         versions=versions,
     )

@@ -56,13 +56,16 @@ def make(args: Namespace, typed: str) -> None:
     """Make the folder that was asked for. ``typed``: the command as it was typed, for the card."""
     # these load torch and fairseq, which the flags do not need
     from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
+    from meta_nmt.cards.meta_card import facts_of_meta, meta_card
     from meta_nmt.translation.export import export
-    from meta_nmt.translation.meta_model import export_meta
+    from meta_nmt.translation.meta_model import export_meta, find_data
 
     out = writable_directory(args.out, "--out")
     with sole_writer(out):
         if "meta" in args.to:
-            print(f"{export_meta(args.data, args.path, out)}: meta-nmt-adapt --checkpoint adds a language to it")
+            card = meta_card(facts_of_meta(find_data(args.path, args.data), args.path, typed))
+            made = export_meta(args.data, args.path, out, card, force=args.force)
+            print(f"{made}: meta-nmt-adapt --checkpoint adds a language to it")
             return
         export(
             args.data, args.path, args.source_lang, out,

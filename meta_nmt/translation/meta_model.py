@@ -1,8 +1,8 @@
 """A meta-trained model that can be given to others: its checkpoint, and what a new language needs of its data folder.
 
 A new language needs the universal space (keys and names), the target language's pack (SentencePiece, dictionary,
-vectors) and the record. A *meta model* folder holds these beside ``meta.pt``. It is all that meta-nmt-adapt needs to
-add a language.
+vectors), hashes of the held-out text, and the record. A *meta model* folder holds these beside ``meta.pt``, which is
+written last: a folder that has it is whole. It is all that meta-nmt-adapt needs to add a language.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import torch
 
 from data_prep.base.data_folder import LAYOUT, DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import atomic, write_json
+from data_prep.base.files import atomic, read_json, remove_partial, sha256, write_json, write_text
+from data_prep.cleaning.held_out import read_held_out, write_held_out
+from meta_nmt.cards import model_card
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import cost
 from meta_nmt.runs.run_folder import RunFolder
 
 CHECKPOINT = "meta.pt"
+RECORD = "meta.json"  # says from which checkpoint the folder is made
 
 
 def check_meta(checkpoint: str | Path) -> dict[str, Any]:
@@ -61,31 +64,52 @@ def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
 
 
 def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
-    """Make ``out`` a data folder without source languages: record, universal space, target pack, held-out text.
+    """Make ``out`` a data folder without source languages: record, universal space, target pack, held-out hashes.
 
     ``without``: a language to leave out of the record, so that it can be added anew.
     """
     folder = DataFolder(data)
     record, pack = folder.read_record(), folder.pack(folder.english)
-    needed = [*folder.universal.files, *pack.segmentation, pack.vectors]
-    for path in [*needed, folder.held_out]:
-        if path in needed or path.is_file():
-            with atomic(out / path.relative_to(data)) as temporary:
-                shutil.copyfile(path, temporary)
+    for path in [*folder.universal.files, *pack.segmentation, pack.vectors]:
+        with atomic(out / path.relative_to(data)) as temporary:
+            shutil.copyfile(path, temporary)
+    write_held_out(DataFolder(out, folder.english), read_held_out(folder))
     languages = {lang: entry for lang, entry in record["languages"].items() if lang != without}
     write_json(DataFolder(out).record, record | {"languages": languages})
 
 
-def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Path:
-    """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint."""
-    folder = find_data(checkpoint, data)
-    copy_universal(folder, Path(out))
+def export_meta(
+    data: str | Path, checkpoint: str | Path, out: str | Path, card: str = "", *, force: bool = False
+) -> Path:
+    """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint.
+
+    Args:
+        card: the text of its model card; "" for none.
+        force: take the place of another meta model.
+
+    Raises:
+        InputError: ``out`` is a folder of another kind, or of another checkpoint, or ``data`` is of another one.
+    """
+    folder, out = find_data(checkpoint, data), Path(out)
+    target, record, made_from = out / CHECKPOINT, out / RECORD, {"checkpoint": sha256(checkpoint)}
+    remove_partial(out, deep=False)
+    of_this_kind = record.is_file() or (force and target.is_file())  # an earlier version wrote no such record
+    if not of_this_kind and (others := sorted(path.name for path in out.glob("*"))):
+        raise InputError(f"--out {out}: must be new, or made by `--to meta`, but holds {others[0]}")
+    if record.is_file() and read_json(record) != made_from and not force:
+        raise InputError(
+            f"--out {out}: must be new or of the same checkpoint, but is of another; give another folder, or `--force`"
+        )
+    target.unlink(missing_ok=True)
+    write_json(record, made_from)
+    copy_universal(folder, out)
+    RunFolder(out).costs.unlink(missing_ok=True)
+    for entry in cost.history(checkpoint):
+        cost.append(out, entry | {"parent": None})  # these records contain those of its parents
+    if card:
+        write_text(out / model_card.FILE_NAME, card)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     state["last_optimizer_state"] = None  # it is twice as large as the model
-    target = Path(out) / CHECKPOINT
     with atomic(target) as temporary:
         torch.save(state, temporary)
-    RunFolder(out).costs.unlink(missing_ok=True)
-    for record in cost.history(checkpoint):
-        cost.append(out, record | {"parent": None})  # these records contain those of its parents
     return target
