@@ -131,8 +131,8 @@ def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[st
 def warn_of_poor_alignment(plan: Plan) -> None:
     """Print a line to stderr for every language whose alignment is poor."""
     for lang in plan.options.roles:
-        quality = read_json(plan.folder.pack(lang).card)["alignment"]
-        warning = poor_warning(lang, plan.english, quality)
+        pack = plan.folder.pack(lang)
+        warning = poor_warning(pack, plan.english, read_json(pack.card)["alignment"])
         if warning:
             print(warning, file=sys.stderr)
 

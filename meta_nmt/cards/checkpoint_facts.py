@@ -7,6 +7,7 @@ from pathlib import Path
 from data_prep.base.versions import commit, versions
 from meta_nmt.cards.data_facts import read_pack_card, recorded_licences, text_size
 from meta_nmt.cards.model_card import PACKAGES, ModelFacts
+from meta_nmt.cards.verdict import judge
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
@@ -49,6 +50,7 @@ def facts_of_checkpoint(
         english_tokens=size.words if size else 0,
         pairs=size.pairs if size else None,
         scores=scores,
+        verdict=judge("dev", next(iter(scores.values()))) if scores else None,
         pack=read_pack_card(data, source_lang),
         commands=[*unique(record["command"] for record in costs), command],
         cost=costs,

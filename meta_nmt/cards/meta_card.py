@@ -11,7 +11,7 @@ import yaml
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.versions import commit, versions
-from meta_nmt.cards.markup import code, code_block, table, text
+from meta_nmt.cards.markup import code_block, table, text
 from meta_nmt.cards.model_card import PACKAGES, licences_in_words
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique

@@ -17,6 +17,7 @@ from meta_nmt.cards.markup import code as _code
 from meta_nmt.cards.markup import code_block as _code_block
 from meta_nmt.cards.markup import table as _table
 from meta_nmt.cards.markup import text as _text
+from meta_nmt.cards.verdict import DRAFT, HINT, Verdict
 
 FILE_NAME = "MODEL_CARD.md"
 SHOWN_SAMPLES = 5
@@ -37,6 +38,7 @@ class ModelFacts:
         pairs: sentence pairs that the model was adapted on; None if not known.
         scores: name -> value in per cent, such as {"dev BLEU": 31.2, "test chrF2++": 55.0}.
         signatures: sacreBLEU's signatures of these scores.
+        verdict: what these scores are good enough for; None where none was measured.
         samples: (source, hypothesis, reference) of held-out sentences.
         pack: the language pack's card.json, or {}.
         commands: the commands that made the model, oldest first.
@@ -55,6 +57,7 @@ class ModelFacts:
     pairs: int | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     signatures: Sequence[str] = ()
+    verdict: Verdict | None = None
     samples: Sequence[tuple[str, str, str]] = ()
     pack: Mapping[str, Any] = field(default_factory=dict)
     commands: Sequence[str] = ()
@@ -127,8 +130,7 @@ def _what_it_is(facts: ModelFacts) -> list[str]:
 
 def _limits(facts: ModelFacts) -> list[str]:
     lines = [
-        f"For a first understanding of {_text(facts.source_lang)} text of the kind that it was trained on, and as a "
-        "draft for a person who knows both languages.",
+        *_recommendation(facts),
         "",
         "- Learnt from few sentences: it will leave out, make up and mistake names, numbers and negations, in fluent "
         "sentences. Nothing that people's health, rights or money hang on should rest on it unread.",
@@ -140,6 +142,20 @@ def _limits(facts: ModelFacts) -> list[str]:
     if isinstance(alignment, Mapping) and alignment.get("poor"):
         lines.append("- Its word vectors are poorly aligned (see below), so rare words are likely to be wrong.")
     return [*lines, *(f"- {_text(note)}" for note in facts.notes)]
+
+
+def _recommendation(facts: ModelFacts) -> list[str]:
+    """What the model is recommended for: no more than the verdict on its scores allows."""
+    text = f"{_text(facts.source_lang)} text of the kind that it was trained on"
+    if facts.verdict is None:
+        return ["How good it is was not measured. Use it for nothing before a test set has shown what it can do."]
+    if facts.verdict.use is DRAFT:
+        use = f"For a first understanding of {text}, and as a draft for a person who knows both languages."
+    elif facts.verdict.use is HINT:
+        use = f"For a hint at what {text} is about. Its translations are no drafts: do not rely on any sentence."
+    else:
+        use = "For nothing: its translations are of no use. More sentence pairs or more monolingual text may help."
+    return [use, "", f"The {_text(facts.verdict.line)}."]
 
 
 def _training_data(facts: ModelFacts) -> list[str]:

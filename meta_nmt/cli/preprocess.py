@@ -10,6 +10,7 @@ from data_prep.base.command_line import OneLineParser, comma_list, run_command
 from data_prep.cleaning.clean import CleanOptions, add_clean_arguments, add_workers_argument
 from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments
 from data_prep.cleaning.subsample import LanguageBudgets, add_sample_arguments
+from data_prep.packs import align
 from data_prep.packs.subwords import add_vocab_argument
 from data_prep.packs.ulr_tables import add_universal_argument
 from data_prep.packs.vectors import add_vector_arguments
@@ -104,8 +105,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         lines = {name: counts["lines"] for name, counts in entry["splits"].items()}
         splits = ", ".join(f"{name} {lines.pop(name)}" for name in SPLITS_OF_ROLE[entry["role"]])
         dropped = sum(entry["dropped"].values())
-        precision = entry["alignment"]["precision_at_1"]
-        print(f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment precision@1 {precision}")
+        precision = align.precision_in_words(entry["alignment"])
+        print(f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment {precision}")
         if lines or entry.get("left_out"):
             left_out = "".join(f"; its text is too small for {size:,} English tokens" for size in entry["left_out"])
             print(f"{lang}: {len(lines)} samples{left_out}")

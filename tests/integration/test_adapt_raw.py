@@ -91,10 +91,17 @@ def test_one_command_one_folder(work, capfd):
     ):
         assert words in card, words
     made = hashes(out)
+    ends = [line for line in said if line.startswith(("verdict: of no use: test BLEU", "warning: zz: the alignment"))]
+    assert said[-len(ends) :] == ends and ends, "the verdict, and a warning if there is one, are the last lines"
+    assert any(line.startswith("alignment of zz to en: precision@1") for line in said)
+    assert "For nothing: its translations are of no use" in card, "four updates make no draft"
     assert adapt.main(argv) == 0 and hashes(out) == made, "a second run changes nothing"
-    assert "finished before" in capfd.readouterr().err
+    again = capfd.readouterr().err.splitlines()
+    assert "finished before" in again[0] and again[1:] == ends, "what was said at the end is said again"
     write_pairs(work / "zz-en.tsv", 5, 401, 2)
-    assert adapt.main(argv) == 0, "other pairs start afresh"
+    refused(capfd, argv, "other: --pairs", "--force")
+    assert hashes(out) == made, "nothing is wiped"
+    assert adapt.main([*argv, "--force"]) == 0, "other pairs, as asked for"
     write_pairs(work / "zz-en.tsv", 5, 400, 2)
     assert hashes(out)["work/job.json"] != made["work/job.json"]
 
