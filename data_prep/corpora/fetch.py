@@ -169,7 +169,7 @@ def _count_lines(corpus: Corpus, files: Sequence[Path]) -> int:
 def _write_rows(corpus: Corpus, target: Path) -> int:
     """Write a corpus of the hub as a TSV file; returns the number of lines written."""
     tally, lines = Tally(), 0
-    with atomic(target) as temporary, tqdm(desc=corpus.name, unit="row", file=sys.stderr) as bar:
+    with atomic(target) as temporary, tqdm(desc=corpus.name, unit="row", file=sys.stderr, disable=None) as bar:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
             for pairs in pairs_of(hub.hub_rows(corpus), corpus.hub, corpus.languages, tally):
                 file.writelines(map("{}\t{}\n".format, pairs.source, pairs.english))
@@ -275,7 +275,9 @@ def _attempt(url: str, part: Path, tag: Path, limit: int) -> None:
         if total and total > limit:
             raise _too_large(url, limit)
         _write_tag(tag, response.headers)
-        progress = tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, file=sys.stderr)
+        progress = tqdm(
+            desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, file=sys.stderr, disable=None
+        )
         with open(part, "ab" if start else "wb") as file, progress:
             while block := response.read(BLOCK):
                 file.write(block)

@@ -89,11 +89,21 @@ def clean_texts(pool: Executor | None, plan: Plan, surveyed: Survey) -> None:
     runs: list[Reasons] = []
     pairs = 0
     title = "clean text, splits and samples"
-    with tqdm(total=sum(sizes.values()), desc=title, unit="pair", unit_scale=True, file=sys.stderr) as bar:
+    with tqdm(
+        total=sum(sizes.values()), desc=title, unit="pair", unit_scale=True, file=sys.stderr, disable=None
+    ) as bar:
         for lang, lines in sizes.items():
             runs.append(text_stage(plan, lang, surveyed.languages[lang], pool, bar.update))
             pairs += lines
             bar.update(pairs - bar.n)  # the pairs of a language that is up to date
+        say_summary(bar, title, runs)
+
+
+def say_summary(bar: tqdm, title: str, runs: Sequence[Reasons]) -> None:
+    """Say what the runs of a stage did: on the bar or, in a file, which has no bar, in one line."""
+    if bar.disable:
+        print(f"{title}: {summary(runs)}", file=sys.stderr)
+    else:
         bar.set_postfix_str(summary(runs))
 
 
@@ -108,11 +118,11 @@ def summary(runs: Sequence[Reasons]) -> str:
 def run_all(pool: Executor | None, title: str, stage: Stage, plan: Plan, langs: Sequence[str]) -> None:
     """Run a stage for all languages, with progress on stderr; the first error stops the rest."""
     runs: list[Reasons] = []
-    with tqdm(total=len(langs), desc=title, unit="language", file=sys.stderr) as bar:
+    with tqdm(total=len(langs), desc=title, unit="language", file=sys.stderr, disable=None) as bar:
         for reasons in _results(pool, stage, plan, langs):
             runs.append(reasons)
             bar.update()
-        bar.set_postfix_str(summary(runs))
+        say_summary(bar, title, runs)
 
 
 def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[str]) -> Iterator[Reasons]:

@@ -49,6 +49,7 @@ from meta_nmt.translation.translator_folder import TranslatorFolder
 FEWEST_PAIRS = 60
 HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev and test have a tenth of the pairs each, in these bounds
 Pairs = list[tuple[str, str]]  # X and English
+INPUTS = ("--pairs", "--dev", "--test", "--dictionary", "--mono")  # flags of files that hold text
 CLEARING, STARTED, FINISHED = "clearing", "started", "finished"  # states of the folder
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +26,7 @@ def folder(own_data):
         "licences": ["CC-BY | 2.0"],
     }  # fmt: skip
     (own_data / "data.json").write_text(json.dumps(record), "utf-8")
+    np.save(own_data / "lang/en/vectors.npy", np.zeros((4, 16), np.float32))
     return own_data
 
 
@@ -51,7 +53,7 @@ def test_held_out_sentences_are_hashed_and_the_card_says_what_it_is(folder, meta
 
 
 def test_another_checkpoint_is_refused_and_no_checkpoint_stands_beside_files_of_another(
-    data, meta, tmp_path, capsys, monkeypatch
+    folder, meta, tmp_path, capsys, monkeypatch
 ):
     from meta_nmt.translation import meta_model
 
@@ -59,7 +61,7 @@ def test_another_checkpoint_is_refused_and_no_checkpoint_stands_beside_files_of_
     state = torch.load(meta, weights_only=True)
     state["extra_state"]["best"] = 7.0
     torch.save(state, other)
-    flags = [str(data), "--to", "meta", "--out", str(out)]
+    flags = [str(folder), "--to", "meta", "--out", str(out)]
     assert export.main([*flags, "--path", str(meta)]) == 0
     made = texts(out)
     assert export.main([*flags, "--path", str(other)]) == 2
