@@ -109,10 +109,17 @@ def body(argv: Sequence[str]) -> int:
     for path in args.path.split(os.pathsep):
         read_checkpoint(path)
     results = writable_directory(own_flags.results, "--results")
+    with sole_writer(results):
+        translate(args, own_flags, argv, results)
+    return 0
+
+
+def translate(args: Namespace, own_flags: Namespace, argv: Sequence[str], results: Path) -> None:
+    """Translate, and write the texts and their record into ``results``; ``argv``: the flags, for the record."""
     meter = cost.CostMeter("generate", command.command_line(PROG, argv), results, args.path)
     subset, data = args.gen_subset, DataFolder(args.data, args.target_lang)
     output = f"generate-{subset}.txt"
-    with sole_writer(results), partial_folder(results, "generate") as folder:
+    with partial_folder(results, "generate") as folder:
         remove_partial(results)
         args.results_path = str(folder)  # earlier results stay until the new ones are whole
         front.generate(args)
@@ -132,7 +139,6 @@ def body(argv: Sequence[str]) -> int:
     if source.is_file():  # the report shows the source beside its translation
         write_lines(results / "sources.txt", source.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     write_lines(results / "result.json", [json.dumps(record(args, own_flags, meter.record()), indent=1)])
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
