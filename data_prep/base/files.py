@@ -33,6 +33,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(PARTIAL, f".{target.name}.", target.parent)
+    _held.add(handle)
     with suppress(OSError):  # some file systems have no locks
         fcntl.flock(handle, fcntl.LOCK_EX)  # while it is held, `remove_partial` leaves the file alone
     try:
@@ -45,7 +46,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         Path(name).unlink(missing_ok=True)
-        os.close(handle)
+        _let_go(handle)
 
 
 @contextmanager
@@ -89,11 +90,30 @@ def sole_writer(folder: Path) -> Iterator[None]:
 def _lock(path: str | os.PathLike[str]) -> Iterator[None]:
     """Hold a lock on a file or folder; BlockingIOError if another process, or this one, holds it."""
     handle = os.open(path, os.O_RDONLY)
+    _held.add(handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
+        _let_go(handle)
+
+
+_held: set[int] = set()  # the open files that hold a lock
+
+
+def _let_go(handle: int) -> None:
+    if handle in _held:  # in a forked process it no longer is
+        _held.remove(handle)
         os.close(handle)
+
+
+def _let_go_of_parents() -> None:
+    """In a forked process, close the locks of its parent, or they would last as long as this process does."""
+    for handle in [*_held]:
+        _let_go(handle)
+
+
+os.register_at_fork(after_in_child=_let_go_of_parents)
 
 
 def _umask() -> int:

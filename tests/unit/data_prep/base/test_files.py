@@ -1,5 +1,6 @@
 """Files and folders that are made under temporary names, and what a killed run leaves of them."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,21 @@ def test_one_writer_a_folder(tmp_path: Path) -> None:
             pass
     with sole_writer(tmp_path), pytest.raises(BlockingIOError), sole_writer(tmp_path.parent):
         raise BlockingIOError  # an error of the work itself is no matter of the lock
+
+
+def test_a_process_that_outlives_its_parent_holds_no_lock_of_it(tmp_path: Path) -> None:
+    """Such as a process that reads data for a training that was killed: the rerun must not be refused."""
+    ready, say_ready = os.pipe()
+    waiting, told = os.pipe()
+    with sole_writer(tmp_path), atomic(tmp_path / "x"):
+        child = os.fork()
+        if child == 0:
+            os.close(told)
+            os.write(say_ready, b".")
+            os.read(waiting, 1)  # until the test closes the other end
+            os._exit(0)
+    os.read(ready, 1)
+    with sole_writer(tmp_path):
+        pass
+    os.close(told)
+    assert os.waitpid(child, 0)[1] == 0

@@ -144,6 +144,7 @@ def test_held_out_sentences_are_recognised_by_their_hashes(
         files[1].write_text("".join(f"{key}\n" for key in keys), "utf-8")
         assert dropped("hc") == 7, "the keys themselves, as an earlier version wrote them"
         folder.held_out.write_bytes(b"no")
+        shutil.copy(corpus / "hh-en.tsv", corpus / "hd-en.tsv")
         assert main([str(data), "--lang", "hd", "--corpus", str(corpus)]) == 2
         assert "held-out.en.npy: must be a NumPy file" in capsys.readouterr().err
     finally:
