@@ -91,8 +91,10 @@ def test_one_command_one_folder(work, capfd):
     ):
         assert words in card, words
     made = hashes(out)
-    ends = [line for line in said if line.startswith(("verdict: of no use: test BLEU", "warning: zz: the alignment"))]
-    assert said[-len(ends) :] == ends and ends, "the verdict, and a warning if there is one, are the last lines"
+    verdict = next(i for i, line in enumerate(said) if line.startswith("verdict: of no use: test BLEU"))
+    ends, warning = said[verdict:], f"{out}/work/data/lang/zz/card.json"
+    assert ends[1].startswith("warning: zz: the alignment") and warning in ends[1], "again at the end, with its path"
+    assert len(ends) == 2 and ends[1] in said[:verdict], ends
     assert any(line.startswith("alignment of zz to en: precision@1") for line in said)
     assert "For nothing: its translations are of no use" in card, "four updates make no draft"
     assert adapt.main(argv) == 0 and hashes(out) == made, "a second run changes nothing"
