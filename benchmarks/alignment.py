@@ -164,7 +164,7 @@ def measure(args: Any, work: Path) -> list[dict[str, Any]]:
     raw = make_pack(english_pack, list(lines), options)
     ulr_tables.write_english(english_pack, raw)
     rows: list[dict[str, Any]] = []
-    for lang in tqdm(langs, unit="language", file=sys.stderr):
+    for lang in tqdm(langs, unit="language", file=sys.stderr, disable=None):
         parallel = training_text(args.corpus, lang, "en", split)
         start = time.process_time()
         pack = PackFolder(work / lang)

@@ -53,6 +53,11 @@ def latest(lines: list[Line]) -> dict[str, Line]:
     return _current(lines, "job", "job", "jobs")
 
 
+def finished_cells(lines: list[Line]) -> list[Line]:
+    """The lines of the cells of the present experiment that have finished: those jobs that leave a result."""
+    return [job for job in latest(lines).values() if job.get("state") == "finished" and "results" in job]
+
+
 def choices(lines: list[Line]) -> dict[str, Line]:
     """The last line of each choice of the present experiment, in the order in which the choices first came."""
     return _current(lines, "choice", "name", "choices")

@@ -75,8 +75,40 @@ run() {
   fi
 }
 
-# stage OUTPUT TITLE COMMAND...: runs the command, which makes the folder $RUN/OUTPUT. Skipped when it finished before
-# with the same command after the same earlier stages; started afresh, without the old folder, when those differ.
+# watch LOG START: until it is ended, one line that says how long a command has run, and what its log says last
+watch() {
+  while sleep 2 && kill -0 $$ 2>/dev/null; do
+    printf '\r\033[K   %s s: %.100s' "$((SECONDS - $2))" "$(tail -c 1000 "$1" | tr '\r' '\n' | tail -n 1)"
+  done
+}
+
+# logged LOG COMMAND...: runs the command; all that it says goes to the file LOG. On a terminal its last words are shown
+# while it runs; of a command that fails, the last lines.
+logged() {
+  local log=$1 start=$SECONDS status=0 watcher= warnings
+  shift
+  if [[ -t 1 ]]; then
+    watch "$log" "$start" &
+    watcher=$!
+  fi
+  "$@" >>"$log" 2>&1 || status=$?
+  if [[ -n "$watcher" ]]; then
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
+    printf '\r\033[K'
+  fi
+  if [[ "$status" != 0 ]]; then
+    tail -n 5 "$log" >&2
+    echo "${0##*/}: error: this stage ended with status $status; $log has all that it said; run the recipe again" >&2
+    return "$status"
+  fi
+  warnings=$(grep -c '^warning: ' "$log" || true)
+  echo "   done in $((SECONDS - start)) s$([[ "$warnings" == 0 ]] || echo "; warnings in the log: $warnings")"
+}
+
+# stage OUTPUT TITLE COMMAND...: runs the command, which makes the folder $RUN/OUTPUT, with $RUN/OUTPUT.log as its log.
+# Skipped when it finished before with the same command after the same earlier stages; started afresh, without the old
+# folder, when those differ.
 STAGES_SO_FAR=
 stage() {
   local output=$RUN/$1 title=$2 state
@@ -92,9 +124,10 @@ stage() {
     echo "   finished before: ${output#"$REPO"/}"
     return
   fi
-  [[ "$state" == "$STAGES_SO_FAR started" ]] || rm -rf "$output"
+  [[ "$state" == "$STAGES_SO_FAR started" ]] || rm -rf "$output" "$output.log"
   mkdir -p "$(dirname "$output")"
   echo "$STAGES_SO_FAR started" >"$output.stage"
-  "$@"
+  echo "   log: $output.log"
+  logged "$output.log" "$@"
   echo "$STAGES_SO_FAR finished" >"$output.stage"
 }

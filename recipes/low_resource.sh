@@ -60,7 +60,20 @@ adapt() {
   translate "$RUN/adapted/$name/checkpoint_best.pt" "$target" "$system" "$strategy" "$tokens" "$seed"
 }
 
-# low_resource TARGET TOKENS TITLE: all systems on one target, and the report
+# what_next TARGET: the table of the report, and what can be done with what is there
+what_next() {
+  local target=$1 translator
+  translator=$(printf '%q' "$RUN/translator")
+  sed '/^## /Q' "$RUN/report.md"
+  python -m recipes.above_joint "$RUN/report.json"
+  echo "The whole report: $RUN/report.html (for a browser) and $RUN/report.md"
+  echo "The meta-trained translator, in $PWD:"
+  echo "  source $(printf '%q' "$VENV/bin/activate")"
+  echo "  head -n 3 $(printf '%q' "$META/data/text/$target-en/test.$target") | meta-nmt-translate --model $translator"
+  echo "  meta-nmt-serve $translator"
+}
+
+# low_resource TARGET TOKENS TITLE: all systems on one target, the report, and a translator
 low_resource() {
   local target=$1 tokens=$2 title=$3 system seed
   RESULTS=()
@@ -75,5 +88,8 @@ low_resource() {
     done
   done
   stage report "Report" meta-nmt-report "${RESULTS[@]}" --out "$RUN" --title "$title"
-  [[ "$DRY_RUN" == 1 ]] || { sed '/^## /Q' "$RUN/report.md" && echo "The whole report: $RUN/report.md"; }
+  stage translator "Export the meta-trained translator of the first seed" meta-nmt-export "$META/data" \
+    --path "$RUN/adapted/$target-fomaml-$STRATEGY-$tokens-s${SEEDS%% *}/checkpoint_best.pt" \
+    --source-lang "$target" --out "$RUN/translator"
+  [[ "$DRY_RUN" == 1 ]] || what_next "$target"
 }

@@ -11,7 +11,7 @@
     DATA/universal/keys.npy, tokens.txt         the universal tokens (`UniversalFolder`)
     DATA/bin/<split>.<xx>-en.<side>.bin, .idx   binarised text, as fairseq names it
     DATA/work/                                  what only preparation needs:
-        held-out.en                                 match keys of all dev and test English
+        held-out.en.npy                             hashes of the match keys of all dev and test English
         mono/<xx>.domain.txt, .extra.txt, ...       clean monolingual text (`MonoFiles`)
         vectors/<xx>.npy                            monolingual vectors, not yet aligned
         audit/<xx>.json                             what the leakage audit found
@@ -283,8 +283,13 @@ class DataFolder:
 
     @property
     def held_out(self) -> Path:
-        """Match keys of all dev and test English, one a line."""
-        return self.path / "work" / f"held-out.{self.english}"
+        """(n,) uint64 sorted hashes of the match keys of all dev and test English."""
+        return self.path / "work" / f"held-out.{self.english}.npy"
+
+    @property
+    def held_out_keys(self) -> Path:
+        """The keys themselves, one a line, as an earlier version wrote them in place of their hashes."""
+        return self.held_out.with_suffix("")
 
     def mono(self, lang: str) -> MonoFiles:
         """The clean monolingual text of a language, English included."""

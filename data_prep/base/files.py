@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +19,7 @@ import numpy as np
 from data_prep.base.errors import InputError
 
 MOST_JSON = 1 << 28  # bytes of a JSON file
-PARTIAL = ".partial"  # ends the names of files that are being written; a killed run leaves them
+PARTIAL = ".partial"  # ends the names of files and folders that are being made; a killed run leaves them
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -34,7 +34,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(PARTIAL, f".{target.name}.", target.parent)
-    os.close(handle)
+    _held.add(handle)
+    with suppress(OSError):  # some file systems have no locks
+        fcntl.flock(handle, fcntl.LOCK_EX)  # while it is held, `remove_partial` leaves the file alone
     try:
         yield Path(name)
         os.chmod(name, 0o666 & ~_umask())  # mkstemp makes private files; give the usual permissions
@@ -45,6 +47,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         Path(name).unlink(missing_ok=True)
+        _let_go(handle)
+
+
+@contextmanager
+def partial_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Give a temporary folder in ``parent``, of a name that begins with ``.name.``; at the end it is removed."""
+    with tempfile.TemporaryDirectory(PARTIAL, f".{name}.", parent) as folder, _lock(folder):
+        yield Path(folder)
 
 
 @contextmanager
@@ -55,24 +65,56 @@ def atomic_files(paths: Sequence[Path]) -> Iterator[list[IO[bytes]]]:
         yield [stack.enter_context(open(path, "wb")) for path in temporary]
 
 
-def remove_partial(folder: Path) -> None:
-    """Remove from ``folder``, at any depth, the temporary files that killed runs have left."""
-    for path in folder.rglob(f".*{PARTIAL}"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def remove_partial(folder: Path, *, deep: bool = True) -> None:
+    """Remove from ``folder`` the temporary files and folders that killed runs have left, at any depth if ``deep``.
+
+    Those that a running process is writing stay: it holds a lock on each.
+    """
+    pattern = f".*{PARTIAL}"
+    for path in list(folder.rglob(pattern) if deep else folder.glob(pattern)):
+        with suppress(OSError), _lock(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Hold a lock on a folder; InputError if another process holds it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(_lock(folder))
         except BlockingIOError as error:
             raise InputError(f"{folder}: another run is writing to this folder") from error
         yield
+
+
+@contextmanager
+def _lock(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a lock on a file or folder; BlockingIOError if another process, or this one, holds it."""
+    handle = os.open(path, os.O_RDONLY)
+    _held.add(handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
+        _let_go(handle)
+
+
+_held: set[int] = set()  # the open files that hold a lock
+
+
+def _let_go(handle: int) -> None:
+    if handle in _held:  # in a forked process it no longer is
+        _held.remove(handle)
         os.close(handle)
+
+
+def _let_go_of_parents() -> None:
+    """In a forked process, close the locks of its parent, or they would last as long as this process does."""
+    for handle in [*_held]:
+        _let_go(handle)
+
+
+os.register_at_fork(after_in_child=_let_go_of_parents)
 
 
 def _umask() -> int:

@@ -1,7 +1,7 @@
 """Clean text of a data folder: the splits and samples of a language, what became of every line, monolingual text."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +15,6 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import write_json, write_text
 from data_prep.base.text_files import line_blocks
 from data_prep.cleaning.clean import CleanOptions, Count, Duplicates, Filters, Named, Stream, write_clean
-from data_prep.cleaning.duplicates import hash_sorted
 from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, read_splits
 from data_prep.cleaning.subsample import draw_from, write_index, write_samples
 from data_prep.corpora.corpus import CorpusFiles, iter_mono
@@ -111,7 +110,8 @@ def cleaning_table(name: str, report: Mapping[str, Any]) -> str:
 class MonoText:
     """The monolingual text of a language: clean files of the domain, raw extra files, and the files to write.
 
-    ``held_out`` are the match keys, and ``held_ids`` the ids (``in_groups``), of lines that are to be left out.
+    ``held_out``: the sorted hashes of the match keys of lines that are to be left out.
+    ``held_ids``: the ids of such lines (``in_groups``).
     """
 
     files: MonoFiles
@@ -119,7 +119,7 @@ class MonoText:
     domain: Sequence[Path]
     extra: Sequence[Path]
     clean: CleanOptions
-    held_out: Iterable[str]
+    held_out: np.ndarray
     held_ids: Sequence[str]
 
 
@@ -134,7 +134,7 @@ def write_mono(text: MonoText) -> None:
             for lines in iter_mono(path, lang, text.english, text.held_ids, tally):
                 yield "extra", (lines,)
 
-    filters, kept = Filters(text.clean, (lang,), (hash_sorted(text.held_out),)), Duplicates()
+    filters, kept = Filters(text.clean, (lang,), (text.held_out,)), Duplicates()
     streams = {name: Stream(filters, kept) for name in ("domain", "extra")}
     counts = write_clean(batches(), streams, {"domain": [text.files.domain], "extra": [text.files.extra]})
     counts["extra"].read += tally.dropped.total()

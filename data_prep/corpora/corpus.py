@@ -36,10 +36,12 @@ class CorpusFiles:
     """Where the parallel text of one language lies.
 
     ``parts``: split -> its parts in order. The only split is "all" where the corpus is not split.
+    ``licences``: those that a manifest names; none for a folder without one.
     """
 
     lang: str
     parts: Mapping[str, tuple[Part, ...]]
+    licences: tuple[str, ...] = ()
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -140,7 +142,8 @@ def _find_listed(file: Path, lang: str, english: str) -> CorpusFiles:
     if not parts:
         known = ", ".join(languages(file, english)) or "none"
         raise InputError(f"{file}: must list a corpus with languages [{lang}, {english}]; languages there: {known}")
-    return CorpusFiles(lang, {split: tuple(parts[split]) for split in ("all", *SPLITS) if split in parts})
+    licences = tuple(sorted({entry.licence for entry in manifest.of(lang, english)}))
+    return CorpusFiles(lang, {split: tuple(parts[split]) for split in ("all", *SPLITS) if split in parts}, licences)
 
 
 def _find_pair_file(corpus: Path, lang: str, english: str) -> Parts:

@@ -174,7 +174,7 @@ def _count_lines(corpus: Corpus, files: Sequence[Path]) -> int:
 def _write_rows(corpus: Corpus, target: Path) -> int:
     """Write a corpus of the hub as a TSV file; returns the number of lines written."""
     tally, lines = Tally(), 0
-    with atomic(target) as temporary, tqdm(desc=corpus.name, unit="row", file=sys.stderr) as bar:
+    with atomic(target) as temporary, tqdm(desc=corpus.name, unit="row", file=sys.stderr, disable=None) as bar:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
             for pairs in pairs_of(hub.hub_rows(corpus), corpus.hub, corpus.languages, tally):
                 file.writelines(map("{}\t{}\n".format, pairs.source, pairs.english))
@@ -348,7 +348,9 @@ class PartOfFile:
     def _append(self, response: Any, start: int, total: int | None, until: float) -> None:
         """Write an answer behind the first ``start`` bytes of the part, as long as it comes fast enough."""
         begun = time.monotonic()
-        bar = tqdm(desc=self.file.stem, total=total, initial=start, unit="B", unit_scale=True, file=sys.stderr)
+        bar = tqdm(
+            desc=self.file.stem, total=total, initial=start, unit="B", unit_scale=True, file=sys.stderr, disable=None
+        )
         with open(self.file, "ab" if start else "wb") as file, bar:
             while block := response.read1(BLOCK):  # what has come, and not BLOCK bytes however long they take
                 file.write(block)

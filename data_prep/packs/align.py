@@ -25,7 +25,7 @@ import regex
 import scipy.sparse
 
 from data_prep.base.command_line import OneLineParser, run_command
-from data_prep.base.data_folder import LAYOUT, PackFolder
+from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import sha256, write_array, write_json
 from data_prep.packs.anchors import Anchor, Pack, Rows, Sources, collect_anchors, cut_parallel, hold_out, read_pack
@@ -44,7 +44,7 @@ SENTENCE_STRENGTH = 2.0
 SENTENCE_RIDGE = 0.1
 LEXICON_STRENGTH = 1.0
 POOR_PRECISION = 0.1  # precision@1 below which the alignment is called poor
-FEWEST_WORDS = 5  # held-out words below which the alignment is called poor too
+FEWEST_WORDS = 10  # held-out words below which the alignment is called poor too
 SHOWN = 10  # number of pieces whose nearest English pieces the card shows
 WORD_START = "\u2581"  # begins a piece that begins a word
 LETTERS = regex.compile(r"[\p{L}\p{M}]+")  # with combining marks, which most words of many scripts have
@@ -321,8 +321,15 @@ def read_both(pack: PackFolder, raw: Path, english_pack: PackFolder) -> tuple[Pa
     return source, english
 
 
-def poor_warning(lang: str, english: str, quality: Mapping[str, Any], advice: str | None = None) -> str | None:
-    """A warning of a poor alignment, with what to do about it; None if the alignment is good.
+def precision_in_words(quality: Mapping[str, Any]) -> str:
+    """The precision@1 of an alignment with the number of held-out words; ``quality``: as for `poor_warning`."""
+    if quality["precision_at_1"] is None:
+        return "precision@1 could not be measured: 0 held-out words"
+    return f"precision@1 {quality['precision_at_1']} on {quality['words']} held-out words"
+
+
+def poor_warning(pack: PackFolder, english: str, quality: Mapping[str, Any], advice: str | None = None) -> str | None:
+    """A warning of a poor alignment of a pack, with what to do about it; None if the alignment is good.
 
     quality: the field "alignment" of the pack's card.
     advice: what to give for a better alignment; None stands for flags of meta-nmt-preprocess and meta-nmt-add-language.
@@ -331,14 +338,13 @@ def poor_warning(lang: str, english: str, quality: Mapping[str, Any], advice: st
         return None
     if advice is None:
         advice = (
-            f"a word list (--dictionaries DIR with {lang}-{english}.txt), more parallel or more monolingual text "
+            f"a word list (--dictionaries DIR with {pack.lang}-{english}.txt), more parallel or more monolingual text "
             "(--mono), or word vectors (--vec-files)"
         )
     return (
-        f"warning: {lang}: the alignment to {english} is poor: held-out precision@1 is {quality['precision_at_1']} on "
-        f"{quality['words']} words with {quality['anchors']} anchors, and must be at least {POOR_PRECISION} on "
-        f"{FEWEST_WORDS}. Translation from {lang} will suffer. Give {advice}; `nearest` in {LAYOUT.pack(lang).card} "
-        "shows samples"
+        f"warning: {pack.lang}: the alignment to {english} is poor: {precision_in_words(quality)} with "
+        f"{quality['anchors']} anchors, and must be at least {POOR_PRECISION} on at least {FEWEST_WORDS}. Translation "
+        f"from {pack.lang} will suffer. Give {advice}; `nearest` in {pack.card} shows samples"
     )
 
 
@@ -362,7 +368,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = align_pack(pack, args.raw, english, sources)
     write_json(pack.card, card)
     print(card["alignment"])
-    warning = poor_warning(pack.lang, english.lang, card["alignment"])
+    warning = poor_warning(pack, english.lang, card["alignment"])
     if warning:
         print(warning, file=sys.stderr)
     return 0

@@ -1,7 +1,6 @@
 """Binarised data: fairseq's own binariser over SentencePiece-cut text, in fairseq's mmap format."""
 
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import sentencepiece
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import PARTIAL
+from data_prep.base.files import partial_folder
 from data_prep.packs.subwords import load
 
 
@@ -31,8 +30,8 @@ def binarise(text_file: Path, pack: PackFolder, prefix: Path) -> int:
         dictionary, tokenize=lambda line: model.encode(line.rstrip("\n"), out_type=str)
     )
     prefix.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(PARTIAL, f".{prefix.name}.", prefix.parent) as folder:
-        temporary_prefix = Path(folder) / prefix.name
+    with partial_folder(prefix.parent, prefix.name) as folder:
+        temporary_prefix = folder / prefix.name
         summary = FileBinarizer.multiprocess_dataset(
             str(text_file), "mmap", binariser, str(temporary_prefix), vocab_size=len(dictionary), num_workers=1
         )

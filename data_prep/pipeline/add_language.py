@@ -9,16 +9,17 @@ All files are made in a temporary folder and moved into place at the end, the la
 pack exists is complete.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data_prep.base.data_folder import DataFolder, PackFolder, TextFolder
 from data_prep.base.errors import InputError, fault_of
-from data_prep.base.files import PARTIAL, read_json, sha256, sole_writer, write_json
+from data_prep.base.files import partial_folder, read_json, remove_partial, sha256, sole_writer, write_json
 from data_prep.base.languages import check_language
 from data_prep.base.text_files import read_lines
 from data_prep.base.versions import versions
@@ -26,6 +27,7 @@ from data_prep.base.workers import worker_pool
 from data_prep.cleaning.clean import CleanOptions, keys_of
 from data_prep.cleaning.clean_form import match_key, normalise
 from data_prep.cleaning.duplicates import hash_sorted
+from data_prep.cleaning.held_out import read_held_out
 from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, check_splits, read_splits
 from data_prep.cleaning.subsample import SEEDS, check_budgets, sample_name
 from data_prep.cleaning.text import LanguageText, MonoText, write_mono, write_splits
@@ -66,11 +68,15 @@ class NewLanguage:
         check_language(self.lang)
         subwords.check_vocab_size(self.vocab_size)
         check_budgets(self.english_tokens, self.sample_seeds)
-        if self.lang in {self.folder.english, *self.trained_languages} or self.folder.pack(self.lang).path.exists():
-            raise InputError(f"--lang: {self.data} must not have {self.lang} yet, but has")
+        self.refuse_a_second_time()
         for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):
             if folder is not None and not folder.is_dir():
                 raise InputError(f"{flag} {folder}: must be a folder, but {fault_of(folder, 'is none')}")
+
+    def refuse_a_second_time(self) -> None:
+        """InputError if the data folder has the language already."""
+        if self.lang in {self.folder.english, *self.trained_languages} or self.folder.pack(self.lang).path.exists():
+            raise InputError(f"--lang: {self.data} must not have {self.lang} yet, but has")
 
     @cached_property
     def folder(self) -> DataFolder:
@@ -99,8 +105,9 @@ def add(new: NewLanguage) -> dict[str, Any]:
     files = find_corpus(new.corpus, new.lang, english)
     mono = find_mono(new.mono, new.lang, english)
     split = split_options(files, new.split)
-    name = f".add-{new.lang}."
-    with sole_writer(new.data), worker_pool(1), tempfile.TemporaryDirectory(PARTIAL, name, new.data) as work:
+    with sole_writer(new.data), worker_pool(1), partial_folder(new.data, f"add-{new.lang}") as work:
+        new.refuse_a_second_time()  # another run may have added it since this one began
+        remove_partial(new.data)
         work_folder = DataFolder(work, english)
         card = _make(new, files, mono, split, work_folder)
         _move(new.lang, work_folder, new.folder)
@@ -140,8 +147,7 @@ def _make(
     lang, english, pack = new.lang, new.folder.english, work_folder.pack(new.lang)
     english_pack = new.folder.pack(english)
     text = LanguageText(files, new.role, split, new.clean, new.english_tokens, new.sample_seeds, work_folder.text(lang))
-    held_out = held_out_keys(new, files, split)
-    write_splits(text, (hash_sorted(held_out[0]), hash_sorted(held_out[1])))
+    write_splits(text, held_out_hashes(new, files, split))
     aligned = _make_pack(new, mono, work_folder)
     for name in (*new.splits, *new.samples):
         sides = zip(text.folder.sides(name), (pack, english_pack), work_folder.binary_sides(lang, name), strict=True)
@@ -156,6 +162,7 @@ def _make(
         "vector_dim": vector_dim(english_pack),
         "vector_method": f"vec: {vec.name}" if vec else new.vector_method,
         "sources": [{"name": path.name, "sha256": sha256(path)} for path in [*files.all_paths(), *mono]],
+        "licences": list(files.licences),
         "text": read_json(text.folder.cleaning),
         "held_out_in_meta_training": leaked(new, text.folder),
         "monolingual": read_json(work_folder.mono(lang).counts),
@@ -174,7 +181,7 @@ def _make_pack(new: NewLanguage, mono: Sequence[Path], work_folder: DataFolder) 
     pack, english_pack, raw = work_folder.pack(lang), new.folder.pack(english), work_folder.raw_vectors(lang)
     test, domain = keys_of([text.sides(name)[0] for name in new.splits[1:]]), text.sides("train")
     held_ids = [*new.split.valid_ids, *new.split.test_ids]
-    write_mono(MonoText(files, english, domain[:1], mono, new.clean, test, held_ids))
+    write_mono(MonoText(files, english, domain[:1], mono, new.clean, hash_sorted(test), held_ids))
     domain_lines, extra_lines = (read_lines(path) if path.stat().st_size else [] for path in files.texts)
     subwords.write_pack(pack, domain_lines, extra_lines, new.vocab_size)
     vec = vectors.find_vec(new.vec_files, lang)
@@ -191,13 +198,12 @@ def vector_dim(pack: PackFolder) -> int:
     return int(ulr_tables.load_table(pack.vectors, pack).shape[1])
 
 
-def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> tuple[set[str], set[str]]:
-    """The match keys that the training text must not have, for the source side and English.
+def held_out_hashes(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted hashes of the match keys that the training text must not have, for the source side and English.
 
     They are of the dev and test lines of this language and, for English, of all languages of the data folder.
     """
-    path = new.folder.held_out
-    keys: tuple[set[str], set[str]] = set(), set(path.read_text("utf-8").split("\n")[:-1] if path.is_file() else ())
+    keys: tuple[set[str], set[str]] = set(), set()
     lines: dict[str | None, int] = {}
     seen = SeenIds()
     for name, batch in read_splits(files, new.role, split, seen=seen):
@@ -207,7 +213,7 @@ def held_out_keys(new: NewLanguage, files: CorpusFiles, split: SplitOptions) -> 
                 keys_of_side.update(match_key(normalise(line)) for line in side)
     check_splits(lines, new.role, str(files.all_paths()[0]), seen)
     seen.check(split.groups, str(files.all_paths()[0]))
-    return keys
+    return hash_sorted(keys[0]), np.union1d(read_held_out(new.folder), hash_sorted(keys[1]))
 
 
 def leaked(new: NewLanguage, folder: TextFolder) -> int | None:

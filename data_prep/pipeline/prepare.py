@@ -14,13 +14,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from data_prep.base.command_line import writable_directory
-from data_prep.base.files import read_json, remove_partial, sole_writer, write_json, write_lines
+from data_prep.base.files import read_json, remove_partial, sole_writer, write_json
 from data_prep.base.stage_records import Reasons
 from data_prep.base.versions import versions
 from data_prep.base.workers import submit, worker_pool
+from data_prep.cleaning.held_out import read_held_out, write_held_out
 from data_prep.packs.align import best_alignment, poor_warning
 from data_prep.pipeline.estimate import describe
 from data_prep.pipeline.plan import Options, Plan, make_plan
@@ -30,7 +32,6 @@ from data_prep.pipeline.stages import (
     binarise_stage,
     made_by_other_code,
     pack_stage,
-    read_keys,
     text_stage,
     universal_stage,
 )
@@ -65,8 +66,9 @@ def say_other_code(plan: Plan) -> None:
 
 def _run_stages(plan: Plan, surveyed: Survey, pool: Executor | None) -> dict[str, Any]:
     folder = plan.folder
-    if not folder.held_out.is_file() or read_keys(folder.held_out) != surveyed.held_out:
-        write_lines(folder.held_out, surveyed.held_out)
+    if not folder.held_out.is_file() or not np.array_equal(read_held_out(folder), surveyed.held_out):
+        folder.record.unlink(missing_ok=True)  # its text will be made again
+        write_held_out(folder, surveyed.held_out)
     langs = list(plan.options.roles)
     clean_texts(pool, plan, surveyed)
     run_all(pool, "subwords and monolingual vectors", pack_stage, plan, [plan.english, *langs])
@@ -87,11 +89,21 @@ def clean_texts(pool: Executor | None, plan: Plan, surveyed: Survey) -> None:
     runs: list[Reasons] = []
     pairs = 0
     title = "clean text, splits and samples"
-    with tqdm(total=sum(sizes.values()), desc=title, unit="pair", unit_scale=True, file=sys.stderr) as bar:
+    with tqdm(
+        total=sum(sizes.values()), desc=title, unit="pair", unit_scale=True, file=sys.stderr, disable=None
+    ) as bar:
         for lang, lines in sizes.items():
             runs.append(text_stage(plan, lang, surveyed.languages[lang], pool, bar.update))
             pairs += lines
             bar.update(pairs - bar.n)  # the pairs of a language that is up to date
+        say_summary(bar, title, runs)
+
+
+def say_summary(bar: tqdm, title: str, runs: Sequence[Reasons]) -> None:
+    """Say what the runs of a stage did: on the bar or, in a file, which has no bar, in one line."""
+    if bar.disable:
+        print(f"{title}: {summary(runs)}", file=sys.stderr)
+    else:
         bar.set_postfix_str(summary(runs))
 
 
@@ -106,11 +118,11 @@ def summary(runs: Sequence[Reasons]) -> str:
 def run_all(pool: Executor | None, title: str, stage: Stage, plan: Plan, langs: Sequence[str]) -> None:
     """Run a stage for all languages, with progress on stderr; the first error stops the rest."""
     runs: list[Reasons] = []
-    with tqdm(total=len(langs), desc=title, unit="language", file=sys.stderr) as bar:
+    with tqdm(total=len(langs), desc=title, unit="language", file=sys.stderr, disable=None) as bar:
         for reasons in _results(pool, stage, plan, langs):
             runs.append(reasons)
             bar.update()
-        bar.set_postfix_str(summary(runs))
+        say_summary(bar, title, runs)
 
 
 def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[str]) -> Iterator[Reasons]:
@@ -129,8 +141,8 @@ def _results(pool: Executor | None, stage: Stage, plan: Plan, langs: Sequence[st
 def warn_of_poor_alignment(plan: Plan) -> None:
     """Print a line to stderr for every language whose alignment is poor."""
     for lang in plan.options.roles:
-        quality = best_alignment(read_json(plan.folder.pack(lang).card))
-        warning = poor_warning(lang, plan.english, quality)
+        pack = plan.folder.pack(lang)
+        warning = poor_warning(pack, plan.english, best_alignment(read_json(pack.card)))
         if warning:
             print(warning, file=sys.stderr)
 
@@ -142,7 +154,8 @@ def data_record(plan: Plan) -> dict[str, Any]:
     for lang, role in options.roles.items():
         quality = best_alignment(read_json(folder.pack(lang).card))
         text, audit = read_json(folder.text(lang).cleaning), read_json(folder.audit(lang))
-        languages[lang] = {"role": role} | text | {"alignment": quality, "audit": audit}
+        licences = list(plan.corpora[lang].licences)
+        languages[lang] = {"role": role} | text | {"licences": licences, "alignment": quality, "audit": audit}
     # the folder and the number of workers change nothing that is made
     settings = {name: value for name, value in asdict(options).items() if name not in ("out", "workers")}
     return {

@@ -14,6 +14,7 @@ from data_prep.base.text_files import read_lines
 from data_prep.cleaning import text
 from data_prep.cleaning.clean import keys_of
 from data_prep.cleaning.duplicates import hash_sorted
+from data_prep.cleaning.held_out import read_held_out
 from data_prep.cleaning.split import SPLITS_OF_ROLE
 from data_prep.cleaning.text import LanguageText, MonoText, write_mono, write_splits
 from data_prep.packs import align, anchors, binarise, subwords, ulr_tables, vectors
@@ -67,7 +68,7 @@ def text_stage(
     of_language = LanguageText(plan.corpora[lang], role, options.split, options.clean, budgets, seeds, folder)
 
     def work() -> list[Path]:
-        held_out = surveyed.held_out, hash_sorted(read_keys(plan.folder.held_out))
+        held_out = surveyed.held_out, read_held_out(plan.folder)
         return write_splits(of_language, held_out, pool, progress)
 
     return run(
@@ -102,8 +103,8 @@ def mono_stage(plan: Plan, lang: str) -> Reasons:
     held_ids = [*options.split.valid_ids, *options.split.test_ids]
 
     def work() -> None:
-        keys = read_keys(plan.folder.held_out) if lang == plan.english else keys_of(held_out)
-        write_mono(MonoText(files, plan.english, domain, plan.mono[lang], options.clean, keys, held_ids))
+        hashes = read_held_out(plan.folder) if lang == plan.english else hash_sorted(keys_of(held_out))
+        write_mono(MonoText(files, plan.english, domain, plan.mono[lang], options.clean, hashes, held_ids))
 
     return run(
         plan,
@@ -115,11 +116,6 @@ def mono_stage(plan: Plan, lang: str) -> Reasons:
         packages=cleaning_packages(plan),
         code=text,
     )
-
-
-def read_keys(path: Path) -> list[str]:
-    """The match keys in the file ``DataFolder.held_out``, which may be empty."""
-    return path.read_text("utf-8").split("\n")[:-1]
 
 
 def _domain_files(plan: Plan, lang: str) -> list[Path]:
@@ -155,7 +151,7 @@ def _samples(plan: Plan, lang: str) -> dict[str, int]:
 def _held_out_files(plan: Plan, lang: str) -> list[Path]:
     """The files of what the monolingual text of a language must not hold.
 
-    For a language these are its dev and test lines, for English the match keys of all held-out English.
+    For a language these are its dev and test lines, for English the hashes of all held-out English.
     """
     if lang == plan.english:
         return [plan.folder.held_out]

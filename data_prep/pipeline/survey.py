@@ -11,6 +11,7 @@ from tqdm import tqdm
 from data_prep.base.errors import raise_all
 from data_prep.cleaning.clean_form import match_key, normalise
 from data_prep.cleaning.duplicates import hash_keys, hash_sorted
+from data_prep.cleaning.held_out import hashes_of
 from data_prep.cleaning.split import HELD_OUT, check_splits, read_splits
 from data_prep.cleaning.subsample import affordable
 from data_prep.corpora.corpus import iter_mono
@@ -53,12 +54,12 @@ class Survey:
     """What the first reading has found.
 
     languages: the amounts of text of each language, English included, by code.
-    held_out: the match keys of all dev and test English, sorted.
+    held_out: (n,) the sorted hashes of the match keys of all dev and test English.
     distinct_english: about how many characters the English lines have, each different line counted once.
     """
 
     languages: dict[str, LanguageSurvey]
-    held_out: list[str]
+    held_out: np.ndarray
     distinct_english: int
 
 
@@ -83,7 +84,7 @@ def survey(plan: Plan) -> Survey:
 
         raise_all([lambda lang=lang: read(lang) for lang in langs])  # type: ignore[misc]
     seen.check(plan.options.split.groups, str(plan.options.corpus))  # a language may lack a book that others have
-    return Survey(surveys, sorted(english), SAMPLING * sum(sample.values()))
+    return Survey(surveys, hashes_of(english), SAMPLING * sum(sample.values()))
 
 
 def _read_pairs(

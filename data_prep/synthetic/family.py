@@ -86,7 +86,7 @@ def write_language(
 def generate(out: Path, codes: Sequence[str], sentences: int, mono_sentences: int, seed: int) -> None:
     """Write the corpora of the languages ``codes`` (see the head of this module) into the folder ``out``."""
     held = held_out(seed)
-    for code in tqdm(codes, desc="languages", unit="language"):
+    for code in tqdm(codes, desc="languages", unit="language", disable=None):
         write_language(out, LANGUAGES[code], sentences, mono_sentences, seed, held)
     forbidden = {normalised(text) for pairs in held.values() for _, text in pairs}
     mono = draw_distinct(Random(f"{seed}/en/mono"), mono_sentences, forbidden)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from data_prep.base.versions import commit, versions
 from meta_nmt.bleu_tokeniser import bleu_signature, bleu_tokeniser
-from meta_nmt.cards.data_facts import read_pack_card, text_size
+from meta_nmt.cards.data_facts import read_pack_card, recorded_licences, text_size
 from meta_nmt.cards.model_card import PACKAGES, ModelFacts
+from meta_nmt.cards.verdict import judge
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
@@ -54,9 +55,11 @@ def facts_of_checkpoint(
         pairs=size.pairs if size else None,
         scores=scores,
         signatures=signatures,
+        verdict=judge("dev", next(iter(scores.values()))) if scores else None,
         pack=read_pack_card(data, source_lang, getattr(config.task, "aligned_with", None)),
         commands=[*unique(record["command"] for record in costs), command],
         cost=costs,
+        licences=recorded_licences(data, source_lang),
         commit=commit(),
         versions=versions(PACKAGES),
     )

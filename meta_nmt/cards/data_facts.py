@@ -30,6 +30,16 @@ def text_size(data: str | Path, subset: str, pair: tuple[str, str]) -> TextSize 
     return TextSize(len(lines), sum(len(line.split()) for line in lines))
 
 
+def recorded_licences(data: str | Path, lang: str) -> list[str]:
+    """The licences that the records of a data folder and of a language's pack name; none where they name none."""
+    try:
+        languages = DataFolder(data).read_record()["languages"].values()
+        named = {licence for entry in [*languages, read_pack_card(data, lang)] for licence in entry.get("licences", ())}
+    except (InputError, OSError, KeyError, TypeError, AttributeError):
+        return []
+    return sorted(map(str, named))
+
+
 def read_pack_card(data: str | Path, lang: str, sample: str | None = None) -> dict[str, Any]:
     """The card of a language pack; {} where it has none.
 

@@ -5,7 +5,7 @@ The card is Markdown with the front matter that the Hugging Face hub reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,11 @@ import yaml
 
 from data_prep.base.files import write_text
 from data_prep.base.language_registry import code_and_name, language_name
+from meta_nmt.cards.markup import code as _code
+from meta_nmt.cards.markup import code_block as _code_block
+from meta_nmt.cards.markup import table as _table
+from meta_nmt.cards.markup import text as _text
+from meta_nmt.cards.verdict import DRAFT, HINT, Verdict
 
 FILE_NAME = "MODEL_CARD.md"
 SHOWN_SAMPLES = 5
@@ -34,11 +39,13 @@ class ModelFacts:
         pairs: sentence pairs that the model was adapted on; None if not known.
         scores: name -> value in per cent, such as {"dev BLEU": 31.2, "test chrF2++": 55.0}.
         signatures: sacreBLEU's signatures of these scores.
+        verdict: what these scores are good enough for; None where none was measured.
         samples: (source, hypothesis, reference) of held-out sentences.
         pack: the language pack's card.json, or {}.
         commands: the commands that made the model, oldest first.
         cost: cost records of the runs, oldest first (meta_nmt/runs/cost.py).
         commit, versions: those of the code and of the packages that made the model.
+        licences: those that are recorded of the text that the model was made from.
         notes: whatever else a user should know, a sentence each.
     """
 
@@ -51,12 +58,14 @@ class ModelFacts:
     pairs: int | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     signatures: Sequence[str] = ()
+    verdict: Verdict | None = None
     samples: Sequence[tuple[str, str, str]] = ()
     pack: Mapping[str, Any] = field(default_factory=dict)
     commands: Sequence[str] = ()
     cost: Sequence[Mapping[str, Any]] = ()
     commit: str = "unknown"
     versions: Mapping[str, str] = field(default_factory=dict)
+    licences: Sequence[str] = ()
     notes: Sequence[str] = ()
 
 
@@ -127,8 +136,7 @@ def _what_it_is(facts: ModelFacts) -> list[str]:
 
 def _limits(facts: ModelFacts) -> list[str]:
     lines = [
-        f"For a first understanding of {_text(_name(facts.source_lang))} text of the kind that it was trained on, and "
-        "as a draft for a person who knows both languages.",
+        *_recommendation(facts),
         "",
         "- Learnt from few sentences: it will leave out, make up and mistake names, numbers and negations, in fluent "
         "sentences. Nothing that people's health, rights or money hang on should rest on it unread.",
@@ -151,6 +159,20 @@ def _alignment_sources(pack: Mapping[str, Any]) -> str:
     return (", ".join(files) or "identical words alone") + (f" (anchors: {anchors})" if anchors else "")
 
 
+def _recommendation(facts: ModelFacts) -> list[str]:
+    """What the model is recommended for: no more than the verdict on its scores allows."""
+    text = f"{_text(_name(facts.source_lang))} text of the kind that it was trained on"
+    if facts.verdict is None:
+        return ["How good it is was not measured. Use it for nothing before a test set has shown what it can do."]
+    if facts.verdict.use is DRAFT:
+        use = f"For a first understanding of {text}, and as a draft for a person who knows both languages."
+    elif facts.verdict.use is HINT:
+        use = f"For a hint at what {text} is about. Its translations are no drafts: do not rely on any sentence."
+    else:
+        use = "For nothing: its translations are of no use. More sentence pairs or more monolingual text may help."
+    return [use, "", f"The {_text(facts.verdict.line)}."]
+
+
 def _training_data(facts: ModelFacts) -> list[str]:
     pack, lines = facts.pack, []
     listed = pack.get("sources")
@@ -171,11 +193,16 @@ def _training_data(facts: ModelFacts) -> list[str]:
     if leaked:
         lines += [f"{_text(leaked)} of its dev and test lines stand, on the target side, in the text that the model "
                   "was meta-trained on.", ""]  # fmt: skip
-    return [
-        *lines,
+    return [*lines, licences_in_words(facts.licences)]
+
+
+def licences_in_words(licences: Sequence[str]) -> str:
+    """What a card says of licences; ``licences``: those that the lists of corpora (manifests) name."""
+    recorded = f"recorded are: {'; '.join(map(_text, licences))}" if licences else "no licence is recorded here"
+    return (
         "The licences of the parallel and monolingual text, and of the text that the meta-trained model was made "
-        "from, hold for what is made from them; no licence is recorded here. Ask those who gave the text.",
-    ]
+        f"from, hold for what is made from them; {recorded}. Ask those who gave the text."
+    )
 
 
 def _scores(facts: ModelFacts) -> list[str]:
@@ -206,39 +233,11 @@ def _cost(facts: ModelFacts) -> list[str]:
 
 
 def _reproduce(facts: ModelFacts) -> list[str]:
-    commands = [line for command in facts.commands for line in command.splitlines()]
-    fence = "`" * max(3, 1 + max((_longest_run(line) for line in commands), default=0))
-    block = [fence, *commands, fence, ""] if commands else []
+    block = _code_block([line for command in facts.commands for line in command.splitlines()])
     made_with = [f"- commit {_text(facts.commit)}", *(f"- {_text(k)} {_text(v)}" for k, v in facts.versions.items())]
-    return [*block, *made_with]
-
-
-def _longest_run(line: str) -> int:
-    """The length of the longest run of backticks in a line."""
-    longest = run = 0
-    for character in line:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return longest
+    return [*block, *([""] if block else []), *made_with]
 
 
 def _name(lang: str) -> str:
     """The name of a language in a sentence; its code where it has none."""
     return language_name(lang) or lang
-
-
-def _text(value: Any) -> str:
-    """A value as plain text inside Markdown: one line, in which nothing is markup."""
-    line = " ".join(str(value).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{character}" if character in "\\`*_[]|#~" else character for character in line)
-
-
-def _code(value: Any) -> str:
-    """A value as text for a code span that lies outside a table: no backtick may end the span."""
-    return " ".join(str(value).split()).replace("`", "'")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table; the cells are escaped already."""
-    return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rows)]

@@ -8,8 +8,9 @@ from typing import Any
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.cleaning.subsample import sample_name
-from meta_nmt.cards.data_facts import read_pack_card, text_size
+from meta_nmt.cards.data_facts import read_pack_card, recorded_licences, text_size
 from meta_nmt.cards.model_card import ModelFacts
+from meta_nmt.cards.verdict import judge, repetition
 from meta_nmt.report.results import Result, read_lines, read_result
 from meta_nmt.runs import training_log
 
@@ -30,6 +31,7 @@ def facts_of_result(result_file: Path, run: Path, data: Path, commit: str, versi
     target_lang = DataFolder(data).english
     size = text_size(data, sample_name(result.english_tokens, result.seed), (result.target, target_lang))
     scores = {"test BLEU": result.bleu, "test chrF": result.chrf, "test chrF2++": result.chrf2}
+    repeated = repetition(read_lines(result.hypotheses), read_lines(result.references))
     dev = training_log.best_bleu(run)
     return ModelFacts(
         source_lang=result.target,
@@ -41,10 +43,12 @@ def facts_of_result(result_file: Path, run: Path, data: Path, commit: str, versi
         pairs=size.pairs if size else None,
         scores=({} if dev is None else {"dev BLEU": dev}) | scores,
         signatures=[result.signature, result.chrf_signature, result.chrf2_signature],
+        verdict=judge("test", result.bleu, result.chrf2, repeated),
         samples=_samples(result),
         pack=read_pack_card(data, result.target, sample_name(result.english_tokens, result.seed)),
         commands=result.commands,
         cost=result.cost,
+        licences=recorded_licences(data, result.target),
         commit=commit,
         versions=versions,
     )

@@ -14,9 +14,10 @@ import random
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tqdm import tqdm
 from data_prep.base.command_line import writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import read_json, sha256, sole_writer, write_json, write_lines
+from data_prep.base.files import read_json, remove_partial, sha256, sole_writer, write_json, write_lines
 from data_prep.base.language_registry import code_and_name
 from data_prep.base.text_files import column_blocks, line_blocks, read_lines
 from data_prep.packs import align
@@ -34,13 +35,14 @@ from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
 from meta_nmt.cards.model_card import write_model_card
+from meta_nmt.cards.verdict import judge, repetition
 from meta_nmt.cli import adapt_estimate, fine_tune
 from meta_nmt.cli.adapt_raw_flags import FEWEST_FOR_TEST, STRATEGIES
 from meta_nmt.cli.work_folder import WorkFolder
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs.progress import Progress, listen
 from meta_nmt.runs.run_folder import RunFolder
-from meta_nmt.translation.export import export
+from meta_nmt.translation.export import export, remove_translator
 from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.meta_model import copy_universal, find_data
 from meta_nmt.translation.translator import Translation, Translator
@@ -49,6 +51,8 @@ from meta_nmt.translation.translator_folder import TranslatorFolder
 FEWEST_PAIRS = 60
 HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev and test have a tenth of the pairs each, in these bounds
 Pairs = list[tuple[str, str]]  # X and English
+INPUTS = ("--pairs", "--dev", "--test", "--dictionary", "--mono")  # flags of files that hold text
+CLEARING, STARTED, FINISHED = "clearing", "started", "finished"  # states of the folder
 
 
 class Job:
@@ -76,40 +80,81 @@ class Job:
         """data_prep's role of the language: target where there is a test set, valid where there is none."""
         return "target" if self.work.text("test")[1].exists() else "valid"
 
-    def fingerprint(self) -> dict[str, Any]:
-        """All that decides what the command makes: hashes of its input files, and its options."""
+    def made_from(self) -> dict[str, Any]:
+        """All that decides what the command makes, by flag: names and hashes of its input files, and its options."""
         args = self.args
-        files = [args.pairs, args.dev, args.test, args.dictionary, *args.mono, args.checkpoint]
-        for path in files:
-            if path is not None and not path.is_file():
+        files = {
+            "--pairs": [args.pairs], "--dev": [args.dev], "--test": [args.test], "--dictionary": [args.dictionary],
+            "--mono": args.mono, "--checkpoint": [args.checkpoint],
+        }  # fmt: skip
+        given = {flag: [path for path in paths if path is not None] for flag, paths in files.items()}
+        for path in chain.from_iterable(given.values()):
+            if not path.is_file():
                 raise InputError(f"{path}: file is missing")
         options = {
-            name: getattr(args, name) for name in ("source_lang", "strategy", "seed", "quantization", "training")
+            "--source-lang": args.source_lang, "--strategy": args.strategy, "--seed": args.seed,
+            "--quantization": args.quantization, "flags of fine-tuning": args.training,
+        }  # fmt: skip
+        hashed = {
+            flag: [{"name": path.name, "sha256": sha256(path)} for path in paths] for flag, paths in given.items()
         }
-        inputs = [path and {"name": path.name, "sha256": sha256(path)} for path in files]
-        return {"inputs": inputs, "options": options}
+        return hashed | options
 
     def run(self) -> None:
         """Do all steps that are not done yet."""
-        fingerprint, pairs_of = self.fingerprint(), read_given(self.args)
-        strangers = {path.name for path in self.out.glob("*")} - {self.work.path.name}
-        if strangers and not self.work.record.is_file():
-            raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {min(strangers)}")
+        made_from, pairs_of = self.made_from(), read_given(self.args)
+        self.refuse_strangers()
         estimate = self.estimate(pairs_of)
         writable_directory(self.work.path, "--out")
         with sole_writer(self.out):
+            remove_partial(self.out)
             record = read_json(self.work.record) if self.work.record.is_file() else {}
-            if record == fingerprint | {"finished": True}:
+            if self.state(record, made_from) == FINISHED:
                 say(f"{self.out}: finished before, from the same files and flags")
+                say("\n".join(record["said"]))
                 return
-            if {**record, "finished": False} != fingerprint | {"finished": False}:
-                TranslatorFolder(self.out).record.unlink(missing_ok=True)  # no translator until a new one is made
-                shutil.rmtree(self.work.path)
-                self.work.path.mkdir()
-                write_json(self.work.record, fingerprint | {"finished": False})
+            if self.state(record, made_from) != STARTED:
+                self.clear(made_from)
             say(estimate)
-            self.steps(pairs_of)
-            write_json(self.work.record, fingerprint | {"finished": True})
+            closing = [self.steps(pairs_of), *self.warnings()]
+            write_json(self.work.record, {"made_from": made_from, "state": FINISHED, "said": closing})
+            say("\n".join(closing))
+
+    def refuse_strangers(self) -> None:
+        """InputError if --out holds files and is not of this command.
+
+        With --force, files that a translator has are no strangers, though no record says where they are from.
+        """
+        if self.work.record.is_file():
+            return
+        own = {self.work.path, *(TranslatorFolder(self.out).files if self.args.force else ())}
+        if strangers := sorted(path.name for path in set(self.out.glob("*")) - own):
+            raise InputError(f"--out {self.out}: must be new, or made by this command, but holds {strangers[0]}")
+
+    def state(self, record: Mapping[str, Any], made_from: Mapping[str, Any]) -> str | None:
+        """How far the folder is with what is asked for; None where that has to start afresh.
+
+        InputError where the folder was made from other files or flags, unless with --force.
+        """
+        before = record.get("made_from", {})
+        if record and before != made_from and not self.args.force:
+            differ = ", ".join(name for name in made_from if before.get(name) != made_from[name])
+            raise InputError(
+                f"--out {self.out}: was made from other files or flags (other: {differ}); give another folder, or "
+                "`--force` to make this one anew"
+            )
+        return record["state"] if before == made_from else None
+
+    def clear(self, made_from: Mapping[str, Any]) -> None:
+        """Empty the folder of what an earlier run made; killed meanwhile, a rerun does so again."""
+        write_json(self.work.record, {"made_from": made_from, "state": CLEARING})
+        remove_translator(TranslatorFolder(self.out))
+        for path in self.work.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != self.work.record:
+                path.unlink()
+        write_json(self.work.record, {"made_from": made_from, "state": STARTED})
 
     def estimate(self, pairs_of: dict[str, Pairs]) -> str:
         """How long all steps take, as a line for a person. InputError or SystemExit on wrong flags of fine-tuning."""
@@ -119,13 +164,16 @@ class Job:
         pair = f"{code_and_name(self.lang)} to {code_and_name(self.english)}"
         return adapt_estimate.describe(pair, self.strategies, time_s)
 
-    def steps(self, pairs_of: dict[str, Pairs]) -> None:
-        """Do every step, from the pairs that were given to the model card; skip what is done."""
+    def steps(self, pairs_of: dict[str, Pairs]) -> str:
+        """Do every step, from the pairs that were given to the model card; skip what is done. Returns the verdict."""
         if not self.work.written.exists():
             write_raw(self.work, split(pairs_of, self.args.seed), self.args.mono, self.args.dictionary)
         if not DataFolder(self.data).pack(self.lang).card.is_file():
             say(f"language pack of {self.lang}")
             self.make_pack()
+        say(f"alignment of {self.lang} to {self.english}: {align.precision_in_words(self.alignment)}")
+        for warning in self.warnings():
+            say(warning)
         scores = {strategy: self.fine_tune(strategy) for strategy in self.strategies}
         best = max(scores, key=lambda strategy: scores[strategy])  # the first of equals
         checkpoint = self.work.run(best).best
@@ -133,7 +181,7 @@ class Job:
         export(
             self.data, checkpoint, self.lang, self.out, target_lang=self.english, quantization=self.args.quantization
         )
-        self.write_card(checkpoint, scores)
+        return self.write_card(checkpoint, scores)
 
     def make_pack(self) -> None:
         """Make the data folder: the universal space and the new language."""
@@ -144,11 +192,19 @@ class Job:
             self.data, self.lang, self.work.corpus, (self.work.mono,), dictionaries,
             role=self.role, trained_in=self.universe,
         )  # fmt: skip
-        card = add(new)
+        add(new)
+
+    @property
+    def alignment(self) -> dict[str, Any]:
+        """How well the language is aligned with all that is given, as its pack's card has it."""
+        return align.best_alignment(read_json(DataFolder(self.data).pack(self.lang).card))
+
+    def warnings(self) -> list[str]:
+        """The warning of a poor alignment, if it is poor."""
         advice = "a word list (--dictionary), more pairs or more monolingual text (--mono)"
-        warning = align.poor_warning(self.lang, self.english, align.best_alignment(card), advice)
-        if warning:
-            say(warning)
+        pack = DataFolder(self.data).pack(self.lang)
+        warning = align.poor_warning(pack, self.english, self.alignment, advice)
+        return [warning] if warning else []
 
     def fine_tune(self, strategy: str) -> float:
         """Fine-tune by one strategy to the end; returns the best dev BLEU (greedy search)."""
@@ -170,8 +226,8 @@ class Job:
             "--save-dir", str(self.work.run(strategy)),
         ]  # fmt: skip
 
-    def write_card(self, checkpoint: Path, scores: dict[str, float]) -> None:
-        """Write MODEL_CARD.md, with scores of the exported model, which is what users run."""
+    def write_card(self, checkpoint: Path, scores: dict[str, float]) -> str:
+        """Write MODEL_CARD.md, with scores of the exported model, which is what users run; returns the verdict."""
         split = "test" if self.role == "target" else "valid"
         source, reference = (
             read_lines(path) for path in DataFolder(self.data, self.english).text(self.lang).sides(split)
@@ -190,15 +246,22 @@ class Job:
         ]
         if len(scores) > 1:
             notes.append(f"The strategy was chosen by dev BLEU (greedy): {dev_scores}.")
-        inputs = [entry for entry in read_json(self.work.record)["inputs"][:-1] if entry]  # the last is the checkpoint
+        made_from = read_json(self.work.record)["made_from"]
+        inputs = [
+            entry for flag in ("--pairs", "--dev", "--test", "--dictionary", "--mono") for entry in made_from[flag]
+        ]
+        bleu, chrf = score_of.values()
+        verdict = judge(name, bleu, chrf, repetition(hypotheses, reference))
         facts = replace(
             facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **score_of}, notes=notes,
+            verdict=verdict,
             commands=[*facts.commands[:-2], self.command],
             samples=list(zip(source, hypotheses, reference, strict=True)),
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
         write_model_card(facts, self.out)
         say(f"{self.out}: {', '.join(f'{k} {v:.1f}' for k, v in score_of.items())} ({len(source)} pairs)")
+        return verdict.line
 
 
 def say(message: str) -> None:

@@ -71,6 +71,9 @@ def own_parser() -> OneLineParser:
         "--quantization", default="int8", choices=QUANTIZATIONS, metavar="TYPE",
         help=f"of CTranslate2's weights: {', '.join(QUANTIZATIONS)} (default: int8)",
     )  # fmt: skip
+    parser.add_argument(
+        "--force", action="store_true", help="make a folder anew that was made from other files or flags"
+    )
     return parser
 
 

@@ -57,8 +57,8 @@ def body(argv: Sequence[str] | None = None) -> int:
     splits = ", ".join(f"{name} {counts['lines']}" for name, counts in card["text"]["splits"].items())
     quality = align.best_alignment(card)
     print(
-        f"{new.lang}: {splits} lines; {card['pieces']} pieces; alignment precision@1 {quality['precision_at_1']} "
-        f"({quality['words']} held-out words); {time.monotonic() - start:.0f} s; {new.folder.pack(new.lang)}"
+        f"{new.lang}: {splits} lines; {card['pieces']} pieces; alignment {align.precision_in_words(quality)}; "
+        f"{time.monotonic() - start:.0f} s; {new.folder.pack(new.lang)}"
     )
     if card["held_out_in_meta_training"]:
         print(
@@ -66,7 +66,7 @@ def body(argv: Sequence[str] | None = None) -> int:
             f"the training text of other languages of {new.data}: a model meta-trained on it has seen them",
             file=sys.stderr,
         )
-    warning = align.poor_warning(new.lang, new.folder.english, quality)
+    warning = align.poor_warning(new.folder.pack(new.lang), new.folder.english, quality)
     if warning:
         print(warning, file=sys.stderr)
     return 0

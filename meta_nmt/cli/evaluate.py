@@ -29,7 +29,7 @@ from meta_nmt.cards.result_facts import facts_of_result
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan, with_user_dir
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
-from meta_nmt.ledger import FILE_NAME, Ledger
+from meta_nmt.ledger import FILE_NAME, Ledger, finished_cells
 from meta_nmt.roles import added_card
 from meta_nmt.runs import cost
 
@@ -161,9 +161,12 @@ def body(argv: Sequence[str] | None) -> int:
         complete = sweep.run()
         tokens = ", ".join(f"{run} {count:,}" for run, count in trained_tokens(out, steps).items())
         print(f"training tokens: {tokens or 'none'}", file=sys.stderr)
-        print(report(out / FILE_NAME, experiment.title, out / "report"))
+        cells = finished_cells(results.lines)
+        if cells:
+            print(report(out / FILE_NAME, experiment.title, out / "report"))
     if not complete:
-        raise InputError(f"{out / FILE_NAME}: not everything finished; the report shows what failed; run this again")
+        shown = "the report shows what failed" if cells else "no cell did, so there is no report"
+        raise InputError(f"{out / FILE_NAME}: not everything finished; {shown}; run this again")
     return 0
 
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.files import sole_writer
 from data_prep.base.languages import usual_spelling
 from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import command
@@ -46,6 +47,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         "--quantization", choices=QUANTIZATIONS, default="int8", metavar="TYPE",
         help=f"of CTranslate2's weights: {', '.join(QUANTIZATIONS)} (default: int8)",
     )  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="write over another model in DIR")
     args = parser.parse_args(argv)
     args.to = args.to or list(FORMATS)
     if "meta" in args.to and len(args.to) > 1:
@@ -59,18 +61,22 @@ def make(args: Namespace, typed: str) -> None:
     """Make the folder that was asked for. ``typed``: the command as it was typed, for the card."""
     # these load torch and fairseq, which the flags do not need
     from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
+    from meta_nmt.cards.meta_card import facts_of_meta, meta_card
     from meta_nmt.translation.export import export
-    from meta_nmt.translation.meta_model import export_meta
+    from meta_nmt.translation.meta_model import export_meta, find_data
 
     out = writable_directory(args.out, "--out")
-    if "meta" in args.to:
-        print(f"{export_meta(args.data, args.path, out)}: meta-nmt-adapt --checkpoint adds a language to it")
-        return
-    export(
-        args.data, args.path, args.source_lang, out,
-        target_lang=args.target_lang, formats=args.to, quantization=args.quantization,
-    )  # fmt: skip
-    write_model_card(facts_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, typed), out)
+    with sole_writer(out):
+        if "meta" in args.to:
+            card = meta_card(facts_of_meta(find_data(args.path, args.data), args.path, typed))
+            made = export_meta(args.data, args.path, out, card, force=args.force)
+            print(f"{made}: meta-nmt-adapt --checkpoint adds a language to it")
+            return
+        export(
+            args.data, args.path, args.source_lang, out,
+            target_lang=args.target_lang, formats=args.to, quantization=args.quantization, force=args.force,
+        )  # fmt: skip
+        write_model_card(facts_of_checkpoint(args.data, args.path, args.source_lang, args.target_lang, typed), out)
     size = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
     print(f"{out}: {args.source_lang}-{args.target_lang}, {' and '.join(args.to)}, {size / 2**20:.0f} MiB")
 

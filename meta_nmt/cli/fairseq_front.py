@@ -140,6 +140,8 @@ def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> 
         fairseq_train.main(cfg)
     run = RunFolder(save_dir)
     saved = next((path for path in (run.last, run.best) if path.exists()), None)
+    if is_master:
+        run.crash.unlink(missing_ok=True)  # of a step that the run, resumed, has done since
     if is_master and saved is not None:
         tokens, seconds = _so_far(saved)
         cost.append(save_dir, meter.record(tokens, seconds - (_so_far(parent)[1] if parent else 0.0)))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from data_prep.base.command_line import OneLineParser, writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import PARTIAL, remove_partial, write_lines
+from data_prep.base.files import partial_folder, remove_partial, sole_writer, write_lines
 from data_prep.packs import subwords
 from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cli import command
@@ -125,15 +124,22 @@ def body(argv: Sequence[str]) -> int:
     if args.aligned_with is None:
         args.aligned_with = aligned_with
     results = writable_directory(own_flags.results, "--results")
-    remove_partial(results)
+    with sole_writer(results):
+        translate(args, own_flags, argv, results)
+    return 0
+
+
+def translate(args: Namespace, own_flags: Namespace, argv: Sequence[str], results: Path) -> None:
+    """Translate, and write the texts and their record into ``results``; ``argv``: the flags, for the record."""
     meter = cost.CostMeter("generate", command.command_line(PROG, argv), results, args.path)
     subset, data = args.gen_subset, DataFolder(args.data, args.target_lang)
     output = f"generate-{subset}.txt"
-    with tempfile.TemporaryDirectory(PARTIAL, ".", results) as folder:
-        args.results_path = folder  # earlier results stay until the new ones are whole
+    with partial_folder(results, "generate") as folder:
+        remove_partial(results)
+        args.results_path = str(folder)  # earlier results stay until the new ones are whole
         front.generate(args)
-        pieces = read_hypotheses(Path(folder) / output)
-        os.replace(Path(folder) / output, results / output)
+        pieces = read_hypotheses(folder / output)
+        os.replace(folder / output, results / output)
     decoder = subwords.load(data.pack(args.target_lang).model)
     source, references = data.text(args.source_lang).sides(subset)
     lines = references.read_text(encoding="utf-8").removesuffix("\n").split("\n")
@@ -141,12 +147,13 @@ def body(argv: Sequence[str]) -> int:
         raise InputError(
             f"{references}: must have a line for each of the {len(pieces)} sentences translated, but has {len(lines)}"
         )
+    for name in ("result.json", "sources.txt"):  # a killed run must leave no record of other texts
+        (results / name).unlink(missing_ok=True)
     write_lines(results / "hypotheses.txt", [" ".join(decoder.decode_pieces(p).split()) for p in pieces])
     write_lines(results / "references.txt", lines)
     if source.is_file():  # the report shows the source beside its translation
         write_lines(results / "sources.txt", source.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     write_lines(results / "result.json", [json.dumps(record(args, own_flags, meter.record()), indent=1)])
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

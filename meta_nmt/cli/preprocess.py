@@ -11,6 +11,7 @@ from data_prep.base.languages import code_list, usual_spelling
 from data_prep.cleaning.clean import CleanOptions, add_clean_arguments, add_workers_argument
 from data_prep.cleaning.split import SPLITS_OF_ROLE, SplitOptions, add_split_arguments
 from data_prep.cleaning.subsample import LanguageBudgets, add_sample_arguments
+from data_prep.packs import align
 from data_prep.packs.subwords import add_vocab_argument
 from data_prep.packs.ulr_tables import add_universal_argument
 from data_prep.packs.vectors import add_vector_arguments
@@ -106,10 +107,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         dropped = sum(entry["dropped"].values())
         alignment = entry["alignment"]
         sample = f" (with {alignment['aligned_with']})" if alignment["aligned_with"] else ""
-        print(
-            f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment precision@1 "
-            f"{alignment['precision_at_1']}{sample}"
-        )
+        precision = align.precision_in_words(alignment)
+        print(f"{lang} ({entry['role']}): {splits} lines; {dropped} dropped; alignment {precision}{sample}")
         if lines or entry.get("left_out"):
             left_out = "".join(f"; its text is too small for {size:,} English tokens" for size in entry["left_out"])
             print(f"{lang}: {len(lines)} samples{left_out}")

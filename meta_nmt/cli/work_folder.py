@@ -1,6 +1,6 @@
 """The layout of OUT/work, where meta-nmt-adapt from raw text keeps intermediate files.
 
-WORK/job.json                            what the translator is made from; other input or flags start afresh
+WORK/job.json                            what the translator is made from, and how far it is
 WORK/corpus/<xx>-<en>/<split>.<xx>, .<en>  the raw pairs, split
 WORK/corpus/done                         a mark that the pairs and the next two files are whole
 WORK/mono/<xx>.txt                       the monolingual text given
@@ -24,7 +24,7 @@ class WorkFolder:
 
     @property
     def record(self) -> Path:
-        """The record of what the translator is made from, and whether it is finished."""
+        """The record of what the translator is made from, how far it is, and what was said at its end."""
         return self.path / "job.json"
 
     @property

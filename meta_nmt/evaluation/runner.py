@@ -29,6 +29,7 @@ from meta_nmt.runs import training_log
 
 WEEK = 7 * 24 * 60  # minutes: the longest that a local job may take, unless the experiment says otherwise
 POLL_S = 0.2
+BAR = "{desc} {bar} {n_fmt}/{total_fmt}{postfix}"
 CLUSTERS = ("local", "slurm")
 OnFinished = Callable[
     [Job, str | None], None
@@ -110,7 +111,7 @@ class Sweep:
 
     def run(self) -> bool:
         """Run until nothing is left to do; returns whether everything finished. Ctrl-C ends the running jobs too."""
-        with tqdm(total=len(self.jobs), desc="jobs", bar_format="{desc} {bar} {n_fmt}/{total_fmt}{postfix}") as bar:
+        with tqdm(total=len(self.jobs), desc="jobs", disable=None, bar_format=BAR) as bar:
             try:
                 while self._advance(bar) or self.running:
                     self._show(bar)
@@ -200,6 +201,8 @@ class Sweep:
         self.results.append(line)
         if state == "finished":
             self._note_finished(job, outcome["seconds"])
+            if bar.disable:  # a file has a line for each job in place of the bar
+                print(f"finished: {job.name}, {outcome['seconds']} s", file=sys.stderr)
         else:
             self.state[job.name], self.blame[job.name] = "failed", job.name
             bar.write(f"failed: {job.name}: {error}; log: {self.out / self._log(job.name)}", file=sys.stderr)
@@ -237,6 +240,8 @@ class Sweep:
         self.values |= {f"{choice.name}.label": option.label, f"{choice.name}.run": option.run}
 
     def _show(self, bar: tqdm) -> None:
+        if bar.disable:
+            return
         states = [self.state.get(job.name) for job in self.jobs]
         failed = states.count("failed")
         text = f" {states.count('finished')} done, {len(self.running)} running, {failed} failed, {self._time_left()}"

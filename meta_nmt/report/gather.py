@@ -71,7 +71,7 @@ def make_report(
 
 def _all(pool: Executor | None, function: Any, jobs: list[tuple], title: str) -> list[Any]:
     outcomes = in_order(pool, function, jobs)
-    return list(tqdm(outcomes, total=len(jobs), desc=title, disable=pool is None, leave=False))
+    return list(tqdm(outcomes, total=len(jobs), desc=title, disable=True if pool is None else None, leave=False))
 
 
 def _distinct(results: Iterable[Result]) -> list[Result]:

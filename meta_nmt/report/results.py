@@ -193,8 +193,7 @@ def result_files(path: Path) -> Iterator[Path]:
     """
     results_file = find_ledger(path)
     if results_file is not None:
-        jobs = ledger.latest(ledger.read_ledger(results_file)).values()
-        cells = [job["results"] for job in jobs if job.get("state") == "finished" and "results" in job]
+        cells = [cell["results"] for cell in ledger.finished_cells(ledger.read_ledger(results_file))]
         if not cells:
             raise InputError(f"{results_file}: must name at least one finished cell, but names none")
         yield from (results_file.parent / folder / "result.json" for folder in cells)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data_prep.base.files import atomic, write_json, write_text
+from data_prep.base.files import atomic, remove_partial, write_json, write_text
 from meta_nmt.report import tables
 from meta_nmt.report.markdown import as_markdown
 from meta_nmt.report.page import as_page
@@ -74,6 +74,8 @@ def as_csv(report: Report, out: Path) -> str:
 
 def write_report(report: Report, out: Path) -> Path:
     """Write report.html, report.md, report.json, report.csv and plots/ into ``out``; returns the path of report.md."""
+    for folder in (out, out / "plots"):
+        remove_partial(folder, deep=False)
     figures = plots(report)
     page, text, json_text, table = (
         as_page(report, figures), as_markdown(report, figures), as_json(report, out), as_csv(report, out),

@@ -20,7 +20,7 @@ import torch
 
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
-from data_prep.base.files import atomic
+from data_prep.base.files import atomic, remove_partial
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import checkpoint_contents
 
@@ -76,6 +76,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     if len(args.inputs) < 2:
         parser.error("`--inputs` must name at least 2 checkpoints")
     state = average(args.inputs)
+    remove_partial(args.output.parent, deep=False)
     with atomic(args.output) as temporary:
         torch.save(state, temporary)
     print(f"{args.output}: the average of {len(args.inputs)} checkpoints")

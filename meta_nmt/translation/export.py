@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from ctranslate2.converters.converter import Converter
 from fairseq.models.transformer import TransformerModel, base_architecture
 
 from data_prep.base.errors import InputError
-from data_prep.base.files import PARTIAL, atomic, read_json, sha256, write_json, write_text
+from data_prep.base.files import atomic, partial_folder, read_json, remove_partial, sha256, write_json, write_text
 from data_prep.base.versions import versions
 from meta_nmt.data.language_pack import language_folder, load_universal_names
 from meta_nmt.models.checkpoints import read_checkpoint
@@ -46,6 +45,7 @@ def export(
     target_lang: str = "en",
     formats: Sequence[str] = FORMATS,
     quantization: str = "int8",
+    force: bool = False,
 ) -> None:
     """Make the folder ``out`` a translator, or add a format to a translator of the same checkpoint.
 
@@ -53,6 +53,10 @@ def export(
         data: the data folder that the checkpoint was adapted on.
         formats: some of FORMATS.
         quantization: one of QUANTIZATIONS, for the CTranslate2 model.
+        force: take the place of another model in ``out``.
+
+    All is made beside its place and then moved there. A kill leaves the translator that was there before, the new one,
+    or an unfinished one, which the same command finishes.
 
     Raises:
         InputError: the checkpoint is not of this data folder, ``out`` holds another model, or CTranslate2 cannot
@@ -68,36 +72,88 @@ def export(
         "quantization": quantization if "ctranslate2" in formats else None,
         "versions": versions(PACKAGES),
     }
-    record_before = _made_before(folder, record)
+    record_before = _made_before(folder, record, force)
     names = load_universal_names(data, model.encoder.embed_tokens.keys.size(0))
     pieces = list(task.source_dictionary.symbols[task.source_dictionary.nspecial :])
     near = nearest_universal(model, task.source_dictionary, names, pieces, NEAREST)
     fold(model)
-    for lang, model_of_pieces in ((source_lang, folder.source_pieces), (target_lang, folder.target_pieces)):
-        pack = language_folder(data, lang)
-        _copy(pack.model, model_of_pieces)
-        _copy(pack.dictionary, folder.dictionary(lang))
-    rounded = [[(name, round(weight, 4)) for name, weight in nearest] for nearest in near]
-    write_text(folder.neighbours, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
     args = transformer_arguments(read_checkpoint(checkpoint)["cfg"].model)
-    if "fairseq" in formats:
-        with atomic(folder.torch_model) as temporary:
-            torch.save(plain_checkpoint(model, args, source_lang, target_lang), temporary)
-    if "ctranslate2" in formats:
-        _write_ctranslate2(_Plain(model, args, task), folder, quantization)
-    else:
-        record["quantization"] = record_before.get("quantization")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    remove_partial(folder.path, deep=False)
+    with partial_folder(folder.path, "translator") as work:
+        new = TranslatorFolder(work)
+        for lang, model_of_pieces in ((source_lang, new.source_pieces), (target_lang, new.target_pieces)):
+            pack = language_folder(data, lang)
+            _copy(pack.model, model_of_pieces)
+            _copy(pack.dictionary, new.dictionary(lang))
+        rounded = [[(name, round(weight, 4)) for name, weight in nearest] for nearest in near]
+        write_text(new.neighbours, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
+        if "fairseq" in formats:
+            with atomic(new.torch_model) as temporary:
+                torch.save(plain_checkpoint(model, args, source_lang, target_lang), temporary)
+        if "ctranslate2" in formats:
+            _write_ctranslate2(_Plain(model, args, task), new, quantization)
+        elif folder.ctranslate2_model.exists():
+            record["quantization"] = record_before.get("quantization")
+        put_into_place(new, folder, record, afresh=not record_before)
+
+
+def put_into_place(new: TranslatorFolder, folder: TranslatorFolder, record: dict[str, Any], afresh: bool) -> None:
+    """Move the files of the translator ``new`` to ``folder``, and write its record there.
+
+    Killed at any point, it leaves the old record with the old files, the new one with the new, or none.
+
+    Args:
+        afresh: remove all of a translator that is in ``folder``, also files that ``new`` does not have.
+    """
+    left = folder.files if afresh else [folder.record, folder.card]  # a card is of what was there before
+    write_json(folder.unfinished, record)
+    for path in left:
+        if path != folder.unfinished:
+            _remove(path)
+    for path in new.files:
+        place = folder.path / path.name
+        _remove(place)
+        path.replace(place)
     write_json(folder.record, record)  # last: a folder with a record is whole
+    _remove(folder.unfinished)
 
 
-def _made_before(out: TranslatorFolder, record: dict[str, Any]) -> dict[str, Any]:
-    """The record of the folder ``out``; {} where there is none. InputError if it is of another model."""
-    if not out.record.is_file():
+def remove_translator(folder: TranslatorFolder) -> None:
+    """Remove a translator, whole or not, and nothing else from its folder."""
+    for path in folder.files:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link, or a folder with all that it holds; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _made_before(out: TranslatorFolder, record: dict[str, Any], force: bool) -> dict[str, Any]:
+    """The record of the translator of the same model in ``out``, finished or not; {} where there is none.
+
+    InputError, unless with ``force``, if there is another model or there are files of a translator without a record.
+    """
+    advice = "give another folder, or `--force` to write over it"
+    made = next((path for path in (out.record, out.unfinished) if path.is_file()), None)
+    if made is None:
+        if out.files and not force:
+            raise InputError(
+                f"--out {out}: must be new or a translator folder, but holds {out.files[0].name}; {advice}"
+            )
         return {}
-    record_before = read_json(out.record)
+    record_before = read_json(made)
     for name in ("source_lang", "target_lang", "checkpoint"):
         if not isinstance(record_before, dict) or record_before.get(name) != record[name]:
-            raise InputError(f"--out {out}: must be new or hold the same model, but holds another ({name} differs)")
+            if force:
+                return {}
+            raise InputError(
+                f"--out {out}: must be new or hold the same model, but holds another ({name} differs); {advice}"
+            )
     return record_before
 
 
@@ -155,15 +211,7 @@ class _Plain(Converter):
 
 
 def _write_ctranslate2(converter: Converter, out: TranslatorFolder, quantization: str) -> None:
-    """Make the CTranslate2 model of ``out`` beside its place, and then move it there."""
-    out.path.mkdir(parents=True, exist_ok=True)
-    target = out.ctranslate2_model
-    with tempfile.TemporaryDirectory(PARTIAL, f".{target.name}.", out.path) as folder:
-        converted = Path(folder) / target.name
-        try:
-            converter.convert(str(converted), quantization=None if quantization == "float32" else quantization)
-        except ValueError as error:
-            raise InputError(f"CTranslate2 cannot convert this model: {error}") from None
-        if target.exists():
-            target.rename(Path(folder) / "old")
-        converted.rename(target)
+    try:
+        converter.convert(str(out.ctranslate2_model), quantization=None if quantization == "float32" else quantization)
+    except ValueError as error:
+        raise InputError(f"CTranslate2 cannot convert this model: {error}") from None

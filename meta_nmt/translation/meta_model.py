@@ -1,8 +1,8 @@
 """A meta-trained model that can be given to others: its checkpoint, and what a new language needs of its data folder.
 
 A new language needs the universal space (keys and names), the target language's pack (SentencePiece, dictionary,
-vectors) and the record. A *meta model* folder holds these beside ``meta.pt``. It is all that meta-nmt-adapt needs to
-add a language.
+vectors), hashes of the held-out text, and the record. A *meta model* folder holds these beside ``meta.pt``, which is
+written last: a folder that has it is whole. It is all that meta-nmt-adapt needs to add a language.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import torch
 
 from data_prep.base.data_folder import LAYOUT, DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import atomic, check_given, write_json
+from data_prep.base.files import atomic, check_given, read_json, remove_partial, sha256, write_json, write_text
+from data_prep.cleaning.held_out import read_held_out, write_held_out
+from meta_nmt.cards import model_card
 from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import checkpoint_contents, cost
@@ -24,6 +26,7 @@ from meta_nmt.runs.run_folder import RunFolder
 
 CHECKPOINT = "meta.pt"
 MOST_BYTES, MOST_CHECKPOINT = 1 << 32, 1 << 36  # of a table of a meta model, and of its checkpoint
+RECORD = "meta.json"  # says from which checkpoint the folder is made
 
 
 def check_meta(checkpoint: str | Path) -> dict[str, Any]:
@@ -46,7 +49,8 @@ def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
     given = DataFolder(Path(checkpoint).parent)
     if data is None and given.record.is_file():  # a meta model, which somebody else may have made
         check_given(given.path, dict.fromkeys([Path(checkpoint), given.record], MOST_CHECKPOINT))
-        check_given(given.path, dict.fromkeys(needed_files(given), MOST_BYTES))
+        held_out = [given.held_out, given.held_out_keys]
+        check_given(given.path, dict.fromkeys([*needed_files(given), *held_out], MOST_BYTES))
     state = check_meta(checkpoint)
     trained_on = str(getattr(state["cfg"].task, "data", ""))
     places = [Path(data)] if data is not None else [Path(checkpoint).parent, Path(trained_on)]
@@ -63,36 +67,58 @@ def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
 
 
 def needed_files(folder: DataFolder) -> list[Path]:
-    """The files of a data folder that a new language needs; the last, the held-out text, may be absent."""
+    """The files of a data folder that a new language needs, beside the hashes of held-out text."""
     pack = folder.pack(folder.english)
-    return [*folder.universal.files, *pack.segmentation, pack.vectors, folder.held_out]
+    return [*folder.universal.files, *pack.segmentation, pack.vectors]
 
 
 def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
-    """Make ``out`` a data folder without source languages: record, universal space, target pack, held-out text.
+    """Make ``out`` a data folder without source languages: record, universal space, target pack, held-out hashes.
 
     ``without``: a language to leave out of the record, so that it can be added anew.
     """
     folder = DataFolder(data)
     record = folder.read_record()
     for path in needed_files(folder):
-        if path != folder.held_out or path.is_file():
-            with atomic(out / path.relative_to(data)) as temporary:
-                shutil.copyfile(path, temporary)
+        with atomic(out / path.relative_to(data)) as temporary:
+            shutil.copyfile(path, temporary)
+    write_held_out(DataFolder(out, folder.english), read_held_out(folder))
     languages = {lang: entry for lang, entry in record["languages"].items() if lang != without}
     write_json(DataFolder(out).record, record | {"languages": languages})
 
 
-def export_meta(data: str | Path, checkpoint: str | Path, out: str | Path) -> Path:
-    """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint."""
-    folder = find_data(checkpoint, data)
-    copy_universal(folder, Path(out))
+def export_meta(
+    data: str | Path, checkpoint: str | Path, out: str | Path, card: str = "", *, force: bool = False
+) -> Path:
+    """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint.
+
+    Args:
+        card: the text of its model card; "" for none.
+        force: take the place of another meta model.
+
+    Raises:
+        InputError: ``out`` is a folder of another kind, or of another checkpoint, or ``data`` is of another one.
+    """
+    folder, out = find_data(checkpoint, data), Path(out)
+    target, record, made_from = out / CHECKPOINT, out / RECORD, {"checkpoint": sha256(checkpoint)}
+    remove_partial(out, deep=False)
+    of_this_kind = record.is_file() or (force and target.is_file())  # an earlier version wrote no such record
+    if not of_this_kind and (others := sorted(path.name for path in out.glob("*"))):
+        raise InputError(f"--out {out}: must be new, or made by `--to meta`, but holds {others[0]}")
+    if record.is_file() and read_json(record) != made_from and not force:
+        raise InputError(
+            f"--out {out}: must be new or of the same checkpoint, but is of another; give another folder, or `--force`"
+        )
+    target.unlink(missing_ok=True)
+    write_json(record, made_from)
+    copy_universal(folder, out)
+    RunFolder(out).costs.unlink(missing_ok=True)
+    for entry in cost.history(checkpoint):
+        cost.append(out, entry | {"parent": None})  # these records contain those of its parents
+    if card:
+        write_text(out / model_card.FILE_NAME, card)
     state = checkpoint_contents.load(checkpoint)
     state["last_optimizer_state"] = None  # it is twice as large as the model
-    target = Path(out) / CHECKPOINT
     with atomic(target) as temporary:
         torch.save(state, temporary)
-    RunFolder(out).costs.unlink(missing_ok=True)
-    for record in cost.history(checkpoint):
-        cost.append(out, record | {"parent": None})  # these records contain those of its parents
     return target

@@ -7,6 +7,7 @@
     ctranslate2/                CTranslate2 model
     neighbours.json             the universal tokens that each source piece is made of
     MODEL_CARD.md               what the model is, and how good it is
+    unfinished.json             what will be translator.json, while the other files are put into place
 
 No other file of meta_nmt spells one of these names.
 """
@@ -43,6 +44,11 @@ class TranslatorFolder:
         return self.path / "translator.json"
 
     @property
+    def unfinished(self) -> Path:
+        """The file of the record of a translator that is being put into place; a killed run leaves it."""
+        return self.path / "unfinished.json"
+
+    @property
     def source_pieces(self) -> Path:
         """The SentencePiece model that cuts the source language."""
         return self.path / "source.spm"
@@ -76,6 +82,15 @@ class TranslatorFolder:
         """The model card."""
         return self.path / model_card.FILE_NAME
 
+    @property
+    def files(self) -> list[Path]:
+        """All files and folders of a translator, whole or not, that are there, its record first."""
+        paths = [
+            self.record, self.card, self.source_pieces, self.target_pieces, *sorted(self.path.glob("dict.*.txt")),
+            self.torch_model, self.ctranslate2_model, self.neighbours, self.unfinished,
+        ]  # fmt: skip
+        return [path for path in paths if path.exists()]
+
     def read_record(self) -> dict[str, Any]:
         """The content of translator.json.
 
@@ -83,6 +98,8 @@ class TranslatorFolder:
             InputError: the folder is no translator, or one of another format, or a file of it is too large or a link
                 out of it.
         """
+        if self.unfinished.is_file() and not self.record.is_file():
+            raise InputError(f"{self.path}: the translator is not finished; run the command that makes it again")
         if not self.record.is_file():
             raise InputError(
                 f"{self.path}: must be a translator folder (made by meta-nmt-adapt or meta-nmt-export), but "

@@ -92,10 +92,19 @@ def test_one_command_one_folder(work, capfd):
     ):
         assert words in card, words
     made = hashes(out)
+    verdict = next(i for i, line in enumerate(said) if line.startswith("verdict: of no use: test BLEU"))
+    ends, warning = said[verdict:], f"{out}/work/data/lang/zz/card.json"
+    assert ends[1].startswith("warning: zz: the alignment") and warning in ends[1], "again at the end, with its path"
+    assert len(ends) == 2 and ends[1] in said[:verdict], ends
+    assert any(line.startswith("alignment of zz to en: precision@1") for line in said)
+    assert "For nothing: its translations are of no use" in card, "four updates make no draft"
     assert adapt.main(argv) == 0 and hashes(out) == made, "a second run changes nothing"
-    assert "finished before" in capfd.readouterr().err
+    again = capfd.readouterr().err.splitlines()
+    assert "finished before" in again[0] and again[1:] == ends, "what was said at the end is said again"
     write_pairs(work / "zz-en.tsv", 5, 401, 2)
-    assert adapt.main(argv) == 0, "other pairs start afresh"
+    refused(capfd, argv, "other: --pairs", "--force")
+    assert hashes(out) == made, "nothing is wiped"
+    assert adapt.main([*argv, "--force"]) == 0, "other pairs, as asked for"
     write_pairs(work / "zz-en.tsv", 5, 400, 2)
     assert hashes(out)["work/job.json"] != made["work/job.json"]
 

@@ -13,7 +13,7 @@ from meta_nmt.cli import add_language, preprocess
 
 WORDS = [a + b for a in ("ka", "lo", "mi", "ru") for b in ("nda", "fter", "wing", "pose", "gri")]
 ENGLISH = """
-    data.json  work/held-out.en  universal/keys.npy  universal/tokens.txt
+    data.json  work/held-out.en.npy  universal/keys.npy  universal/tokens.txt
     lang/en/spm.model  lang/en/dict.txt  lang/en/vectors.npy  lang/en/card.json
     lang/en/subwords.stage.json  lang/en/universal.stage.json
     work/mono/en.domain.txt  work/mono/en.extra.txt  work/mono/en.counts.json  work/mono/en.stage.json

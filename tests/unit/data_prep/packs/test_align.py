@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.packs.align import (
     add_lexicon,
@@ -146,9 +147,13 @@ def test_a_query_by_sentences_grows_with_the_sentences() -> None:
 
 def test_poor_alignment_says_what_to_do() -> None:
     quality = {"precision_at_1": 0.02, "words": 50, "anchors": 60, "poor": True}
-    warning = poor_warning("xx", "en", quality)
-    assert warning and "0.02" in warning and "--dictionaries" in warning and "--mono" in warning, warning
-    assert poor_warning("xx", "en", quality | {"poor": False}) is None, "a good one is no warning"
+    pack = DataFolder("data").pack("xx")
+    warning = poor_warning(pack, "en", quality)
+    for words in ("0.02 on 50 held-out words", "--dictionaries", "--mono", str(pack.card)):
+        assert warning and words in warning, f"{words!r} is not in {warning!r}"
+    assert poor_warning(pack, "en", quality | {"poor": False}) is None, "a good one is no warning"
+    unmeasured = poor_warning(pack, "en", quality | {"precision_at_1": None, "words": 0})
+    assert unmeasured and "could not be measured: 0 held-out words" in unmeasured and "None" not in unmeasured
 
 
 def test_a_card_shows_words_with_combining_marks() -> None:

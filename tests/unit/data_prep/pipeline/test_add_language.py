@@ -2,16 +2,21 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import sha256
+from data_prep.base.files import sha256, sole_writer
 from data_prep.base.text_files import read_lines
 from data_prep.cleaning import subsample
+from data_prep.cleaning.clean_form import match_key
+from data_prep.cleaning.held_out import hashes_of, write_held_out
 from data_prep.packs import subwords
+from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.cli import preprocess
 from meta_nmt.cli.add_language import main
 
@@ -122,6 +127,54 @@ def test_low_resource_samples_are_those_that_subsample_draws(data: Path, corpus:
         assert (data / f"lang/ss/vectors.{name}.npy").is_file()
     splits = card["text"]["splits"]
     assert 200 <= splits["train-200-s1"]["english_tokens"] < 210, "the last pair completes them"
+
+
+def test_held_out_sentences_are_recognised_by_their_hashes(
+    data: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corpus / "zz-en.tsv").rename(corpus / "hh-en.tsv")
+    english = [line.split("\t")[1] for line in read_lines(corpus / "hh-en.tsv")]
+    folder = DataFolder(data)
+    files = (folder.held_out, folder.held_out_keys)
+    keys = [match_key(f"{line.upper()}!") for line in english[:7]]  # of lines that are to be training text
+
+    def dropped(lang: str) -> int:
+        shutil.copy(corpus / "hh-en.tsv", corpus / f"{lang}-en.tsv")
+        assert main([str(data), "--lang", lang, "--corpus", str(corpus)]) == 0, capsys.readouterr().err
+        card = json.loads((data / f"lang/{lang}/card.json").read_text("utf-8"))
+        return card["text"]["dropped"].get("held-out-english", 0)
+
+    before = folder.held_out.read_bytes()
+    try:
+        assert dropped("ha") == 0, "nothing is held out in this folder"
+        write_held_out(folder, hashes_of(keys))
+        assert not any(line.encode() in files[0].read_bytes() for line in keys), "no text can be read there"
+        assert dropped("hb") == 7
+        folder.held_out.unlink()
+        files[1].write_text("".join(f"{key}\n" for key in keys), "utf-8")
+        assert dropped("hc") == 7, "the keys themselves, as an earlier version wrote them"
+        folder.held_out.write_bytes(b"no")
+        shutil.copy(corpus / "hh-en.tsv", corpus / "hd-en.tsv")
+        assert main([str(data), "--lang", "hd", "--corpus", str(corpus)]) == 2
+        assert "held-out.en.npy: must be a NumPy file" in capsys.readouterr().err
+    finally:
+        files[1].unlink(missing_ok=True)
+        folder.held_out.write_bytes(before)
+
+
+def test_two_at_once_do_not_mix_and_what_a_killed_one_left_goes(data: Path, corpus: Path) -> None:
+    (corpus / "zz-en.tsv").rename(corpus / "tt-en.tsv")
+    left = data / ".add-tt.killed.partial"
+    left.mkdir()
+    first, second = NewLanguage(data, "tt", corpus), NewLanguage(data, "tt", corpus)  # both before either is made
+    with sole_writer(data), pytest.raises(InputError, match="another run is writing"):
+        add(first)
+    add(first)
+    made = hashes(data)
+    assert not left.exists(), "the temporary folder of a killed run must go"
+    with pytest.raises(InputError, match="must not have tt yet"):
+        add(second)
+    assert hashes(data) == made, "the second must not write into what the first has made"
 
 
 @pytest.mark.parametrize(

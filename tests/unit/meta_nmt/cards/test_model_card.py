@@ -5,6 +5,7 @@ from dataclasses import replace
 import yaml
 
 from meta_nmt.cards.model_card import ModelFacts, model_card, write_model_card
+from meta_nmt.cards.verdict import DRAFT, HINT, judge
 
 FACTS = ModelFacts(
     source_lang="qu",
@@ -16,6 +17,7 @@ FACTS = ModelFacts(
     pairs=600,
     scores={"dev BLEU": 31.25, "test chrF2++": 55.0},
     signatures=["nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"],
+    verdict=judge("test", 31.25, 55.0, 2.0),
     samples=[("a | b", "<script>alert(1)</script>", "*c* `d`")],
     pack={
         "alignment": {"precision_at_1": 0.41, "words": 70, "poor": True},
@@ -42,6 +44,22 @@ def test_everything_known_is_said():
                  "meta-nmt-adapt --pairs qu-en.tsv"):  # fmt: skip
         assert text in body, f"{text!r} is not in the card"
     assert "/some/where" not in card, "no paths of the machine it was made on, but their ends"
+
+
+def test_nothing_is_recommended_beyond_the_scores():
+    use = {
+        verdict and verdict.use: model_card(replace(FACTS, verdict=verdict))
+        for verdict in (None, *(judge("test", bleu, 45.0, 0.0) for bleu in (0.1, 8.0, 25.0)))
+    }
+    drafts = {key: "as a draft" in card for key, card in use.items()}
+    assert drafts == {None: False, HINT: False, DRAFT: True}, "only good scores make a draft"
+    assert "For nothing: its translations are of no use" in use[None], "0.1 BLEU"
+    assert "was not measured" in model_card(replace(FACTS, verdict=None)), "no scores, no recommendation"
+
+
+def test_licences_that_are_recorded_are_named():
+    assert "no licence is recorded here" in model_card(FACTS)
+    assert "recorded are: CC-BY \\| 2.0; other" in model_card(replace(FACTS, licences=["CC-BY | 2.0", "other"]))
 
 
 def test_text_is_never_markup():

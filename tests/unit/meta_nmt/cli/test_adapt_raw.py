@@ -1,15 +1,20 @@
-"""What meta-nmt-adapt from raw text shows of fine-tuning, and what it keeps of fairseq's log."""
+"""What meta-nmt-adapt from raw text shows and logs of fine-tuning, and what it does with a folder of an earlier run."""
 
 import io
 import logging
+import shutil
+from pathlib import Path
 
 import pytest
 from tqdm import tqdm
 
+from data_prep.base.errors import InputError
 from meta_nmt.cli import adapt_raw
-from meta_nmt.cli.adapt_raw import Bar, logged_to, train
+from meta_nmt.cli.adapt_raw import Bar, Job, logged_to, train
+from meta_nmt.cli.adapt_raw_flags import parse_args
 from meta_nmt.runs.progress import Progress
 from meta_nmt.runs.run_folder import RunFolder
+from meta_nmt.translation.translator_folder import TranslatorFolder
 
 REPORTS = [
     Progress("train", 5, {"loss": 8.0, "num_updates": 5.0}),
@@ -66,3 +71,100 @@ def test_a_fine_tuning_says_its_validations_and_keeps_its_numbers(data, meta, tm
     ]  # fmt: skip
     assert "| INFO |" not in "".join(said) and '"valid_bleu"' in run.log.read_text()
     assert run.training_log.read_text().count('"bleu"') == 2, "the numbers are kept in this log format too"
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """Runs the command up to its steps, which are only noted: a function of more flags, that returns what they saw."""
+    (tmp_path / "yo-en.tsv").write_text("".join(f"a{i}\tb{i}\n" for i in range(60)))
+    (tmp_path / "meta.pt").write_text("x")
+    monkeypatch.setattr(Job, "estimate", lambda self, pairs_of: "about a minute")
+    monkeypatch.setattr(Job, "warnings", lambda self: ["warning: poor"])
+
+    def run(*flags, steps=lambda job: None):
+        argv = ["--pairs", "yo-en.tsv", "--checkpoint", "meta.pt", "--out", "out", "--source-lang", "yo", *flags]
+        worked = []
+
+        def work(self, pairs_of):
+            worked.append(sorted(path.name for path in self.work.path.iterdir()))
+            steps(self)
+            (self.work.path / "runs").mkdir(exist_ok=True)
+            (self.work.path / "runs/log").touch()
+            for path in (TranslatorFolder(self.out).record, TranslatorFolder(self.out).card):
+                path.touch()
+            return "verdict: none"
+
+        monkeypatch.setattr(Job, "steps", work)
+        Job(parse_args(argv), "command", tmp_path, "en").run()
+        return worked
+
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+def files(folder):
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_other_files_or_flags_is_refused_and_kept(job, tmp_path, capsys):
+    assert job() == [["job.json"]]
+    made = files(tmp_path)
+    assert job() == [] and files(tmp_path) == made
+    said = capsys.readouterr().err.splitlines()
+    assert said[-3:] == ["out: finished before, from the same files and flags", "verdict: none", "warning: poor"]
+    with pytest.raises(InputError, match="other: --seed.*--force"):
+        job("--seed", "2")
+    (tmp_path / "mono.txt").write_text("x")
+    with pytest.raises(InputError, match="other: --mono"):
+        job("--mono", "mono.txt")
+    assert {name: files(tmp_path)[name] for name in made} == made, "nothing is wiped"
+    assert job("--seed", "2", "--force") == [["job.json"]], "with --force all starts afresh"
+    assert job("--seed", "2", "--force") == [], "and is finished then"
+
+
+def test_killed_at_any_point_of_clearing_a_rerun_goes_on(job, tmp_path, monkeypatch):
+    """After every removal of a file, and after every record, the run is killed; the folder is never refused after."""
+
+    class Killed(BaseException):
+        pass
+
+    moments = []
+
+    def killing(function):
+        def step(*args, **kwargs):
+            function(*args, **kwargs)
+            moments.append(function)
+            if len(moments) == last:
+                raise Killed
+
+        return step
+
+    for last in range(1, 20):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        job()
+        moments.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(adapt_raw, "write_json", killing(adapt_raw.write_json))
+            patched.setattr(adapt_raw.shutil, "rmtree", killing(shutil.rmtree))
+            patched.setattr(Path, "unlink", killing(Path.unlink))
+            try:
+                job("--seed", "2", "--force", steps=lambda job: 1 / 0)
+            except ZeroDivisionError:
+                break
+            except Killed:
+                record, card = (tmp_path / "out" / name for name in ("translator.json", "MODEL_CARD.md"))
+                assert card.exists() or not record.exists(), "no record of a translator that is not whole"
+        assert job("--seed", "2", "--force") == [["job.json"]], f"killed after step {last}, it starts from nothing"
+    assert last >= 5, "the record, translator.json, the card, runs/, the record"
+
+
+def test_files_of_others_are_never_removed(job, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/translator.json").touch()
+    with pytest.raises(InputError, match="holds translator.json"):
+        job()
+    assert job("--force") == [["job.json"]], "a translator without a record of this command"
+    shutil.rmtree(tmp_path / "out/work")
+    (tmp_path / "out/precious.txt").touch()
+    with pytest.raises(InputError, match="holds precious.txt"):
+        job("--force")

@@ -1,8 +1,11 @@
-"""Our defaults in fairseq's own parser."""
+"""Our defaults in fairseq's own parser, and what is left of a run of its trainer."""
+
+from types import SimpleNamespace
 
 import pytest
 
 from meta_nmt.cli import adapt, train
+from meta_nmt.cli import fairseq_front as front
 
 
 @pytest.mark.parametrize("parse, more", [(train.parse_args, []), (adapt.parse_args, ["--checkpoint", "a.pt"])])
@@ -20,3 +23,22 @@ def test_a_falling_rate_reaches_zero_at_the_last_update_unless_told_otherwise():
     assert train.parse_args(["data", "--lr-scheduler", "polynomial_decay", "--max-update", "9"]).total_num_update == 9
     assert float(adapt.parse_args([*fine_tune, "--total-num-update", "50"]).total_num_update) == 50
     assert not hasattr(adapt.parse_args([*fine_tune, "--lr-scheduler", "fixed"]), "total_num_update")
+
+
+def test_a_run_that_came_to_its_end_leaves_no_picture_of_a_crash(tmp_path, monkeypatch):
+    cfg = SimpleNamespace(
+        checkpoint=SimpleNamespace(save_dir=str(tmp_path)), distributed_training=SimpleNamespace(distributed_rank=0)
+    )
+    crash = tmp_path / "crash.pt"
+
+    def fail(cfg):
+        crash.touch()
+        raise FloatingPointError
+
+    monkeypatch.setattr(front.fairseq_train, "main", fail)
+    with pytest.raises(FloatingPointError):
+        front._train_and_record(cfg, "train", "command", None)
+    assert crash.exists(), "it shows what failed"
+    monkeypatch.setattr(front.fairseq_train, "main", lambda cfg: None)
+    front._train_and_record(cfg, "train", "command", None)
+    assert not crash.exists()

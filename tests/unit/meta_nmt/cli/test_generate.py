@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from meta_nmt.cli import generate
 from meta_nmt.translation.loaders import load_checkpoints
 
@@ -18,3 +20,18 @@ def test_an_ensemble_through_fairseq_generate(data, adapted, perturbed, tmp_path
     assert hypotheses["both"] == ours and hypotheses["both"] != hypotheses["one"]
     record = json.loads((tmp_path / "both/result.json").read_text("utf-8"))
     assert [entry["kind"] for entry in record["cost"]].count("adapt") == 1, "the second has no record of its own"
+
+
+def test_killed_over_an_earlier_result_it_leaves_no_record_of_other_texts(data, adapted, tmp_path, monkeypatch):
+    argv = [str(data), "--source-lang", "dd", "--beam", "1", "--results", str(tmp_path), "--path", str(adapted)]
+    assert generate.main(argv) == 0 and (tmp_path / "result.json").is_file()
+    write = generate.write_lines
+
+    def killed(path, lines):
+        write(path, lines)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generate, "write_lines", killed)
+    with pytest.raises(KeyboardInterrupt):
+        generate.main(argv)
+    assert not (tmp_path / "result.json").exists()

@@ -6,7 +6,9 @@ from meta_nmt.cards.model_card import FILE_NAME
 from meta_nmt.runs.run_folder import RunFolder
 
 RUN = RunFolder("runs/ro")
-OWNERS = {path.name: "runs/run_folder.py" for path in (RUN.last, RUN.best, RUN.costs, RUN.training_log, RUN.log)}
+OWNERS = {
+    path.name: "runs/run_folder.py" for path in (RUN.last, RUN.best, RUN.costs, RUN.training_log, RUN.log, RUN.crash)
+}
 OWNERS[FILE_NAME] = "cards/model_card.py"
 
 

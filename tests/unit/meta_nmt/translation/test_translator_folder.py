@@ -10,7 +10,14 @@ from data_prep.base.errors import InputError
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
 FOLDER = TranslatorFolder(Path("models/qu-en"))
-FILES = (FOLDER.record, FOLDER.source_pieces, FOLDER.target_pieces, FOLDER.torch_model, FOLDER.neighbours)
+FILES = (
+    FOLDER.record,
+    FOLDER.source_pieces,
+    FOLDER.target_pieces,
+    FOLDER.torch_model,
+    FOLDER.neighbours,
+    FOLDER.unfinished,
+)
 NAMES = (*(path.name for path in FILES), "dict.")  # `ctranslate2` names a package and a backend, too
 
 

@@ -1,0 +1,81 @@
+"""A meta model for others: no sentence that is held out, a card, and nothing of another checkpoint."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from data_prep.base.data_folder import DataFolder
+from data_prep.base.files import read_json
+from data_prep.cleaning.held_out import hashes_of, read_held_out
+from meta_nmt.cli import export
+
+SECRETS = ["a sentence that tests will ask for", "another one of them"]
+
+
+@pytest.fixture
+def folder(own_data):
+    """A data folder with held-out English as an earlier version kept it, and what a record says of a language."""
+    path = DataFolder(own_data).held_out_keys
+    path.parent.mkdir()
+    path.write_text("".join(f"{key}\n" for key in SECRETS), "utf-8")
+    record = json.loads((own_data / "data.json").read_text("utf-8"))
+    record["languages"]["aa"] |= {
+        "splits": {"train": {"lines": 12345, "english_tokens": 678}}, "alignment": {"precision_at_1": 0.41},
+        "licences": ["CC-BY | 2.0"],
+    }  # fmt: skip
+    (own_data / "data.json").write_text(json.dumps(record), "utf-8")
+    np.save(own_data / "lang/en/vectors.npy", np.zeros((4, 16), np.float32))
+    return own_data
+
+
+def texts(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_held_out_sentences_are_hashed_and_the_card_says_what_it_is(folder, meta, tmp_path):
+    out = tmp_path / "given"
+    assert export.main([str(folder), "--path", str(meta), "--to", "meta", "--out", str(out)]) == 0
+    for name, content in texts(out).items():
+        assert not any(secret.encode() in content for secret in SECRETS), f"{name} tells a held-out sentence"
+    assert list(read_held_out(DataFolder(out))) == list(hashes_of(SECRETS)), "they are recognised all the same"
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    for words in (
+        "language:\n- aa\n- bb\n- cc\n- en", "12,345", "678", "0.41", "CC-BY \\| 2.0", "| bb | trained on |",
+        "| cc | validated on |", "trained jointly", "20 steps", "meta-nmt-export", "held-out.en.npy",
+    ):  # fmt: skip
+        assert words in card, f"{words!r} is not in the card:\n{card}"
+    made = texts(out)
+    again = tmp_path / "again"
+    assert export.main([str(out), "--path", str(out / "meta.pt"), "--to", "meta", "--out", str(again)]) == 0
+    assert texts(again)["held-out.en.npy"] == made["held-out.en.npy"], "a meta model can be given on"
+
+
+def test_another_checkpoint_is_refused_and_no_checkpoint_stands_beside_files_of_another(
+    folder, meta, tmp_path, capsys, monkeypatch
+):
+    from meta_nmt.translation import meta_model
+
+    out, other = tmp_path / "given", tmp_path / "other.pt"
+    state = torch.load(meta, weights_only=True)
+    state["extra_state"]["best"] = 7.0
+    torch.save(state, other)
+    flags = [str(folder), "--to", "meta", "--out", str(out)]
+    assert export.main([*flags, "--path", str(meta)]) == 0
+    made = texts(out)
+    assert export.main([*flags, "--path", str(other)]) == 2
+    error = capsys.readouterr().err
+    assert "of another" in error and "--force" in error and error.count("\n") == 1 and texts(out) == made, error
+    with monkeypatch.context() as killed:
+        killed.setattr(meta_model, "copy_universal", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            export.main([*flags, "--path", str(other), "--force"])
+    assert not (out / "meta.pt").exists(), "the checkpoint comes last"
+    assert export.main([*flags, "--path", str(other)]) == 0, "the rerun finishes it"
+    assert read_json(out / "meta.json") != json.loads(made["meta.json"])
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "data.json").write_text("x")
+    assert export.main([*flags[:-1], str(mine), "--path", str(meta), "--force"]) == 2, "no folder of another kind"
+    assert texts(mine) == {"data.json": b"x"}
