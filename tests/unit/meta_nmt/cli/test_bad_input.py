@@ -213,7 +213,7 @@ def test_corrupt_checkpoint(data, checkpoint, tmp_path, capfd, damage):
 def test_a_dictionary_that_does_not_match_the_checkpoint(data, adapted, tmp_path, capfd):
     capfd.readouterr()
     argv = generate_flags(data, adapted, tmp_path / "r", "--source-lang cc --gen-subset valid")
-    refused(capfd, generate, argv, "adapted to another dictionary")
+    refused(capfd, generate, argv, "adapted to other vectors")
     argv = generate_flags(data, adapted, tmp_path / "r", "--source-lang dd --gen-subset test --beam 1")
     assert generate.main(argv) == 0, "its own dictionary matches"
 

@@ -159,7 +159,7 @@ def test_a_checkpoint_without_a_language_takes_the_new_one():
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda m: m.queries.neg_(), "adapted to another dictionary"),
+        (lambda m: m.queries.neg_(), "adapted to other vectors"),
         (lambda m: m.keys.neg_(), "universal tokens"),
     ],
 )
