@@ -215,7 +215,9 @@ class DataFolder:
             )
         content = read_json(self.record)
         if not isinstance(content, dict) or not isinstance(content.get("target_lang"), str):
-            raise InputError(f"{self.record}: must be the record that meta-nmt-preprocess writes, but is not")
+            raise InputError(
+                f"{self.record}: must be the record that meta-nmt-preprocess writes, but has no `target_lang`"
+            )
         languages = content.get("languages")
         if not isinstance(languages, dict) or not all(isinstance(entry, dict) for entry in languages.values()):
             raise InputError(f"{self.record}: must have an entry for each language in `languages`, but has not")

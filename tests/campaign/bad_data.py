@@ -244,7 +244,7 @@ def records() -> Iterator[Case]:
         "invalid UTF-8": b'{"languages": "\xff"}',
         "languages is a list": b'{"languages": []}',
         "a language without a role": b'{"languages": {"aa": {}}}',
-        "a role that is a number": b'{"languages": {"aa": {"role": 3}, "bb": {"role": "source"}}}',
+        "a role that is a number": b'{"target_lang": "en", "languages": {"aa": {"role": 3}, "bb": {"role": "source"}}}',
         "nests deeply": b"[" * 100_000,
     }
     for name, text in texts.items():
