@@ -35,6 +35,7 @@ from meta_nmt.cli.command import configure_logging
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.models.checkpoints import read_checkpoint, trained_tokens
 from meta_nmt.runs import cost, run_inputs, training_log, workers
+from meta_nmt.runs.checkpoint_contents import requirement
 from meta_nmt.runs.checkpoint_files import recover
 from meta_nmt.runs.run_folder import LAST, RunFolder
 
@@ -157,6 +158,7 @@ def prepared(args: Namespace) -> Iterator[None]:
             training is writing to.
     """
     check_flags(args)
+    _check_texts(args)
     if args.fp16 or args.amp:
         raise InputError(
             "`--fp16` and `--amp` must not be given: the meta-gradient is not loss-scaled; use `--bf16-autocast`"
@@ -165,10 +167,21 @@ def prepared(args: Namespace) -> Iterator[None]:
         raise InputError("`--write-checkpoints-asynchronously` must not be given: a checkpoint counts when it is whole")
     check_writable(args.save_dir)
     cost.read_records(args.save_dir)
-    with sole_writer(Path(args.save_dir)) if workers.is_first() else nullcontext():
-        if workers.is_first():
+    with sole_writer(Path(args.save_dir)) if workers.is_first(args) else nullcontext():
+        if workers.is_first(args):
             recover(args.save_dir)
         yield
+
+
+def _check_texts(args: Namespace) -> None:
+    """InputError for a flag whose text would make the checkpoints unreadable, such as the name of a folder that is not
+    in UTF-8: they hold all flags."""
+    for name, value in vars(args).items():
+        for text in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(text, str) and (must := requirement(text)):
+                shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
+                flag = "DATA" if name == "data" else f"`--{name.replace('_', '-')}`"
+                raise InputError(f"{flag} must be what a checkpoint may hold ({must}), but is {shown}")
 
 
 def check_optimizer(cfg: Any) -> None:
@@ -195,7 +208,7 @@ def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
     """Run fairseq's trainer in this process, or in a process for each worker where there are several."""
     cfg = convert_namespace_to_omegaconf(args)
     check_optimizer(cfg)
-    with _same_inputs(args, parent) if workers.is_first() else nullcontext():
+    with _same_inputs(args, parent) if workers.is_first(args) else nullcontext():
         distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
 
 

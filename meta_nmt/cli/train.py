@@ -88,7 +88,7 @@ def body(argv: Sequence[str]) -> int:
         if parent is not None:
             # where it is missing, fairseq would silently train from random parameters
             check_representation(args, parent, read_checkpoint(parent))
-        if workers.is_first():
+        if workers.is_first(args):
             check_resumed(args)
         front.train(args, "train", command.command_line(PROG, argv), parent)
     return 0
