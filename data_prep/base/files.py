@@ -3,6 +3,7 @@
 A file is first written under a temporary name beside its place, then renamed to its own name (os.replace).
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -19,6 +20,7 @@ import numpy as np
 from data_prep.base.errors import InputError
 
 MOST_JSON = 1 << 28  # bytes of a JSON file
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # some network file systems
 PARTIAL = ".partial"  # ends the names of files and folders that are being made; a killed run leaves them
 
 
@@ -78,12 +80,15 @@ def remove_partial(folder: Path, *, deep: bool = True) -> None:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder; InputError if another process holds it."""
+    """Hold a lock on a folder; InputError if another process holds it. Without locks in the file system: none."""
     with ExitStack() as stack:
         try:
             stack.enter_context(_lock(folder))
         except BlockingIOError as error:
             raise InputError(f"{folder}: another run is writing to this folder") from error
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
         yield
 
 

@@ -8,8 +8,8 @@ import math
 import shlex
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,13 +29,15 @@ from fairseq_cli import train as fairseq_train
 
 from data_prep.base.command_line import KnownDefaults, OneLineParser, one_line, with_hint, writable_directory
 from data_prep.base.errors import InputError
+from data_prep.base.files import sole_writer
 from data_prep.base.languages import usual_spelling
 from meta_nmt.cli.command import configure_logging
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.models.checkpoints import read_checkpoint, trained_tokens
-from meta_nmt.runs import cost, training_log, workers
+from meta_nmt.runs import cost, run_inputs, training_log, workers
+from meta_nmt.runs.checkpoint_contents import requirement
 from meta_nmt.runs.checkpoint_files import recover
-from meta_nmt.runs.run_folder import RunFolder
+from meta_nmt.runs.run_folder import LAST, RunFolder
 
 LOGGING = ["--no-progress-bar", "--log-format", "simple"]
 
@@ -147,9 +149,16 @@ def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> 
         cost.append(save_dir, meter.record(tokens, seconds - (_so_far(parent)[1] if parent else 0.0)))
 
 
-def prepare(args: Namespace) -> None:
-    """Check a training before it begins: its flags, and a save dir that it can write to and go on from (InputError)."""
+@contextmanager
+def prepared(args: Namespace) -> Iterator[None]:
+    """In this context a training runs, the only one in its save dir.
+
+    Raises:
+        InputError: its flags are wrong, or its save dir is one that it cannot write to or go on from, or that another
+            training is writing to.
+    """
     check_flags(args)
+    _check_texts(args)
     if args.fp16 or args.amp:
         raise InputError(
             "`--fp16` and `--amp` must not be given: the meta-gradient is not loss-scaled; use `--bf16-autocast`"
@@ -158,8 +167,21 @@ def prepare(args: Namespace) -> None:
         raise InputError("`--write-checkpoints-asynchronously` must not be given: a checkpoint counts when it is whole")
     check_writable(args.save_dir)
     cost.read_records(args.save_dir)
-    if workers.is_first():
-        recover(args.save_dir)
+    with sole_writer(Path(args.save_dir)) if workers.is_first(args) else nullcontext():
+        if workers.is_first(args):
+            recover(args.save_dir)
+        yield
+
+
+def _check_texts(args: Namespace) -> None:
+    """InputError for a flag whose text would make the checkpoints unreadable, such as the name of a folder that is not
+    in UTF-8: they hold all flags."""
+    for name, value in vars(args).items():
+        for text in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(text, str) and (must := requirement(text)):
+                shown = text.encode("utf-8", "backslashreplace").decode("utf-8")
+                flag = "DATA" if name == "data" else f"`--{name.replace('_', '-')}`"
+                raise InputError(f"{flag} must be what a checkpoint may hold ({must}), but is {shown}")
 
 
 def check_optimizer(cfg: Any) -> None:
@@ -186,7 +208,13 @@ def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
     """Run fairseq's trainer in this process, or in a process for each worker where there are several."""
     cfg = convert_namespace_to_omegaconf(args)
     check_optimizer(cfg)
-    distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
+    with _same_inputs(args, parent) if workers.is_first(args) else nullcontext():
+        distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
+
+
+def _same_inputs(args: Namespace, parent: str | None) -> AbstractContextManager[None]:
+    inputs = run_inputs.inputs_of(args, parent)
+    return run_inputs.kept(args.save_dir, inputs, goes_on=args.restore_file == LAST)
 
 
 def generate(args: Namespace) -> None:

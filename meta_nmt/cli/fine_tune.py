@@ -96,9 +96,9 @@ def run(args: Namespace, argv: Sequence[str]) -> None:
     own_flags = vars(args).pop("own_flags")  # fairseq would take our `checkpoint` for its group of that name
     if own_flags.checkpoint is not None:
         check_checkpoint(own_flags.checkpoint)
-    front.prepare(args)
-    if own_flags.checkpoint is not None:
-        take_model_from_checkpoint(args, own_flags.checkpoint, argv)
-    if args.aligned_with is None and has_alignment(args.data, args.source_lang, args.train_subset):
-        args.aligned_with = args.train_subset
-    front.train(args, "adapt", command.command_line(PROG, argv), own_flags.checkpoint)
+    with front.prepared(args):
+        if own_flags.checkpoint is not None:
+            take_model_from_checkpoint(args, own_flags.checkpoint, argv)
+        if args.aligned_with is None and has_alignment(args.data, args.source_lang, args.train_subset):
+            args.aligned_with = args.train_subset
+        front.train(args, "adapt", command.command_line(PROG, argv), own_flags.checkpoint)

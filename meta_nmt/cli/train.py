@@ -81,16 +81,16 @@ def body(argv: Sequence[str]) -> int:
     if args.task != "meta_translation":
         raise InputError(f"`--task` must be meta_translation, but is {args.task}; fine-tune with meta-nmt-adapt")
     check_config(args)
-    front.prepare(args)
-    parent = args.finetune_from_model
-    if args.restore_file != LAST:
-        parent = args.restore_file
-    if parent is not None:
-        # where it is missing, fairseq would silently train from random parameters
-        check_representation(args, parent, read_checkpoint(parent))
-    if workers.is_first():
-        check_resumed(args)
-    front.train(args, "train", command.command_line(PROG, argv), parent)
+    with front.prepared(args):
+        parent = args.finetune_from_model
+        if args.restore_file != LAST:
+            parent = args.restore_file
+        if parent is not None:
+            # where it is missing, fairseq would silently train from random parameters
+            check_representation(args, parent, read_checkpoint(parent))
+        if workers.is_first(args):
+            check_resumed(args)
+        front.train(args, "train", command.command_line(PROG, argv), parent)
     return 0
 
 

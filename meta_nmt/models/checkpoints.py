@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fairseq.models import ARCH_MODEL_REGISTRY
+from torch import Tensor
 
 from data_prep.base.errors import InputError
 from meta_nmt.runs import checkpoint_contents
@@ -34,6 +35,8 @@ def _check_numbers(path: str | Path, state: dict[str, Any]) -> None:
     for entry in (entry for entry in entries if isinstance(entry, dict)):
         for name in ("best", "previous_training_time", "train_tokens"):
             value = entry.get(name, 0)
+            if isinstance(value, Tensor) and value.numel() == 1:  # the mean time of several workers is one
+                value = value.item()
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e30 < value < 1e30:
                 raise InputError(f"{path}: must be a fairseq checkpoint: its {name} must be a number, but is not")
     if not isinstance(extra, dict):

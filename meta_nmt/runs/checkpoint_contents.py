@@ -135,7 +135,7 @@ def _check_configuration(cfg: Any) -> None:
     for number, value in enumerate(_values(cfg)):
         if number == MOST_VALUES:
             raise InputError(f"must have a configuration of at most {MOST_VALUES} values, but has more")
-        if must := _requirement(value):
+        if must := requirement(value):
             raise InputError(f"must have {must} in its configuration, but has {_short(value)}")
 
 
@@ -152,7 +152,7 @@ def _values(value: Any, depth: int = 0) -> Iterator[Any]:
         yield from _values(item, depth + 1)
 
 
-def _requirement(value: Any) -> str | None:
+def requirement(value: Any) -> str | None:
     """What a value of a configuration must be, in words; None where it is good."""
     if isinstance(value, str):
         if len(value) > LONGEST:
@@ -201,7 +201,7 @@ def _mapping(name: str, value: Any) -> dict[str, Any]:
 def _fields_of_group(name: str, kind: type, given: Any) -> dict[str, Any]:
     """The fields of a configuration dataclass: the given ones, and defaults where there is none."""
     defaults = {
-        field: value for field, value in vars(kind()).items() if not (isinstance(value, str) and _requirement(value))
+        field: value for field, value in vars(kind()).items() if not (isinstance(value, str) and requirement(value))
     }
     given = _mapping(name, given)
     for field, value in given.items():

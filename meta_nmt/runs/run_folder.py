@@ -5,6 +5,7 @@
     RUN/checkpoint*.pt       these two, and others that fairseq keeps
     RUN/cost.jsonl           what the run cost, a line for each process (cost.py)
     RUN/train_log.jsonl      the run's numbers, a line for each validation or stretch of training (training_log.py)
+    RUN/inputs.json          what the run was begun with (run_inputs.py)
     RUN/crash.pt             fairseq's picture of a step that failed; it goes when the run has come to its end
     RUN/log.txt              fairseq's log; of meta-nmt-adapt from raw text
     RUN/finished             a mark that the run came to its end; of meta-nmt-adapt from raw text
@@ -53,6 +54,11 @@ class RunFolder:
     def training_log(self) -> Path:
         """The file of the run's numbers."""
         return self.path / "train_log.jsonl"
+
+    @property
+    def inputs(self) -> Path:
+        """The record of what the run was begun with."""
+        return self.path / "inputs.json"
 
     @property
     def crash(self) -> Path:

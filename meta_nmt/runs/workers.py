@@ -6,8 +6,10 @@ at torchrun's variables only where the flags ask for several workers, and it sta
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
@@ -15,19 +17,37 @@ import torch
 from fairseq.distributed import utils as distributed_utils
 
 from data_prep.base import interrupts
+from data_prep.base.errors import InputError
 
+logger = logging.getLogger(__name__)
 FAIRSEQ_CALL_MAIN = distributed_utils.call_main
 TORCHRUN = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK")
 
 
 def launched() -> bool:
     """Whether torchrun started this process, among others."""
-    return all(name in os.environ for name in TORCHRUN) and int(os.environ["WORLD_SIZE"]) > 1
+    return all(name in os.environ for name in TORCHRUN) and _variable("WORLD_SIZE") > 1
 
 
-def is_first() -> bool:
-    """Whether this process is the only one of its run so far, or the first of those that torchrun or srun started."""
-    return int(os.environ["RANK"] if launched() else os.environ.get("SLURM_PROCID", "0")) == 0
+def is_first(flags: Namespace) -> bool:
+    """Whether this process is the only one of its run so far, or the first of those that torchrun or srun started.
+
+    As fairseq does, it takes Slurm's number of this process only with ``--distributed-port``: else Slurm, or a job
+    around this one, has started processes that have nothing to do with each other.
+    """
+    if launched():
+        return _variable("RANK") == 0
+    if flags.distributed_init_method is not None:
+        return bool(flags.distributed_rank == 0)
+    return flags.distributed_port <= 0 or _variable("SLURM_PROCID", "0") == 0
+
+
+def _variable(name: str, default: str | None = None) -> int:
+    """The number in a variable of the environment; InputError where it is none."""
+    text = os.environ.get(name, default)
+    if text is None or not text.isdecimal():
+        raise InputError(f"the variable {name} of the environment must be a number, but is {text!r}: unset it")
+    return int(text)
 
 
 def count() -> int:
@@ -67,10 +87,15 @@ def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
     workers = cfg.distributed_training
     if launched() and workers.distributed_init_method is None:
         workers.distributed_init_method = "env://"
-        workers.distributed_world_size = int(os.environ["WORLD_SIZE"])
-        workers.distributed_rank = int(os.environ["RANK"])
-        workers.device_id = int(os.environ["LOCAL_RANK"])
+        workers.distributed_world_size = _variable("WORLD_SIZE")
+        workers.distributed_rank = _variable("RANK")
+        workers.device_id = _variable("LOCAL_RANK")
         workers.distributed_no_spawn = True
+        if workers.distributed_rank == 0:  # it waits for half an hour
+            logger.warning(
+                f"RANK and WORLD_SIZE of the environment say that torchrun started {workers.distributed_world_size} "
+                "workers of this run: waiting for the others. To train with this one alone, unset WORLD_SIZE"
+            )
     if not (cfg.common.cpu or not torch.cuda.is_available()) or workers.distributed_world_size == 1:
         FAIRSEQ_CALL_MAIN(cfg, main, **kwargs)
         return

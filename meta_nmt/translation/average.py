@@ -77,8 +77,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         parser.error("`--inputs` must name at least 2 checkpoints")
     state = average(args.inputs)
     remove_partial(args.output.parent, deep=False)
-    with atomic(args.output) as temporary:
-        torch.save(state, temporary)
+    with atomic(args.output) as temporary, open(temporary, "wb") as file:  # given a path, torch writes its name too
+        torch.save(state, file)
     print(f"{args.output}: the average of {len(args.inputs)} checkpoints")
     return 0
 

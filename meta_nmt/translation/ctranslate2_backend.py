@@ -53,7 +53,10 @@ class CTranslate2Backend:
             for batch in batches
         ]  # fmt: skip
         for futures in pending:
-            yield [self._best(future.result(), nbest) for future in futures]
+            try:
+                yield [self._best(future.result(), nbest) for future in futures]
+            except RuntimeError as error:  # it reads some of a model's settings no sooner than it translates
+                raise InputError(f"the CTranslate2 model cannot translate: {error}") from None
 
     @staticmethod
     def _best(translation: Any, nbest: int) -> list[Scored]:

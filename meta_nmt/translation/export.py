@@ -89,12 +89,14 @@ def export(
         rounded = [[(name, round(weight, 4)) for name, weight in nearest] for nearest in near]
         write_text(new.neighbours, json.dumps(dict(zip(pieces, rounded, strict=True)), ensure_ascii=False) + "\n")
         if "fairseq" in formats:
-            with atomic(new.torch_model) as temporary:
-                torch.save(plain_checkpoint(model, args, source_lang, target_lang), temporary)
+            with atomic(new.torch_model) as temporary, open(temporary, "wb") as file:  # given a path, torch writes it
+                torch.save(plain_checkpoint(model, args, source_lang, target_lang), file)
         if "ctranslate2" in formats:
             _write_ctranslate2(_Plain(model, args, task), new, quantization)
         elif folder.ctranslate2_model.exists():
             record["quantization"] = record_before.get("quantization")
+        digests_before = record_before.get("files")
+        record["files"] = {**(digests_before if isinstance(digests_before, dict) else {}), **new.digests()}
         put_into_place(new, folder, record, afresh=not record_before)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
@@ -48,14 +48,20 @@ def load_folder(
     place = TranslatorFolder(Path(folder))
     record = place.read_record()
     languages = record["source_lang"], record["target_lang"]
+    place.check_digests(record, place.source_pieces, place.target_pieces, place.neighbours)
     return Translator(
-        _load_backend(place, backend, languages, beam, threads), subwords.load(place.source_pieces),
+        _load_backend(place, record, backend, languages, beam, threads), subwords.load(place.source_pieces),
         subwords.load(place.target_pieces), *languages, beam, max_pieces, place.read_neighbours(),
     )  # fmt: skip
 
 
 def _load_backend(
-    folder: TranslatorFolder, wanted: str, languages: tuple[str, str], beam: int, threads: int | None
+    folder: TranslatorFolder,
+    record: dict[str, Any],
+    wanted: str,
+    languages: tuple[str, str],
+    beam: int,
+    threads: int | None,
 ) -> Backend:
     """The wanted backend of a folder, loaded; "auto" is the faster one that the folder has."""
     places = {"ctranslate2": folder.ctranslate2_model, "torch": folder.torch_model}
@@ -63,7 +69,9 @@ def _load_backend(
     if not available or wanted not in ("auto", *available):
         needed = "a model" if wanted == "auto" else f"a model for {wanted} ({places[wanted].name})"
         raise InputError(f"{folder}: must have {needed}, but has {', '.join(available) or 'none'}")
-    if (available[0] if wanted == "auto" else wanted) == "ctranslate2":
+    chosen = available[0] if wanted == "auto" else wanted
+    folder.check_digests(record, places[chosen])
+    if chosen == "ctranslate2":
         from meta_nmt.translation.ctranslate2_backend import (
             CTranslate2Backend,
         )  # some versions of ctranslate2 load torch

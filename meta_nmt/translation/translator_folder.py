@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.base.errors import InputError, fault_of
-from data_prep.base.files import check_given, read_json
+from data_prep.base.files import check_given, read_json, sha256
 from data_prep.base.languages import check_language
 from meta_nmt.cards import model_card
 
@@ -91,6 +91,30 @@ class TranslatorFolder:
         ]  # fmt: skip
         return [path for path in paths if path.exists()]
 
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each file that is read to translate, by its name in the folder; the card may change."""
+        given = [path for path in self.files if path not in (self.record, self.card, self.unfinished)]
+        return {str(file.relative_to(self.path)): sha256(file) for path in given for file in _files_of(path)}
+
+    def check_digests(self, record: dict[str, Any], *paths: Path) -> None:
+        """Check files, and those of folders, that are about to be read; those of older versions have no digests.
+
+        What is damaged can end the process inside of a library, or translate with weights that nobody trained.
+
+        Raises:
+            InputError: one is not as it was made, by the sha256 in the record.
+        """
+        digests = record.get("files", {})
+        if not isinstance(digests, dict):
+            raise InputError(f"{self.record}: must give the sha256 of each file in `files`, but does not")
+        for file in (file for path in paths for file in _files_of(path)):
+            made = digests.get(str(file.relative_to(self.path)))
+            if made is not None and made != sha256(file):
+                raise InputError(
+                    f"{file}: must be as it was made, by its sha256 in {self.record.name}, but is damaged or changed: "
+                    "copy or export the translator again"
+                )
+
     def read_record(self) -> dict[str, Any]:
         """The content of translator.json.
 
@@ -148,3 +172,8 @@ class TranslatorFolder:
             raise
         except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{self.neighbours}: must give [token, weight] pairs for each piece: {error}") from None
+
+
+def _files_of(path: Path) -> list[Path]:
+    """The files in a folder, sorted; a file itself; nothing where there is neither."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] * path.is_file()

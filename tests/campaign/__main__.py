@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from campaign import bad_input, chain, disk, distributed, kills, runs, steps
+from campaign import bad_input, chain, disk, distributed, hostile, kills, runs, steps
 
 Row = tuple[str, int, list[str]]  # fault, tries, what was lost
 
@@ -54,6 +54,7 @@ def parts(args: argparse.Namespace, work: Path) -> dict[str, Callable[[], list[R
         "steps": lambda: steps.campaign(data, work / "steps"),
         "distributed": lambda: distributed.campaign(data, work / "distributed"),
         "bad_input": bad,
+        "hostile": lambda: hostile.campaign(data, best, work / "hostile", args.seed),
         "disk": lambda: disk.campaign(data, best, work / "disk"),
         "chain": lambda: chain.campaign(work / "chain"),
     }

@@ -1,5 +1,6 @@
 """Files and folders: made under temporary names, left by a killed run, and given by anybody."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -120,3 +121,12 @@ def test_links_out_of_a_folder_and_what_is_no_file_are_refused(tmp_path: Path) -
         check_given(folder, {folder / "plain": 4})
     (tmp_path / "link").symlink_to(folder)
     check_given(tmp_path / "link", {tmp_path / "link/plain": 5})
+
+
+def test_a_file_system_without_locks_stops_no_run(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("data_prep.base.files.fcntl.flock", refuse)
+    with sole_writer(tmp_path):
+        (tmp_path / "written").touch()

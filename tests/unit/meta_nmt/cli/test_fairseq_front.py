@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from data_prep.base.errors import InputError
 from meta_nmt.cli import adapt, train
 from meta_nmt.cli import fairseq_front as front
 
@@ -42,3 +43,20 @@ def test_a_run_that_came_to_its_end_leaves_no_picture_of_a_crash(tmp_path, monke
     monkeypatch.setattr(front.fairseq_train, "main", lambda cfg: None)
     front._train_and_record(cfg, "train", "command", None)
     assert not crash.exists()
+
+
+@pytest.mark.parametrize("folder", ["gr\udcfc\udcdfe", "${oc.env:HOME}", "???"])
+def test_a_folder_whose_name_no_checkpoint_may_hold_is_refused_before_training(tmp_path, folder, monkeypatch):
+    """The checkpoints would be written, and refused when they are read."""
+    monkeypatch.chdir(tmp_path)
+    args = train.parse_args(["data", "--save-dir", folder])
+    with pytest.raises(InputError, match="`--save-dir` must be ") as refusal, front.prepared(args):
+        pytest.fail("the training began")
+    str(refusal.value).encode("utf-8")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_second_training_in_a_folder_is_refused(tmp_path):
+    args = train.parse_args(["data", "--save-dir", str(tmp_path)])
+    with front.prepared(args), pytest.raises(InputError, match="another run is writing"), front.prepared(args):
+        pytest.fail("the second training began")

@@ -1,12 +1,14 @@
 """The names of a translator folder's files stand in one place."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from spelled_names import spelled
 
 from data_prep.base.errors import InputError
+from meta_nmt import Translator
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
 FOLDER = TranslatorFolder(Path("models/qu-en"))
@@ -83,3 +85,20 @@ def test_neighbours_of_another_form_are_refused(tmp_path, text):
     folder.neighbours.write_text(text)
     with pytest.raises(InputError, match="neighbours.json: must give"):
         folder.read_neighbours()
+
+
+@pytest.mark.parametrize("name", ["source.spm", "target.spm", "neighbours.json", "ctranslate2/model.bin", "model.pt"])
+def test_a_flipped_bit_is_found_before_a_library_reads_it(model, tmp_path, name):
+    folder = tmp_path / "copy"
+    shutil.copytree(model, folder)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    backend = "torch" if name == "model.pt" else "ctranslate2"
+    with pytest.raises(InputError, match=f"{name}: must be as it was made, by its sha256"):
+        Translator(folder, backend=backend)
+
+
+def test_digests_are_of_plain_names_in_a_dictionary(model):
+    with pytest.raises(InputError, match="sha256 of each file"):
+        TranslatorFolder(model).check_digests({"files": ["source.spm"]})
