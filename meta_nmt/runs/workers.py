@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ from data_prep.base.errors import InputError
 
 logger = logging.getLogger(__name__)
 FAIRSEQ_CALL_MAIN = distributed_utils.call_main
+WAITS_S = 20  # of torch's half an hour for the others, before a warning
 TORCHRUN = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK")
 
 
@@ -82,6 +84,23 @@ def broadcast(obj: Any, src_rank: int, group: Any, dist_device: torch.device) ->
     return objects[0]
 
 
+def _said_while_waiting(main: Callable[..., None], workers: int) -> Callable[..., None]:
+    """``main``, after a warning where it has not begun for WAITS_S seconds: the others may never come."""
+    text = (
+        f"RANK and WORLD_SIZE of the environment say that torchrun started {workers} workers of this run: waiting for "
+        "the others. To train with this one alone, unset WORLD_SIZE"
+    )
+    warning = threading.Timer(WAITS_S, logger.warning, [text])
+    warning.daemon = True
+    warning.start()
+
+    def begun(cfg: Any, **kwargs: Any) -> None:
+        warning.cancel()
+        main(cfg, **kwargs)
+
+    return begun
+
+
 def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
     """Run ``main(cfg, **kwargs)`` in each worker; it takes the place of fairseq's ``call_main``."""
     workers = cfg.distributed_training
@@ -91,11 +110,8 @@ def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
         workers.distributed_rank = _variable("RANK")
         workers.device_id = _variable("LOCAL_RANK")
         workers.distributed_no_spawn = True
-        if workers.distributed_rank == 0:  # it waits for half an hour
-            logger.warning(
-                f"RANK and WORLD_SIZE of the environment say that torchrun started {workers.distributed_world_size} "
-                "workers of this run: waiting for the others. To train with this one alone, unset WORLD_SIZE"
-            )
+        if workers.distributed_rank == 0:
+            main = _said_while_waiting(main, workers.distributed_world_size)
     if not (cfg.common.cpu or not torch.cuda.is_available()) or workers.distributed_world_size == 1:
         FAIRSEQ_CALL_MAIN(cfg, main, **kwargs)
         return

@@ -87,7 +87,12 @@ def test_a_write_that_fails_leaves_the_checkpoint_before_it(tmp_path, limit):
 
 
 def checkpoint(path, updates):
-    state = {"model": {}, "cfg": {}, "extra_state": {}, "optimizer_history": [{"num_updates": updates}]}
+    state = {
+        "model": {"weight": torch.zeros(1)},
+        "cfg": {"model": {"arch": "ulr_transformer"}, "task": {"_name": "meta_translation"}},
+        "extra_state": {},
+        "optimizer_history": [{"num_updates": updates}],
+    }
     checkpoint_files.save(state, path)
 
 
