@@ -16,6 +16,7 @@ from pathlib import Path
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, write_json
+from data_prep.base.languages import check_language
 from meta_nmt.runs.run_folder import RunFolder
 
 FLAGS = ("source_langs", "valid_langs", "source_lang", "target_lang", "train_subset", "aligned_with")
@@ -24,7 +25,7 @@ FLAGS = ("source_langs", "valid_langs", "source_lang", "target_lang", "train_sub
 def inputs_of(args: Namespace, parent: str | Path | None) -> dict[str, str]:
     """The languages of a training, and digests of the files that it reads: what each is -> its value.
 
-    ``parent``: the checkpoint that it starts from; None for random parameters.
+    ``parent``: the checkpoint that it starts from; None for random parameters. InputError for what is no language code.
     """
     inputs = {f"`--{name.replace('_', '-')}`": str(getattr(args, name)) for name in FLAGS if getattr(args, name, None)}
     data = DataFolder(args.data, args.target_lang)
@@ -32,6 +33,8 @@ def inputs_of(args: Namespace, parent: str | Path | None) -> dict[str, str]:
     sources, held_out = (getattr(args, name, None) or "" for name in ("source_langs", "valid_langs"))
     source, sample = getattr(args, "source_lang", None), getattr(args, "aligned_with", None)
     codes = [*sources.split(","), *held_out.split(","), source]
+    for code in filter(None, [*codes, args.target_lang]):
+        check_language(code)  # it becomes a part of paths
     for code in filter(None, codes):
         pack = data.pack(code)
         splits = [args.train_subset] if code in sources.split(",") else [args.train_subset, args.valid_subset]

@@ -58,6 +58,12 @@ def test_other_flags_are_refused_and_named(data, tmp_path, others):
     assert run.inputs.read_bytes() == before
 
 
+@pytest.mark.parametrize("others", [{"source_langs": "../aa"}, {"valid_langs": "../cc"}, {"target_lang": "../en"}])
+def test_what_is_no_code_becomes_no_path(data, others):
+    with pytest.raises(InputError, match=r"unknown language code '\.\./"):
+        inputs_of(flags(data, **others), None)
+
+
 def test_other_files_are_refused_whichever_they_are(data, tmp_path):
     inputs = inputs_of(flags(data), None)
     for file in [
