@@ -14,10 +14,7 @@ import yaml
 
 from data_prep.base.files import write_text
 from data_prep.base.language_registry import code_and_name, language_name
-from meta_nmt.cards.markup import code as _code
-from meta_nmt.cards.markup import code_block as _code_block
-from meta_nmt.cards.markup import table as _table
-from meta_nmt.cards.markup import text as _text
+from meta_nmt.cards import markup
 from meta_nmt.cards.verdict import DRAFT, HINT, Verdict
 
 FILE_NAME = "MODEL_CARD.md"
@@ -80,7 +77,8 @@ def model_card(facts: ModelFacts) -> str:
         ("Cost", _cost(facts)),
         ("How to reproduce", _reproduce(facts)),
     ]
-    title = f"# Translation from {_text(code_and_name(facts.source_lang))} to {_text(code_and_name(facts.target_lang))}"
+    source, target = (markup.text(code_and_name(lang)) for lang in (facts.source_lang, facts.target_lang))
+    title = f"# Translation from {source} to {target}"
     lines = [_front_matter(facts), "", title, ""]
     for name, body in sections:
         if body:
@@ -112,16 +110,16 @@ def _what_it_is(facts: ModelFacts) -> list[str]:
     start = {
         "scratch": "trained from random parameters on this pair alone",
         "joint": "a Transformer trained jointly on many languages",
-    }.get(facts.system, f"a Transformer meta-trained on many languages ({_text(facts.system)})")
+    }.get(facts.system, f"a Transformer meta-trained on many languages ({markup.text(facts.system)})")
     if facts.system == "scratch":
         how = f"It was {start}"
     elif facts.strategy == "zero":
         how = f"It is {start}, as it is, without adaptation to this pair"
     else:
-        how = f"It is {start} and adapted to this pair (strategy `{_code(facts.strategy)}`)"
+        how = f"It is {start} and adapted to this pair (strategy `{markup.code(facts.strategy)}`)"
     size = f"{facts.pairs:,} sentence pairs" if facts.pairs is not None else "a sample of sentence pairs"
     amount = (
-        f" on {size}, {facts.english_tokens:,} words of {_text(_name(facts.target_lang))}"
+        f" on {size}, {facts.english_tokens:,} words of {markup.text(_name(facts.target_lang))}"
         if facts.english_tokens
         else ""
     )
@@ -129,7 +127,7 @@ def _what_it_is(facts: ModelFacts) -> list[str]:
         f"{how}{amount}; seed {facts.seed}.",
         "",
         "Its source words are read through a universal lexical representation: each is a mixture of pieces of "
-        f"{_text(_name(facts.target_lang))}, found by its own vector (Gu et al. 2018, arXiv 1802.05368 and "
+        f"{markup.text(_name(facts.target_lang))}, found by its own vector (Gu et al. 2018, arXiv 1802.05368 and "
         "1808.08437). Made with meta_nmt.",
     ]
 
@@ -147,21 +145,21 @@ def _limits(facts: ModelFacts) -> list[str]:
     alignment = facts.pack.get("alignment")
     if isinstance(alignment, Mapping) and alignment.get("poor"):
         lines.append("- Its word vectors are poorly aligned (see below), so rare words are likely to be wrong.")
-    return [*lines, *(f"- {_text(note)}" for note in facts.notes)]
+    return [*lines, *(f"- {markup.text(note)}" for note in facts.notes)]
 
 
 def _alignment_sources(pack: Mapping[str, Any]) -> str:
     """What the vectors were aligned with, in words: the files, and how many anchors are of each kind."""
-    files = [_text(entry.get("name", "")) for entry in pack.get("anchor_files", ()) if isinstance(entry, Mapping)]
+    files = [markup.text(entry.get("name", "")) for entry in pack.get("anchor_files", ()) if isinstance(entry, Mapping)]
     kinds = pack["alignment"].get("anchors_by_kind")
     counts = kinds if isinstance(kinds, Mapping) else {}
-    anchors = ", ".join(f"{number} {_text(kind)}" for kind, number in counts.items())
+    anchors = ", ".join(f"{number} {markup.text(kind)}" for kind, number in counts.items())
     return (", ".join(files) or "identical words alone") + (f" (anchors: {anchors})" if anchors else "")
 
 
 def _recommendation(facts: ModelFacts) -> list[str]:
     """What the model is recommended for: no more than the verdict on its scores allows."""
-    text = f"{_text(_name(facts.source_lang))} text of the kind that it was trained on"
+    text = f"{markup.text(_name(facts.source_lang))} text of the kind that it was trained on"
     if facts.verdict is None:
         return ["How good it is was not measured. Use it for nothing before a test set has shown what it can do."]
     if facts.verdict.use is DRAFT:
@@ -170,7 +168,7 @@ def _recommendation(facts: ModelFacts) -> list[str]:
         use = f"For a hint at what {text} is about. Its translations are no drafts: do not rely on any sentence."
     else:
         use = "For nothing: its translations are of no use. More sentence pairs or more monolingual text may help."
-    return [use, "", f"The {_text(facts.verdict.line)}."]
+    return [use, "", f"The {markup.text(facts.verdict.line)}."]
 
 
 def _training_data(facts: ModelFacts) -> list[str]:
@@ -178,27 +176,29 @@ def _training_data(facts: ModelFacts) -> list[str]:
     listed = pack.get("sources")
     sources = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
     if sources:
-        rows = [[_text(entry.get("name", "")), _text(str(entry.get("sha256", ""))[:16])] for entry in sources]
-        lines += [*_table(["file of the language pack", "sha256 starts with"], rows), ""]
+        rows = [
+            [markup.text(entry.get("name", "")), markup.text(str(entry.get("sha256", ""))[:16])] for entry in sources
+        ]
+        lines += [*markup.table(["file of the language pack", "sha256 starts with"], rows), ""]
     alignment = pack.get("alignment")
     if isinstance(alignment, Mapping):
         at_one = alignment.get("precision_at_1")
-        measured = f"is {_text(at_one)} on {_text(alignment.get('words'))} words"
+        measured = f"is {markup.text(at_one)} on {markup.text(alignment.get('words'))} words"
         quality = "could not be measured" if at_one is None else measured
         poor = " This is poor." if alignment.get("poor") else ""
-        english = _text(_name(facts.target_lang))
+        english = markup.text(_name(facts.target_lang))
         lines += [f"Alignment of its vectors to {english}: held-out precision@1 {quality}.{poor} "
                   f"It was made from {_alignment_sources(pack)}.", ""]  # fmt: skip
     leaked = pack.get("held_out_in_meta_training")
     if leaked:
-        lines += [f"{_text(leaked)} of its dev and test lines stand, on the target side, in the text that the model "
-                  "was meta-trained on.", ""]  # fmt: skip
+        lines += [f"{markup.text(leaked)} of its dev and test lines stand, on the target side, in the text that the "
+                  "model was meta-trained on.", ""]  # fmt: skip
     return [*lines, licences_in_words(facts.licences)]
 
 
 def licences_in_words(licences: Sequence[str]) -> str:
     """What a card says of licences; ``licences``: those that the lists of corpora (manifests) name."""
-    recorded = f"recorded are: {'; '.join(map(_text, licences))}" if licences else "no licence is recorded here"
+    recorded = f"recorded are: {'; '.join(map(markup.text, licences))}" if licences else "no licence is recorded here"
     return (
         "The licences of the parallel and monolingual text, and of the text that the meta-trained model was made "
         f"from, hold for what is made from them; {recorded}. Ask those who gave the text."
@@ -208,33 +208,40 @@ def licences_in_words(licences: Sequence[str]) -> str:
 def _scores(facts: ModelFacts) -> list[str]:
     if not facts.scores:
         return ["None were measured."]
-    rows = [[_text(name), f"{value:.2f}"] for name, value in facts.scores.items()]
-    return [*_table(["score", "value"], rows), "", *(f"- sacreBLEU `{_code(text)}`" for text in facts.signatures)]
+    rows = [[markup.text(name), f"{value:.2f}"] for name, value in facts.scores.items()]
+    return [
+        *markup.table(["score", "value"], rows),
+        "",
+        *(f"- sacreBLEU `{markup.code(text)}`" for text in facts.signatures),
+    ]
 
 
 def _samples(facts: ModelFacts) -> list[str]:
-    rows = [[_text(cell) for cell in sample] for sample in facts.samples[:SHOWN_SAMPLES]]
-    return _table(["source", "translation", "reference"], rows) if rows else []
+    rows = [[markup.text(cell) for cell in sample] for sample in facts.samples[:SHOWN_SAMPLES]]
+    return markup.table(["source", "translation", "reference"], rows) if rows else []
 
 
 def _cost(facts: ModelFacts) -> list[str]:
     rows = [
         [
-            _text(record.get("kind", "")),
-            _text("/".join(Path(str(record.get("run", ""))).parts[-2:])),
+            markup.text(record.get("kind", "")),
+            markup.text("/".join(Path(str(record.get("run", ""))).parts[-2:])),
             f"{int(record.get('train_tokens', 0)):,}",
             f"{float(record.get('wall_s', 0)):.0f}",
             f"{float(record.get('peak_memory_mib', 0)):.0f}",
-            _text(record.get("device", "")),
+            markup.text(record.get("device", "")),
         ]
         for record in facts.cost
     ]
-    return _table(["kind", "run", "train tokens", "wall s", "peak MiB", "device"], rows) if rows else []
+    return markup.table(["kind", "run", "train tokens", "wall s", "peak MiB", "device"], rows) if rows else []
 
 
 def _reproduce(facts: ModelFacts) -> list[str]:
-    block = _code_block([line for command in facts.commands for line in command.splitlines()])
-    made_with = [f"- commit {_text(facts.commit)}", *(f"- {_text(k)} {_text(v)}" for k, v in facts.versions.items())]
+    block = markup.code_block([line for command in facts.commands for line in command.splitlines()])
+    made_with = [
+        f"- commit {markup.text(facts.commit)}",
+        *(f"- {markup.text(k)} {markup.text(v)}" for k, v in facts.versions.items()),
+    ]
     return [*block, *([""] if block else []), *made_with]
 
 

@@ -247,9 +247,7 @@ class Job:
         if len(scores) > 1:
             notes.append(f"The strategy was chosen by dev BLEU (greedy): {dev_scores}.")
         made_from = read_json(self.work.record)["made_from"]
-        inputs = [
-            entry for flag in ("--pairs", "--dev", "--test", "--dictionary", "--mono") for entry in made_from[flag]
-        ]
+        inputs = [entry for flag in INPUTS for entry in made_from[flag]]
         bleu, chrf = score_of.values()
         verdict = judge(name, bleu, chrf, repetition(hypotheses, reference))
         facts = replace(

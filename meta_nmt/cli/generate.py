@@ -46,9 +46,8 @@ DEFAULTS = [
 ]
 # flags of the task that the help page leaves out
 TRAINING_FLAGS = (
-    *("--adapt-params", "--prior-weight", "--learned-rule", "--bf16-autocast", "--eval-bleu", "--eval-tokenized-bleu"),
-    *("--eval-bleu-args", "--eval-bleu-detok", "--eval-bleu-detok-args", "--eval-bleu-remove-bpe"),
-    "--eval-bleu-print-samples",
+    *("--adapt-params", "--prior-weight", "--learned-rule", "--bf16-autocast"),
+    *("--eval-bleu", "--eval-bleu-args", "--eval-bleu-print-samples"),
 )
 HYPOTHESIS = re.compile(r"H-(\d+)\t\S+\t(.*)")
 

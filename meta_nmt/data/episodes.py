@@ -136,10 +136,9 @@ class EpisodeDataset(FairseqDataset):
     """The episodes of an epoch: item i is one task's episode, and a batch is the tasks of one meta-step.
 
     Each epoch cuts the corpus, sorted by length, into windows of the same number of tokens; ties and neighbours are
-    shuffled anew. An episode is one window, drawn at random, so every sentence of the corpus is
-    equally likely. (A window around a sentence drawn at random would prefer short ones: it holds more of them.) The
-    sentences of the window are dealt at random to support and query, so there is little padding, and both sets are from
-    the same distribution.
+    shuffled anew. An episode is one window, drawn at random, so every sentence of the corpus is equally likely. (A
+    window around a sentence drawn at random would prefer short ones: it holds more of them.) Its sentences are dealt at
+    random to support and query, so there is little padding, and both sets are from the same distribution.
 
     With ``query_noise`` each episode has its own errors of alignment, the same in support and query. A model that has
     fitted its source languages needs no support set for them. A language whose words have moved is newer to the model,

@@ -52,8 +52,8 @@ OWN_FLAGS = {
 # flags that may have a text in an experiment: choices, names of parameters and of metrics, and what is read as data
 TEXT_FLAGS = (
     *("--optimizer", "--lr-scheduler", "--criterion", "--adapt-params", "--activation-fn", "--adam-betas"),
-    *("--ddp-backend", "--log-format", "--eval-bleu-args", "--eval-bleu-detok", "--eval-bleu-detok-args"),
-    *("--eval-bleu-remove-bpe", "--remove-bpe", "--post-process", "--target-lang", "-t", "--distributed-backend"),
+    *("--ddp-backend", "--log-format", "--eval-bleu-args", "--bleu-tokenizer", "--target-lang", "-t"),
+    "--distributed-backend",
 )
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
 NUMBERS = rf"\(?{NUMBER}(, ?{NUMBER})*\)?"

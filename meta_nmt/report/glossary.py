@@ -18,7 +18,7 @@ SYSTEMS = {
     "meta_sgd": "as fomaml, and the learning rate of each parameter is learnt",
     "lstm": "meta-learning of the update rule itself, by an LSTM",
     "cts": "meta-learning along long trajectories of adaptation (continual trajectory shifting)",
-    "lslr": "a learning rate for each layer and step, learnt along long trajectories",
+    "lslr": "a learning rate for each layer, learnt along long trajectories",
 }
 STRATEGIES = {
     "zero": "the trained model as it is, without a sentence pair of the new language",

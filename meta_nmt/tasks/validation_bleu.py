@@ -29,10 +29,11 @@ class ScoresText(TranslationTask):
     """A translation task whose BLEU in validation is that of the text which its pieces spell."""
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
-        """The model, and the generator that translates the dev set."""
+        """The model; with ``--eval-bleu`` also what translates and scores the dev set."""
         model = super(TranslationTask, self).build_model(cfg, from_checkpoint)
         if self.cfg.eval_bleu:
             self.target_subwords = subwords.load(language_folder(self.cfg.data, self.cfg.target_lang).model)
+            self.metric = BLEU(tokenize=bleu_tokeniser(self.cfg.target_lang, self.cfg.bleu_tokenizer))
             self.sequence_generator = self.bleu_generator(model)
         return model
 
@@ -54,8 +55,7 @@ class ScoresText(TranslationTask):
         if self.cfg.eval_bleu_print_samples:
             logger.info(f"example hypothesis: {hypotheses[0]}")
             logger.info(f"example reference: {references[0]}")
-        metric = BLEU(tokenize=bleu_tokeniser(self.cfg.target_lang, self.cfg.bleu_tokenizer))
-        return metric.corpus_score(hypotheses, [references])
+        return self.metric.corpus_score(hypotheses, [references])
 
 
 def log_bleu_of_nothing(logging_outputs: list[dict[str, Any]]) -> None:

@@ -17,8 +17,7 @@ from pathlib import Path
 import torch
 
 from campaign import bad_input, chain, disk, distributed, hostile, kills, runs, steps
-
-Row = tuple[str, int, list[str]]  # fault, tries, what was lost
+from campaign.runs import Row
 
 
 def parts(args: argparse.Namespace, work: Path) -> dict[str, Callable[[], list[Row]]]:

@@ -18,12 +18,11 @@ from arguments import arguments
 
 from campaign.bad_text import preprocess
 from campaign.chain import digests
-from campaign.runs import Process, adapt_flags, difference, run, start, state, train_flags
+from campaign.runs import Check, Process, Row, adapt_flags, difference, rows_of, run, start, state, train_flags
 
 TRAIN, ADAPT, GENERATE, PREPROCESS = (
     "meta_nmt.cli.train", "meta_nmt.cli.adapt", "meta_nmt.cli.generate", "meta_nmt.cli.preprocess",
 )  # fmt: skip
-Row = tuple[str, int, list[str]]
 
 
 def can_mount(folder: Path) -> bool:
@@ -197,17 +196,10 @@ def campaign(data: Path, best: Path, work: Path) -> list[Row]:
     """Rows (fault, tries, what was lost)."""
     mounted = can_mount(work)
     how = "" if mounted else " (a limit on file size: no mount here)"
-    rows: list[Row] = []
-    checks: dict[str, Callable[[], str | None]] = {}
+    checks: dict[str, Check] = {}
     for share in (0.0, 0.05, 0.5, 0.95):
         checks[f"full after {share:.0%} of a checkpoint"] = lambda s=share: full_while_training(data, work, s, mounted)
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         checks[f"full after {share:.0%} of data preparation"] = lambda s=share: full_while_preparing(work, s, mounted)
     checks["full while translating"] = lambda: full_while_translating(data, best, work, mounted)
-    for name, check in checks.items():
-        try:
-            wrong = check()
-        except AssertionError as error:
-            wrong = str(error)
-        rows.append((f"disk: {name}{how}", 1, [wrong] if wrong else []))
-    return rows + (read_only(data, best, work) if mounted else [])
+    return rows_of(checks, f"disk: {{}}{how}") + (read_only(data, best, work) if mounted else [])

@@ -18,7 +18,7 @@ from arguments import arguments
 from data_folder import make_data_folder
 
 from campaign.bad_text import preprocess
-from campaign.runs import ROLES, Hook, Process, adapt_flags, run, start, train_flags
+from campaign.runs import ROLES, Check, Hook, Process, Row, adapt_flags, rows_of, run, start, train_flags
 from meta_nmt.cli import export  # noqa: F401  imported once, before the runs are forked
 
 TRAIN, ADAPT, GENERATE, EXPORT, TRANSLATE, PREPROCESS, CORPUS = (
@@ -37,8 +37,6 @@ VARIABLES = {
     "Slurm's, no numbers": {"SLURM_PROCID": "x", "SLURM_NTASKS": "y", "SLURM_STEP_NODELIST": "z"},
     "no home, no folder for temporary files": {"HOME": "/nowhere", "TMPDIR": "/nowhere"},
 }  # fmt: skip
-Row = tuple[str, int, list[str]]
-Check = Callable[[], str | None]
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -210,13 +208,7 @@ def campaign(data: Path, best: Path, work: Path, seed: int) -> list[Row]:
         **{f"variables: {name}": lambda n=name: around(data, best, work / n, VARIABLES[n]) for name in VARIABLES},
         **{f"bomb: {name}": lambda n=name: bomb(BOMBS[n], work / n) for name in BOMBS},
     }  # fmt: skip
-    rows: list[Row] = []
-    for name, check in checks.items():
-        try:
-            wrong = check()
-        except AssertionError as error:
-            wrong = str(error)
-        rows.append((f"hostile: {name}", 1, [wrong] if wrong else []))
+    rows = rows_of(checks, "hostile: {}")
     translator = work / "names" / NAMES[0] / "dd-en"
     rows.append(("hostile: a flipped bit in a translator", 24, [*flipped_bits(translator, work / "flipped", 24, seed)]))
     return rows

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,20 @@ TINY = (
 )
 LIMIT_S = 600  # no run here takes longer, even on a busy machine
 Hook = Callable[[], None]
+Row = tuple[str, int, list[str]]  # fault, tries, what was lost
+Check = Callable[[], str | None]  # says what was lost; a failed assertion says it too
+
+
+def rows_of(checks: Mapping[str, Check], title: str) -> list[Row]:
+    """A row for each check, by its name with ``{}`` of the title in its place."""
+    rows: list[Row] = []
+    for name, check in checks.items():
+        try:
+            wrong = check()
+        except AssertionError as error:
+            wrong = str(error)
+        rows.append((title.format(name), 1, [wrong] if wrong else []))
+    return rows
 
 
 def data_folder(root: Path) -> Path:

@@ -12,12 +12,11 @@ from typing import Any
 import torch
 
 from campaign.distributed import MINUTE_S, TRAIN, children, in_double, largest_difference, run_workers, wait_for_update
-from campaign.runs import Hook, difference, run, start, state, train_flags
+from campaign.runs import Check, Hook, Row, difference, rows_of, run, start, state, train_flags
 from meta_nmt.tasks.episode_loss import EpisodeLoss
 from meta_nmt.tasks.meta_translation import MetaTranslationTask
 
 Rule = Callable[[dict[str, Any]], bool]  # of an episode
-Row = tuple[str, int, list[str]]
 
 
 def spoil(rule: Rule) -> Hook:
@@ -139,7 +138,7 @@ def workers_in_step(data: Path, folder: Path) -> str | None:
 
 def campaign(data: Path, work: Path) -> list[Row]:
     """Rows (fault, tries, what was lost)."""
-    checks: dict[str, Callable[[], str | None]] = {
+    checks: dict[str, Check] = {
         "every third task not finite": lambda: some_tasks(data, work / "some"),
         "a language not finite": lambda: one_language(data, work / "language"),
         "every task not finite": lambda: every_task(data, work / "every"),
@@ -149,11 +148,4 @@ def campaign(data: Path, work: Path) -> list[Row]:
         "no memory for a sentence": lambda: far_too_little_memory(data, work / "none"),
         "a data worker killed": lambda: dead_data_worker(data, work / "reader"),
     }
-    rows: list[Row] = []
-    for name, check in checks.items():
-        try:
-            wrong = check()
-        except AssertionError as error:
-            wrong = str(error)
-        rows.append((f"in a step: {name}", 1, [wrong] if wrong else []))
-    return rows
+    return rows_of(checks, "in a step: {}")

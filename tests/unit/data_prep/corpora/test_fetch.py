@@ -17,10 +17,11 @@ import pytest
 
 from data_prep.base.command_line import run_command
 from data_prep.base.errors import InputError
-from data_prep.corpora import fetch as fetching
+from data_prep.corpora import download as downloading
 from data_prep.corpora.corpus import find_corpus, find_mono, read_corpus, read_mono
+from data_prep.corpora.download import download
 from data_prep.corpora.entry import Corpus
-from data_prep.corpora.fetch import download, main
+from data_prep.corpora.fetch import main
 from data_prep.corpora.manifest import manifest_text, read_manifest
 
 
@@ -73,7 +74,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(fetching, "PAUSE", 0)
+    monkeypatch.setattr(downloading, "PAUSE", 0)
     serving = Server(("127.0.0.1", 0), Handler)
     serving.files, serving.asked = {}, []
     thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
@@ -245,12 +246,12 @@ def test_a_rest_of_the_same_version_is_joined(tmp_path: Path, server: Server) ->
 
 def test_a_slow_answer_is_given_up(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.files["/a.tsv"] = TEXT
-    monkeypatch.setattr(fetching, "BLOCK", 1000)
-    monkeypatch.setattr(fetching, "PATIENCE_S", 0)
-    monkeypatch.setattr(fetching, "SLOWEST", 1e15)
+    monkeypatch.setattr(downloading, "BLOCK", 1000)
+    monkeypatch.setattr(downloading, "PATIENCE_S", 0)
+    monkeypatch.setattr(downloading, "SLOWEST", 1e15)
     with pytest.raises(InputError, match="comes too slowly"):
         download(url(server, "/a.tsv"), tmp_path / "a.tsv")
-    monkeypatch.setattr(fetching, "MOST_S", -1)
+    monkeypatch.setattr(downloading, "MOST_S", -1)
     with pytest.raises(InputError, match="comes too slowly"):
         download(url(server, "/a.tsv"), tmp_path / "b.tsv")
 

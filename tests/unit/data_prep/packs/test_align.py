@@ -263,7 +263,7 @@ def test_word_lists(tmp_path) -> None:
 
 
 def test_word_lists_are_in_clean_form(tmp_path) -> None:
-    """As the text is that they are looked up in."""
+    """Words of a list are put into the clean form of the text that they are looked up in."""
     path, wanted = tmp_path / "xx-en.txt", [("café", "coffee house"), ("don't", "no"), ("mare", "sea")]
     for text in (
         "café\tcoffee house\ndon't\tno\nmare\tsea\n",

@@ -325,7 +325,7 @@ def test_bad_flags_are_one_line_and_write_nothing(
 def test_a_folder_with_nothing_for_any_language_is_refused(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
 ) -> None:
-    """Its files have other names than those that are looked for, and would be ignored without a word."""
+    """A folder whose files have other names than those that are looked for would be ignored without a word."""
     (tmp_path / "given").mkdir()
     for name in ("yor-eng.txt", "yoruba.txt", "cc.yo.300.vec"):
         (tmp_path / "given" / name).write_text("a b\n")
@@ -418,6 +418,14 @@ def test_a_target_is_aligned_with_what_each_sample_has(data: Path) -> None:
         tables.append(np.load(pack / f"vectors.{name}.npy"))
     assert all(table.shape == tables[0].shape for table in tables)
     assert all((a != b).any() for a, b in combinations(tables, 2)), "each sample has a table of its own"
+
+
+def test_vectors_of_samples_that_are_no_longer_asked_for_go(own_data: Path, corpus: Path) -> None:
+    """They are of an earlier text and dictionary, and meta-nmt-adapt would take them by the sample's name."""
+    assert (own_data / "lang/tt/vectors.train-400-s2.npy").is_file()
+    assert main(command(corpus, own_data, sample_seeds="1")) == 0
+    left = sorted(path.name for path in (own_data / "lang/tt").glob("vectors.*"))
+    assert left == ["vectors.npy", "vectors.train-100-s1.npy", "vectors.train-400-s1.npy"]
 
 
 def test_poor_alignment_warns(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ PROOF = "open({!r}, 'w')"
 
 
 def small_state() -> dict:
-    """As much of a checkpoint as its reading looks at."""
+    """A checkpoint with as much in it as its reading looks at."""
     weights = {f"{EMBEDDING}{name}": torch.ones(3, WIDTH) for name in ("keys", "residual", "values")}
     for side in ("encoder", "decoder"):
         weights |= {f"{side}.layers.{layer}.fc1.weight": torch.ones(FFN, WIDTH) for layer in range(2)}
