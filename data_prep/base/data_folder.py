@@ -75,6 +75,11 @@ class PackFolder:
         return self.path / f"vectors.{sample}.npy"
 
     @property
+    def aligned_samples(self) -> list[str]:
+        """The samples that the pack has vectors of its own for, sorted."""
+        return sorted(path.name.split(".")[1] for path in self.path.glob(self.vectors_with("*").name))
+
+    @property
     def card(self) -> Path:
         """What the pack was made from, and how well it is aligned."""
         return self.path / "card.json"

@@ -57,7 +57,7 @@ def language_folder(data: str | Path, code: str) -> PackFolder:
 
 def has_alignment(data: str | Path, code: str, sample: str) -> bool:
     """Whether a language pack has vectors that are aligned with the pairs of a sample."""
-    return bool(code) and DataFolder(data).pack(code).vectors_with(sample).is_file()
+    return bool(code) and sample in DataFolder(data).pack(code).aligned_samples
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ class LanguagePack:
             InputError: there is no such pack or sample, or its files do not fit together.
         """
         pack = language_folder(data, code)
+        if sample and sample not in pack.aligned_samples:
+            there = ", ".join(pack.aligned_samples) or "none"
+            raise InputError(
+                f"`--aligned-with` must be a sample that {pack} has vectors for, but is {sample} (there are {there})"
+            )
         dictionary = load_dictionary(pack.dictionary)
         file = pack.vectors_with(sample) if sample else pack.vectors
         vectors = _read_vectors(file)

@@ -90,6 +90,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_samples_with_vectors_of_their_own(data: Path) -> None:
+    assert DataFolder(data).pack("tt").aligned_samples == ["train-60-s1"]
+    assert DataFolder(data).pack("aa").aligned_samples == []
+
+
 def test_what_is_made_is_what_is_spelled_here(data: Path) -> None:
     made = {str(path.relative_to(data)) for path in data.rglob("*") if path.is_file()}
     assert made == spelled(), f"made and not spelled, or the other way round: {made ^ spelled()}"
