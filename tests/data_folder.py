@@ -46,6 +46,8 @@ def make_data_folder(
     english = _dictionary(WORDS)
     english.save(str(data / "lang/en/dict.txt"))
     np.save(data / "universal/keys.npy", vectors[[WORDS.index(s[1:]) for s in english.symbols[4:]]])
+    english_rows = [vectors[WORDS.index(s[1:])] if s[1:] in WORDS else np.zeros(width) for s in english.symbols]
+    np.save(data / "lang/en/vectors.npy", np.array(english_rows, dtype=np.float32))
     (data / "universal/tokens.txt").write_text("".join(f"{s}\n" for s in english.symbols[4:]), encoding="utf-8")
     record = {"format": 1, "target_lang": "en", "languages": {}, "options": {}, "versions": {}}
     for code, role in roles.items():

@@ -109,6 +109,16 @@ def load_universal_keys(data: str | Path) -> Tensor:
     return torch.from_numpy(keys)
 
 
+def load_target_vectors(data: str | Path, code: str, symbols: int) -> Tensor:
+    """The vectors (V, Q) of the target language's dictionary; InputError where there is not one for each symbol."""
+    path = language_folder(data, code).vectors
+    vectors = np.array(_read_vectors(path))
+    if len(vectors) != symbols:
+        raise InputError(f"{path}: must have one row per dictionary entry ({symbols}), but has {len(vectors)}")
+    check_finite(vectors, path)
+    return torch.from_numpy(vectors)
+
+
 def load_universal_names(data: str | Path, tokens: int) -> list[str]:
     """The names of the M universal tokens, in the order of their keys: pieces of the target language.
 

@@ -14,6 +14,7 @@ from data_prep.base.errors import InputError
 from meta_nmt.modules.attention import use_cross_attention
 from meta_nmt.modules.dropout import use_dropout
 from meta_nmt.modules.ulr_embedding import ULREmbedding
+from meta_nmt.modules.vector_start import start_from_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class LexicalTask(Protocol):
 
     universal_keys: Tensor  # (M, Q)
     language_queries: Tensor  # (V, Q)
+    target_vectors: Tensor  # (V of the target dictionary, Q)
     source_dictionary: Any
     target_dictionary: Any
 
@@ -44,6 +46,12 @@ class ULRTransformer(TransformerModel):
             type=int,
             metavar="K",
             help=f"universal tokens that a source token attends to, its best; {TOP_K} by default, 0 (the papers): all",
+        )
+        parser.add_argument(
+            "--random-embeddings",
+            action="store_true",
+            help="let universal values and target embeddings start at random, as in the papers; by default they start "
+            "from the target language's vectors",
         )
 
     @classmethod
@@ -66,6 +74,9 @@ class ULRTransformer(TransformerModel):
             temperature=args.ulr_temperature,
             top_k=args.ulr_top_k,
         )
+        if not args.random_embeddings and task.target_vectors.any():
+            embedding = model.encoder.embed_tokens
+            start_from_vectors(embedding.values, embedding.keys, model.decoder.embed_tokens.weight, task.target_vectors)
         use_dropout(model)
         use_cross_attention(model)
         return model
@@ -109,6 +120,7 @@ def base_ulr_architecture(args: Namespace) -> None:
     """The defaults of every ulr_transformer: tau 0.05, the best TOP_K universal tokens, one target embedding."""
     args.ulr_temperature = getattr(args, "ulr_temperature", 0.05)
     args.ulr_top_k = getattr(args, "ulr_top_k", TOP_K)
+    args.random_embeddings = getattr(args, "random_embeddings", False)
     args.share_decoder_input_output_embed = getattr(args, "share_decoder_input_output_embed", True)
     base_architecture(args)
 

@@ -26,7 +26,13 @@ from torch import Tensor
 from data_prep.base.data_folder import LAYOUT
 from data_prep.base.errors import InputError
 from meta_nmt.data.episodes import EpisodeDataset, EpisodeSample, EpisodeSizes, MetaValidationDataset
-from meta_nmt.data.language_pack import LanguagePack, language_folder, load_dictionary, load_universal_keys
+from meta_nmt.data.language_pack import (
+    LanguagePack,
+    language_folder,
+    load_dictionary,
+    load_target_vectors,
+    load_universal_keys,
+)
 from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.data.trajectories import TrajectoryDataset
 from meta_nmt.meta_learners import (
@@ -74,16 +80,24 @@ class MetaTranslationTask(CountsTokens, ScoresText):
         packs: language packs of all of these.
         universal_keys: (M, Q) vectors of the universal tokens, of the packs' width.
         target: dictionary of the language translated into.
+        target_vectors: (V, Q) vectors of its symbols.
     """
 
-    def __init__(self, cfg: Any, packs: dict[str, LanguagePack], universal_keys: Tensor, target: Dictionary) -> None:
+    def __init__(
+        self,
+        cfg: Any,
+        packs: dict[str, LanguagePack],
+        universal_keys: Tensor,
+        target: Dictionary,
+        target_vectors: Tensor,
+    ) -> None:
         # the model holds no language: its own source dictionary has the special symbols only
         super().__init__(cfg, Dictionary(), target)
         self.packs = packs
         self.guard = StepGuard()
         self.told_of_no_query_loss = False
         self.faults: Counter[str] = Counter()  # tasks left out or run in pieces, of all workers since the start
-        self.universal_keys = universal_keys
+        self.universal_keys, self.target_vectors = universal_keys, target_vectors
         self.language_queries = torch.empty(0, universal_keys.size(1))
         for pack in packs.values():
             if pack.queries.shape[1] != universal_keys.size(1):
@@ -100,7 +114,8 @@ class MetaTranslationTask(CountsTokens, ScoresText):
         refuse_held_out(cfg.data, sources, valid)
         packs = {code: LanguagePack.load(cfg.data, code) for code in [*sources, *valid]}
         target = load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary)
-        return cls(cfg, packs, load_universal_keys(cfg.data), target)
+        vectors = load_target_vectors(cfg.data, cfg.target_lang, len(target))
+        return cls(cfg, packs, load_universal_keys(cfg.data), target, vectors)
 
     def _corpora(self, split: str, codes: Iterable[str]) -> dict[str, ParallelCorpus]:
         cfg, target = self.cfg, len(self.target_dictionary)

@@ -20,6 +20,7 @@ from meta_nmt.data.language_pack import (
     check_finite,
     language_folder,
     load_dictionary,
+    load_target_vectors,
     load_universal_keys,
 )
 from meta_nmt.data.parallel_corpus import ParallelCorpus
@@ -39,17 +40,23 @@ class ULRTranslationTask(CountsTokens, ScoresText):
         pack: of the language.
         universal_keys: (M, Q) vectors of the universal tokens.
         target: dictionary of the language translated into.
+        target_vectors: (V, Q) vectors of its symbols.
     """
 
     cfg: ULRTranslationConfig
 
     def __init__(
-        self, cfg: ULRTranslationConfig, pack: LanguagePack, universal_keys: Tensor, target: Dictionary
+        self,
+        cfg: ULRTranslationConfig,
+        pack: LanguagePack,
+        universal_keys: Tensor,
+        target: Dictionary,
+        target_vectors: Tensor,
     ) -> None:
         super().__init__(cfg, pack.dictionary, target)
         if cfg.prior_weight < 0:
             raise InputError(f"`--prior-weight` must be at least 0, but is {cfg.prior_weight}")
-        self.universal_keys = universal_keys
+        self.universal_keys, self.target_vectors = universal_keys, target_vectors
         check_finite(pack.queries, pack.file)
         self.language_queries = torch.from_numpy(pack.queries.copy())
         self._prior_center: dict[str, Tensor] | None = None
@@ -64,7 +71,8 @@ class ULRTranslationTask(CountsTokens, ScoresText):
                 )
         pack = LanguagePack.load(cfg.data, cfg.source_lang, cfg.aligned_with)
         target = load_dictionary(language_folder(cfg.data, cfg.target_lang).dictionary)
-        return cls(cfg, pack, load_universal_keys(cfg.data), target)
+        vectors = load_target_vectors(cfg.data, cfg.target_lang, len(target))
+        return cls(cfg, pack, load_universal_keys(cfg.data), target, vectors)
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
         limits = self.cfg.max_source_positions, self.cfg.max_target_positions

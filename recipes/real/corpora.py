@@ -3,11 +3,13 @@
     python -m recipes.real.corpora --packs PACKS --out OUT
 
 PACKS holds the folders bible, gnome, tatoeba, ntrex, wmt and muse-dict; OUT/manifest.yaml names their files, OUT/dict
-and OUT/mono link to them. A source language is trained on all the packs that it is in. A target is one language in one
-domain, so that its dev and test sets are of the domain of its sample: Bible targets have the language's own code.
+and OUT/mono link to them. A source is one language in one domain, as a target is: ``de`` (Bible and desktop help),
+``de_tatoeba``, ``de_news``. So the temperature of sampling weighs domains as it weighs languages; in one text with the
+Bible everyday sentences would be a twentieth. The dev and test sets of a target are of the domain of its sample, too:
+Bible targets have the language's own code.
 Tatoeba targets are ``ro_tatoeba`` (Turkish, of no Bible: ``tr``); their last 1,000 lines are the test set, the 500
 before them dev. News targets are ``ro_news``: a quarter of NTREX's documents is dev, the others are trained on, and the
-test set is the official newstest, as in Gu et al. 2018 (MetaNMT). No source language has news.
+test set is the official newstest, as in Gu et al. 2018 (MetaNMT). News of sources are newstests of other years.
 """
 
 import zlib
@@ -27,6 +29,7 @@ VALID = "sl"  # not of Tatoeba: that file is mostly Slovak
 BIBLE_TARGETS = "ro lv fi ko zu".split()
 TATOEBA_TARGETS = {"ro_tatoeba": "ro", "fi_tatoeba": "fi", "tr": "tr"}  # lv and ko have no 16,000 tokens there
 TEST_LINES, VALID_LINES = 1000, 500
+NEWS_SOURCES = "cs de es fr hu it pl ru".split()  # all of their newstests, of the years 2009, 2013, 2014 and 2020
 NEWS_TARGETS = {"ro": 2016, "lv": 2017, "fi": 2017, "tr": 2017}  # the newstest
 PACKS = "bible, gnome, tatoeba, ntrex, wmt and muse-dict"
 LICENCE = "see the pack"
@@ -108,7 +111,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     needed += [packs / "wmt" / f"{lang}-en" / f"newstest{year}.tsv.gz" for lang, year in NEWS_TARGETS.items()]
     corpora = []
     for lang in SOURCES:
-        corpora += packs_of(packs, lang, ("bible", "tatoeba", "gnome"))
+        corpora += packs_of(packs, lang, ("bible", "gnome"))
+    # only training text: its split is given, as the ids that split the Bible are not in it
+    domains = {f"{lang}_tatoeba": [packs / "tatoeba" / f"{lang}-en.tsv.gz"] for lang in SOURCES}
+    domains |= {f"{lang}_news": sorted((packs / "wmt" / f"{lang}-en").glob("*.tsv.gz")) for lang in NEWS_SOURCES}
+    for code, paths in domains.items():
+        corpora += [entry(f"{code}-{number}", "tsv", code, path, split="train") for number, path in enumerate(paths)]
+        link(out / "mono" / f"{code}.tsv.gz", packs / "bible" / f"{code.partition('_')[0]}.tsv.gz")
     corpora += packs_of(packs, VALID, ("bible", "gnome"))
     for lang in BIBLE_TARGETS:
         corpora += packs_of(packs, lang, ("bible",))
@@ -126,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if (packs / pack).exists():
                 link(out / "mono" / name, packs / pack)
     codes = {lang: lang for lang in [*SOURCES, VALID, *BIBLE_TARGETS]} | TATOEBA_TARGETS
+    codes |= {code: code.partition("_")[0] for code in domains}
     for code, lang in (codes | {f"{lang}_news": lang for lang in NEWS_TARGETS}).items():
         for path in (packs / "muse-dict").glob(f"{lang}-en.*.tsv.gz"):
             link(out / "dict" / path.name.replace(f"{lang}-en", f"{code}-en"), path)

@@ -16,13 +16,17 @@ from meta_nmt.modules.dropout import Dropout
 @pytest.fixture
 def task():
     symbols = Dictionary()
-    symbols.add_symbol("piece")
-    keys = torch.nn.functional.normalize(torch.randn(40, 8), dim=-1)
+    for number in range(60):
+        symbols.add_symbol(f"piece{number}")
+    vectors = torch.nn.functional.normalize(torch.randn(len(symbols), 8), dim=-1)
+    vectors[: symbols.nspecial] = 0
+    vectors[50:] = 0  # pieces without a vector
     return Namespace(
         source_dictionary=Dictionary(),
         target_dictionary=symbols,
-        universal_keys=keys,
+        universal_keys=vectors[4:44],  # the first pieces are the universal tokens
         language_queries=torch.empty(0, 8),
+        target_vectors=vectors,
     )
 
 
@@ -39,6 +43,24 @@ def test_a_new_model_attends_to_the_best_and_an_old_one_to_all(task):
     saved = architecture()
     del saved.ulr_top_k  # a checkpoint from before there was a choice
     assert build(saved, task).encoder.embed_tokens.top_k == 0
+
+
+def test_universal_values_and_target_embeddings_start_as_the_vectors_of_the_same_pieces(task):
+    def build(**flags):
+        torch.manual_seed(0)
+        model = ulr_transformer.ULRTransformer.build_model(architecture(**flags), task)
+        return model.encoder.embed_tokens.values, model.decoder.embed_tokens.weight
+
+    values, words = build()
+    assert torch.allclose(values, words[4:44]), "a universal token is a piece of the target language"
+    assert words[4:50].std().item() == pytest.approx(128**-0.5, rel=1e-4), "as long as random embeddings"
+    centred = task.target_vectors[4:50] - task.target_vectors[4:50].mean(0)
+    wanted, found = (torch.nn.functional.normalize(rows, dim=-1) for rows in (centred, words[4:50]))
+    assert torch.allclose(wanted @ wanted.T, found @ found.T, atol=1e-4), "the width has room for all cosines here"
+    random_values, random_words = build(random_embeddings=True)
+    assert torch.equal(words[50:], random_words[50:]), "a piece without a vector keeps its random row"
+    assert torch.equal(words[:4], random_words[:4])
+    assert not torch.allclose(random_values, random_words[4:44])
 
 
 def test_every_dropout_is_ours(task):

@@ -3,6 +3,7 @@
 import shutil
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 from fairseq.logging import metrics
@@ -48,6 +49,7 @@ def lower_case(data, tmp_path):
     (folder / "lang/en/spm.model").write_bytes(subwords.train(lines, 60))
     pieces = subwords.pieces_of(subwords.load(folder / "lang/en/spm.model"))
     (folder / "lang/en/dict.txt").write_text("".join(f"{piece} 1\n" for piece in pieces), encoding="utf-8")
+    np.save(folder / "lang/en/vectors.npy", np.zeros((4 + len(pieces), 16), dtype=np.float32))
     return folder
 
 

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# What a user would build without this toolkit, on the same text: stock fairseq with one vocabulary for all languages.
+# It is trained with one, two and four times the tokens of recipes/real/best.yaml, fine-tuned whole on the same samples,
+# and scored on the same test sets. Run recipes/real.sh first: its data folder is read.
+#   bash recipes/peers.sh                              (after a kill: it goes on)
+#   BUDGETS="3600" SEEDS="1" bash recipes/peers.sh     (fewer trainings, fewer samples)
+set -euo pipefail
+# shellcheck source=recipes/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+DATA=${DATA:-$OUTPUTS/real/data}
+BUDGETS=${BUDGETS:-3600 7200 14400} # updates of 4,000 tokens
+TARGETS=${TARGETS:-ro lv fi ko zu ro_tatoeba tr}
+SEEDS=${SEEDS:-1 2 3}
+ENGLISH_TOKENS=${ENGLISH_TOKENS:-16000}
+FALLING=600 # the last updates of a training, in which the rate falls to zero, as in recipes/real/best.yaml
+
+start_recipe peers
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+samples=()
+for seed in $SEEDS; do samples+=("train-$ENGLISH_TOKENS-s$seed"); done
+stage text "One SentencePiece model for all languages, and the training text" \
+  python -m recipes.peers.plain text --data "$DATA" --out "$RUN/text" --tokens 57600000
+stage bin "Binarise it" fairseq-preprocess --source-lang x --target-lang en --trainpref "$RUN/text/train" \
+  --srcdict "$RUN/text/dict.txt" --tgtdict "$RUN/text/dict.txt" --destdir "$RUN/bin" --workers 2
+stage samples "The samples, dev and test sets of the targets" python -m recipes.peers.plain samples --data "$DATA" \
+  --text "$RUN/text" --out "$RUN/samples" --targets "${TARGETS// /,}" --samples "$(IFS=,; echo "${samples[*]}")"
+for target in $TARGETS; do
+  for sample in "${samples[@]}"; do
+    stage "bin-$target-$sample" "Binarise $target, $sample" fairseq-preprocess --source-lang x --target-lang en \
+      --trainpref "$RUN/samples/$target/$sample/train" --validpref "$RUN/samples/$target/$sample/valid" \
+      --testpref "$RUN/samples/$target/$sample/test" --srcdict "$RUN/text/dict.txt" --tgtdict "$RUN/text/dict.txt" \
+      --destdir "$RUN/bin-$target-$sample"
+  done
+done
+
+# the sizes of ulr_transformer_small, with the embeddings of both sides shared
+MODEL=(--task translation -s x -t en --arch transformer --encoder-layers 3 --decoder-layers 3
+  --encoder-embed-dim 256 --decoder-embed-dim 256 --encoder-ffn-embed-dim 512 --decoder-ffn-embed-dim 512
+  --encoder-attention-heads 4 --decoder-attention-heads 4 --share-all-embeddings
+  --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer adam --adam-betas '(0.9, 0.98)'
+  --clip-norm 1.0 --no-epoch-checkpoints --seed 1 --num-workers 1 --no-progress-bar --log-interval 100)
+TRAIN=("${MODEL[@]}" --bf16 --dropout 0.1 --max-tokens 4000 --disable-validation --keep-interval-updates 1)
+# chosen on dev sets: 1,200 updates with much dropout are better than 240 (the authors' 48 are far behind)
+TUNE=("${MODEL[@]}" --dropout 0.3 --max-tokens 1000 --max-update 1200 --lr 5e-4 --lr-scheduler polynomial_decay
+  --total-num-update 1200 --save-interval-updates 300 --validate-interval 1000000 --save-interval 1000000
+  --keep-interval-updates 1 --eval-bleu --eval-bleu-args '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}'
+  --eval-bleu-detok space --eval-bleu-remove-bpe sentencepiece --best-checkpoint-metric bleu
+  --maximize-best-checkpoint-metric --reset-optimizer --reset-lr-scheduler --reset-dataloader --reset-meters)
+
+# translate NAME CHECKPOINT TARGET SAMPLE ENGLISH_TOKENS SEED UPDATES
+translate() {
+  fairseq-generate "$RUN/bin-$3-$4" -s x -t en --path "$2" --beam 5 --max-len-a 1.5 --max-len-b 10 --max-tokens 4000 \
+    --results-path "$RUN/results/$1" >/dev/null
+  python -m recipes.peers.plain result --data "$DATA" --text "$RUN/text" --out "$RUN/results/$1" \
+    --generated "$RUN/results/$1/generate-test.txt" --system "plain-$7" --target "$3" --english-tokens "$5" --seed "$6" \
+    --updates "$7"
+}
+
+# tune NAME CHECKPOINT TARGET SAMPLE SEED UPDATES
+tune() {
+  fairseq-train "$RUN/bin-$3-$4" "${TUNE[@]}" --finetune-from-model "$2" --save-dir "$RUN/tuned/$1" \
+    >"$RUN/tuned-$1.log"
+  translate "$1" "$RUN/tuned/$1/checkpoint_best.pt" "$3" "$4" "$ENGLISH_TOKENS" "$5" "$6"
+}
+
+trunk=$RUN/train/trunk # one training at a falling rate of 1 / sqrt(update), from which each budget branches off
+for updates in $BUDGETS; do
+  stage "train/trunk-$updates" "Train for $((updates - FALLING)) updates" bash -c "$(declare -p TRAIN); mkdir -p '$trunk'
+    fairseq-train '$RUN/bin' \"\${TRAIN[@]}\" --lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 300 \
+      --max-update $((updates - FALLING)) --save-interval-updates 200 --save-dir '$trunk' >>'$trunk/log' &&
+    mkdir -p '$RUN/train/trunk-$updates' && cp '$trunk/checkpoint_last.pt' '$RUN/train/trunk-$updates/'"
+  stage "train/plain-$updates" "Let the rate fall to zero in $FALLING more" fairseq-train "$RUN/bin" "${TRAIN[@]}" \
+    --finetune-from-model "$RUN/train/trunk-$updates/checkpoint_last.pt" --lr 5e-4 --lr-scheduler polynomial_decay \
+    --total-num-update "$FALLING" --max-update "$FALLING" --save-interval-updates 200 --seed 2 \
+    --save-dir "$RUN/train/plain-$updates"
+  for target in $TARGETS; do
+    checkpoint=$RUN/train/plain-$updates/checkpoint_last.pt
+    stage "results/$target-plain-$updates-zero" "$target, zero-shot" \
+      translate "$target-plain-$updates-zero" "$checkpoint" "$target" "${samples[0]}" 0 1 "$updates"
+    for seed in $SEEDS; do
+      name=$target-plain-$updates-$ENGLISH_TOKENS-s$seed
+      stage "results/$name" "$target, sample $seed" tune "$name" "$checkpoint" "$target" \
+        "train-$ENGLISH_TOKENS-s$seed" "$seed" "$updates"
+    done
+  done
+done
+run meta-nmt-report "$RUN/results" --out "$RUN/report"
