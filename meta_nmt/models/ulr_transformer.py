@@ -15,6 +15,7 @@ from meta_nmt.modules.attention import use_cross_attention
 from meta_nmt.modules.dropout import use_dropout
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.modules.vector_start import start_from_vectors
+from meta_nmt.optimizers.muon import mark_hidden_matrices
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class ULRTransformer(TransformerModel):
             start_from_vectors(embedding.values, embedding.keys, model.decoder.embed_tokens.weight, task.target_vectors)
         use_dropout(model)
         use_cross_attention(model)
+        mark_hidden_matrices(model)
         return model
 
     def load_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
