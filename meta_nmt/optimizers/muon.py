@@ -33,6 +33,7 @@ class MuonConfig(FairseqDataclass):
     """The flags of the optimiser. Those of Adam hold for the parameters that Adam steps."""
 
     muon_momentum: float = field(default=0.95, metadata={"help": "momentum of the matrices of the hidden layers"})
+    muon_lr_scale: float = field(default=1.0, metadata={"help": "learning rate of these matrices over that of Adam"})
     adam_betas: Any = field(default="(0.9, 0.98)", metadata={"help": "betas of Adam"})
     adam_eps: float = field(default=1e-8, metadata={"help": "epsilon of Adam"})
     weight_decay: float = field(default=0.0, metadata={"help": "decoupled weight decay"})
@@ -46,6 +47,7 @@ class MuonAndAdam(torch.optim.Optimizer):
         params: the parameters; those that ``mark_hidden_matrices`` has marked are Muon's.
         lr: the learning rate of both.
         momentum: that of Muon.
+        lr_scale: learning rate of Muon over that of Adam.
         betas, eps: those of Adam.
         weight_decay: decoupled weight decay of both.
     """
@@ -55,6 +57,7 @@ class MuonAndAdam(torch.optim.Optimizer):
         params: Iterable[Tensor],
         lr: float,
         momentum: float,
+        lr_scale: float,
         betas: tuple[float, float],
         eps: float,
         weight_decay: float,
@@ -69,9 +72,10 @@ class MuonAndAdam(torch.optim.Optimizer):
         if matrices:
             self.parts.append(
                 torch.optim.Muon(
-                    matrices, lr=lr, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+                    matrices, lr=lr * lr_scale, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
                 )
             )
+            self.parts[-1].param_groups[0]["lr_scale"] = lr_scale
         self._share_groups()
 
     def _share_groups(self) -> None:
@@ -101,7 +105,12 @@ class FairseqMuon(FairseqOptimizer):
     def __init__(self, cfg: MuonConfig, params: Iterable[Tensor]) -> None:
         super().__init__(cfg)
         betas = literal_eval(cfg.adam_betas) if isinstance(cfg.adam_betas, str) else tuple(cfg.adam_betas)
-        self._optimizer = MuonAndAdam(params, cfg.lr[0], cfg.muon_momentum, betas, cfg.adam_eps, cfg.weight_decay)
+        self._optimizer = MuonAndAdam(params, cfg.lr[0], cfg.muon_momentum, cfg.muon_lr_scale, betas, cfg.adam_eps, cfg.weight_decay)
+
+    def set_lr(self, lr: float) -> None:
+        """Set the rate of Adam, and that of Muon with it."""
+        for group in self.param_groups:
+            group["lr"] = lr * group.get("lr_scale", 1.0)
 
     @property
     def optimizer_config(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import torch
 
 from meta_nmt.optimizers.muon import HIDDEN, MuonAndAdam, mark_hidden_matrices
 
-SETTINGS = {"lr": 0.01, "momentum": 0.95, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 0.0}
+SETTINGS = {"lr": 0.01, "momentum": 0.95, "lr_scale": 1.0, "betas": (0.9, 0.98), "eps": 1e-8, "weight_decay": 0.0}
 
 
 class Model(torch.nn.Module):
