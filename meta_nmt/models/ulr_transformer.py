@@ -11,7 +11,7 @@ from fairseq.models.transformer import TransformerModel, base_architecture
 from torch import Tensor
 
 from data_prep.base.errors import InputError
-from meta_nmt.modules.attention import use_cross_attention
+from meta_nmt.modules.attention import use_training_attention
 from meta_nmt.modules.dropout import use_dropout
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.modules.vector_start import start_from_vectors
@@ -79,7 +79,7 @@ class ULRTransformer(TransformerModel):
             embedding = model.encoder.embed_tokens
             start_from_vectors(embedding.values, embedding.keys, model.decoder.embed_tokens.weight, task.target_vectors)
         use_dropout(model)
-        use_cross_attention(model)
+        use_training_attention(model)
         mark_hidden_matrices(model)
         return model
 

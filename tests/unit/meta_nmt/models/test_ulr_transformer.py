@@ -9,7 +9,7 @@ from fairseq.data import Dictionary
 from fairseq.modules import MultiheadAttention
 
 from meta_nmt.models import ulr_transformer
-from meta_nmt.modules.attention import CrossAttention
+from meta_nmt.modules.attention import TrainingAttention
 from meta_nmt.modules.dropout import Dropout
 
 
@@ -69,13 +69,13 @@ def test_every_dropout_is_ours(task):
     assert len(found) > 8 and all(type(module) is Dropout for module in found)
 
 
-def test_attention_to_the_encoder_is_fairseqs_in_training_without_its_weights(task, monkeypatch):
+def test_attention_is_fairseqs_in_training_without_its_weights(task, monkeypatch):
     # fairseq's own softmax rounds to float32
     monkeypatch.setattr(fairseq.utils, "softmax", lambda x, dim, onnx_trace=False: torch.softmax(x, dim))
     torch.manual_seed(0)
     model = ulr_transformer.ULRTransformer.build_model(architecture(dropout=0.0), task).double()
     attention = model.decoder.layers[-1].encoder_attn
-    assert type(attention) is CrossAttention and type(model.decoder.layers[0].self_attn) is MultiheadAttention
+    assert type(attention) is TrainingAttention is type(model.decoder.layers[0].self_attn)
     query, keys = (torch.randn(n, 3, 128, dtype=torch.float64, requires_grad=True) for n in (5, 7))
     padding = torch.tensor([[0] * 7, [0] * 6 + [1], [0] * 4 + [1] * 3]).bool()
     found = []
@@ -83,7 +83,33 @@ def test_attention_to_the_encoder_is_fairseqs_in_training_without_its_weights(ta
         y, weights = module(query, keys, keys, key_padding_mask=padding, static_kv=True, need_weights=True)
         found.append((y, *torch.autograd.grad(y.pow(2).sum(), [query, keys, *attention.parameters()])))
         assert (weights is None) == (module is attention)
-    for ours, theirs in zip(*found, strict=True):
+    y = attention._by_products(query, keys, keys, padding, None)
+    found.append((y, *torch.autograd.grad(y.pow(2).sum(), [query, keys, *attention.parameters()])))
+    for ours, theirs, products in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(products, theirs, rtol=1e-10, atol=1e-10)
     attention.eval()
     assert attention(query, keys, keys, static_kv=True)[1] is not None
+
+
+def test_attention_in_bfloat16_sees_no_later_words_and_no_padding(task):
+    torch.manual_seed(0)
+    model = ulr_transformer.ULRTransformer.build_model(architecture(dropout=0.0), task)
+    attention = model.decoder.layers[0].self_attn
+    words = torch.randn(6, 2, 128)
+    future = torch.full((6, 6), float("-inf")).triu(1)
+    padding = torch.tensor([[0] * 6, [0] * 4 + [1] * 2]).bool()
+
+    def attend(autocast, words):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            return attention(words, words, words, key_padding_mask=padding, attn_mask=future)[0]
+
+    found = attend(True, words)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), attend(False, words), rtol=0.02, atol=0.02)
+    changed = words.clone()
+    changed[3:] = 0  # later words, and the padding of the second sentence
+    assert torch.equal(attend(True, changed)[:3], found[:3])
+    changed = words.clone()
+    changed[4:, 1] = 0
+    assert torch.equal(attend(True, changed)[:, 0], found[:, 0])
