@@ -137,9 +137,10 @@ def result(args: Namespace) -> None:
     write_lines(args.out / "references.txt", read_lines(references))
     write_lines(args.out / "sources.txt", read_lines(source))
     facts = read_json(args.text / FACTS)
+    tokens = round(args.updates * BATCH * facts["both_sides"] / facts["tokens"])
     cost = {
         "command": args.command_line, "kind": "train", "run": str(args.out), "parent": None, "peak_memory_mib": 0.0,
-        "device": device_name(), "wall_s": 0.0, "train_tokens": round(args.updates * BATCH * facts["both_sides"] / facts["tokens"]),
+        "device": device_name(), "wall_s": 0.0, "train_tokens": tokens,
     }  # fmt: skip
     record = {
         "system": args.system, "target": args.target, "english_tokens": args.english_tokens, "seed": args.seed,

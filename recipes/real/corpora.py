@@ -3,14 +3,18 @@
     python -m recipes.real.corpora --packs PACKS --out OUT
 
 PACKS holds the folders bible, gnome, tatoeba, ntrex, wmt and muse-dict; OUT/manifest.yaml names their files, OUT/dict
-and OUT/mono link to them. A source is one language in one domain, as a target is: ``de`` (Bible and desktop help),
-``de_tatoeba``, ``de_news``. So the temperature of sampling weighs domains as it weighs languages; in one text with the
-Bible everyday sentences would be a twentieth. One more source is English itself, with noise (``en_copy``): words are left
-out and change places, so what is learnt is to write what the universal tokens say (Currey et al., WMT 2017). The dev and test sets of a target are of the domain of its sample, too:
-Bible targets have the language's own code.
+and OUT/mono link to them.
+
+A source is one language in one domain, as a target is: ``de`` (Bible and desktop help), ``de_tatoeba``, ``de_news``. So
+the temperature of sampling weighs domains as it weighs languages; in one text with the Bible everyday sentences would
+be a twentieth. News of sources are newstests of other years than those of the targets. One more source is English
+itself with noise (``en_copy``): words are left out and change places. It teaches the decoder to write what the
+universal tokens say (Currey et al., WMT 2017, copy English).
+
+The dev and test sets of a target are of the domain of its sample, too: Bible targets have the language's own code.
 Tatoeba targets are ``ro_tatoeba`` (Turkish, of no Bible: ``tr``); their last 1,000 lines are the test set, the 500
 before them dev. News targets are ``ro_news``: a quarter of NTREX's documents is dev, the others are trained on, and the
-test set is the official newstest, as in Gu et al. 2018 (MetaNMT). News of sources are newstests of other years.
+test set is the official newstest, as in Gu et al. 2018 (MetaNMT).
 """
 
 import re

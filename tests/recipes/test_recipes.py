@@ -332,20 +332,30 @@ def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
     packs = tmp_path / "packs"
     bible = [*corpora.SOURCES, corpora.VALID, *corpora.BIBLE_TARGETS, "en"]
     tatoeba = [*corpora.SOURCES, corpora.VALID, "ro", "fi", "tr"]
-    texts = {f"bible/{lang}.tsv.gz": "JHN.1.1\tword\n" for lang in bible}
+    texts = {f"bible/{lang}.tsv.gz": "JHN.1.1\tword\nGEN.1.1\tof old\n" for lang in bible}
     texts |= {f"tatoeba/{lang}-en.tsv.gz": "".join(f"a{n}\tb{n}\n" for n in range(1600)) for lang in tatoeba}
     texts |= {"gnome/de.tsv.gz": "a.1\tWort\n", "gnome/en.tsv.gz": "a.1\tword\n"}
     texts |= {"muse-dict/ro-en.train.tsv.gz": "cuvânt\tword\n"}
     news = [f"{document}.{line}\t{{}} {document} {line}\n" for document in ("a.1", "a.2", "a.4") for line in (1, 2)]
     texts |= {f"ntrex/{lang}.tsv.gz": "".join(news).format(*[lang] * 6) for lang in [*corpora.NEWS_TARGETS, "en"]}
     texts |= {f"wmt/{lang}-en/newstest{year}.tsv.gz": "a\tb\n" for lang, year in corpora.NEWS_TARGETS.items()}
+    texts |= {f"wmt/{lang}-en/newstest2009.tsv.gz": f"{lang}\tnews\n" for lang in corpora.NEWS_SOURCES}
     for name, text in texts.items():
         (packs / name).parent.mkdir(parents=True, exist_ok=True)
         (packs / name).write_bytes(gzip.compress(text.encode()))
     assert corpora.main(["--packs", str(packs), "--out", str(tmp_path / "out")]) == 0
     manifest = read_manifest(tmp_path / "out/manifest.yaml")
-    names = {lang: [entry.name for entry in manifest.of(lang, "en")] for lang in ("de", "fr", "sl", "ro", "ro_tatoeba")}
-    assert names["de"] == ["bible-de", "tatoeba-de", "gnome-de"] and names["fr"] == ["bible-fr", "tatoeba-fr"]
+    names = {
+        lang: [entry.name for entry in manifest.of(lang, "en")]
+        for lang in ("de", "fr", "sl", "ro", "de_tatoeba", "de_news")
+    }
+    assert names["de"] == ["bible-de", "gnome-de"] and names["fr"] == ["bible-fr"], "a source is of one domain"
+    assert names["de_tatoeba"] == ["de_tatoeba-0"] and names["de_news"] == ["de_news-0"]
+    (copied,) = manifest.of("en_copy", "en")
+    pairs = [line.split("\t") for line in read_lines(*manifest.paths(copied))]
+    assert [text for _, text in pairs] == ["of old", *(f"b{n}" for n in range(1600)), "news"], "nothing held out"
+    assert all(set(noised.split()) <= set(text.split()) for noised, text in pairs)
+    assert {"old\told", "news\tnews"} <= set(read_lines(tmp_path / "out/dict/en_copy-en.train.tsv"))
     assert names["sl"] == ["bible-sl"], "the Tatoeba file of sl is mostly Slovak"
     assert names["ro"] == ["bible-ro"]
     sets = {entry.split: read_lines(*manifest.paths(entry)) for entry in manifest.of("ro_tatoeba", "en")}
@@ -365,6 +375,6 @@ def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
 
 
 def test_a_missing_pack_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must have bg in bible or tatoeba or gnome, but has not"):
+    with pytest.raises(InputError, match="must have bg in bible or gnome, but has not"):
         corpora.main(["--packs", str(tmp_path), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

@@ -26,7 +26,5 @@ def test_a_sample_has_vectors_of_its_own(with_sample):
 
 
 def test_a_sample_without_vectors_is_refused_and_those_that_are_there_are_named(with_sample):
-    with pytest.raises(
-        InputError, match=r"`--aligned-with` must be .*, but is train-9-s9 \(there are train-3"
-    ):
+    with pytest.raises(InputError, match=r"`--aligned-with` must be .*, but is train-9-s9 \(there are train-3"):
         LanguagePack.load(with_sample, "dd", "train-9-s9")
