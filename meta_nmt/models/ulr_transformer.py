@@ -14,7 +14,7 @@ from data_prep.base.errors import InputError
 from meta_nmt.modules.attention import use_training_attention
 from meta_nmt.modules.dropout import use_dropout
 from meta_nmt.modules.ulr_embedding import ULREmbedding
-from meta_nmt.modules.vector_start import start_from_vectors
+from meta_nmt.modules.vector_start import start_as_copy, start_from_vectors
 from meta_nmt.optimizers.muon import mark_hidden_matrices
 
 logger = logging.getLogger(__name__)
@@ -49,10 +49,10 @@ class ULRTransformer(TransformerModel):
             help=f"universal tokens that a source token attends to, its best; {TOP_K} by default, 0 (the papers): all",
         )
         parser.add_argument(
-            "--random-embeddings",
+            "--random-start",
             action="store_true",
-            help="let universal values and target embeddings start at random, as in the papers; by default they start "
-            "from the target language's vectors",
+            help="let all parameters start at random, as in the papers; by default universal values and target "
+            "embeddings start from the target language's vectors, and attention to the encoder as a copy",
         )
 
     @classmethod
@@ -75,9 +75,12 @@ class ULRTransformer(TransformerModel):
             temperature=args.ulr_temperature,
             top_k=args.ulr_top_k,
         )
-        if not args.random_embeddings and task.target_vectors.any():
+        same_width = args.encoder_embed_dim == args.decoder_embed_dim
+        if same_width and not args.random_start and task.target_vectors.any():
             embedding = model.encoder.embed_tokens
             start_from_vectors(embedding.values, embedding.keys, model.decoder.embed_tokens.weight, task.target_vectors)
+            for layer in model.decoder.layers:
+                start_as_copy(layer.encoder_attn)
         use_dropout(model)
         use_training_attention(model)
         mark_hidden_matrices(model)
@@ -122,7 +125,7 @@ def base_ulr_architecture(args: Namespace) -> None:
     """The defaults of every ulr_transformer: tau 0.05, the best TOP_K universal tokens, one target embedding."""
     args.ulr_temperature = getattr(args, "ulr_temperature", 0.05)
     args.ulr_top_k = getattr(args, "ulr_top_k", TOP_K)
-    args.random_embeddings = getattr(args, "random_embeddings", False)
+    args.random_start = getattr(args, "random_start", False)
     args.share_decoder_input_output_embed = getattr(args, "share_decoder_input_output_embed", True)
     base_architecture(args)
 

@@ -1,13 +1,18 @@
-"""A start of the embeddings from word vectors.
+"""A start that knows a dictionary: embeddings from word vectors, and attention that copies.
 
 The universal tokens are pieces of the target language, with their vectors as keys. A random projection of these vectors
 to the model's width is where the universal values and the target embeddings start, both from the same rows: what the
 encoder reads of a word is from the first update on what the decoder writes for its translations. A projection by an
 orthogonal matrix keeps most of the cosines between words. In neural machine translation of few sentences, pretrained
 embeddings help most where the languages share one space (Qi et al., NAACL 2018, arXiv 1804.06323).
+
+The decoder's attention to the encoder starts as a copy of what it attends to. So the representation of a source word
+that is attended to raises the scores of its translations before anything is trained, and where to look is all that is
+left to learn. (Structured starts of attention: Trockman and Kolter, ICML 2023, arXiv 2305.09828, for self-attention.)
 """
 
 import torch
+from fairseq.modules import MultiheadAttention
 from torch import Tensor, nn
 
 
@@ -31,3 +36,10 @@ def start_from_vectors(values: Tensor, keys: Tensor, embeddings: Tensor, vectors
     scale = width**-0.5 / projected.std()
     embeddings[filled] = projected * scale
     values.copy_((keys - mean) @ projection * scale)
+
+
+@torch.no_grad()
+def start_as_copy(attention: MultiheadAttention) -> None:
+    """Let the value and output matrices of an attention start as an orthogonal matrix and its transpose, in place."""
+    nn.init.orthogonal_(attention.v_proj.weight)
+    attention.out_proj.weight.copy_(attention.v_proj.weight.t())

@@ -57,10 +57,20 @@ def test_universal_values_and_target_embeddings_start_as_the_vectors_of_the_same
     centred = task.target_vectors[4:50] - task.target_vectors[4:50].mean(0)
     wanted, found = (torch.nn.functional.normalize(rows, dim=-1) for rows in (centred, words[4:50]))
     assert torch.allclose(wanted @ wanted.T, found @ found.T, atol=1e-4), "the width has room for all cosines here"
-    random_values, random_words = build(random_embeddings=True)
+    random_values, random_words = build(random_start=True)
     assert torch.equal(words[50:], random_words[50:]), "a piece without a vector keeps its random row"
     assert torch.equal(words[:4], random_words[:4])
     assert not torch.allclose(random_values, random_words[4:44])
+
+
+def test_attention_to_the_encoder_starts_as_a_copy(task):
+    for flags, copies in (({}, True), ({"random_start": True}, False), ({"encoder_embed_dim": 96}, False)):
+        model = ulr_transformer.ULRTransformer.build_model(architecture(**flags), task)
+        for layer in model.decoder.layers:
+            attention = layer.encoder_attn
+            both = attention.out_proj.weight @ attention.v_proj.weight
+            assert torch.allclose(both, torch.eye(*both.shape), atol=1e-5) == copies
+            assert not torch.allclose(layer.self_attn.out_proj.weight @ layer.self_attn.v_proj.weight, torch.eye(128))
 
 
 def test_every_dropout_is_ours(task):
