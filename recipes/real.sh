@@ -14,13 +14,13 @@ CLUSTER=${CLUSTER:-local}
 
 start_recipe real
 stage corpus "List the corpora" python -m recipes.real.corpora --packs "$PACKS" --out "$RUN/corpus"
-# a domain of a language is a source of its own, and English with noise is one more
+# a domain of a language is a source of its own
 bible=bg,cs,da,de,el,es,et,fr,hr,hu,it,nl,no,pl,pt,ru,sv
 tatoeba=$(echo "$bible" | sed 's/[a-z]\+/&_tatoeba/g')
 news=cs_news,de_news,es_news,fr_news,hu_news,it_news,pl_news,ru_news
 stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text" \
   meta-nmt-preprocess --out "$RUN/data" --corpus "$RUN/corpus" --mono "$RUN/corpus/mono" \
-  --dictionaries "$RUN/corpus/dict" --source-langs "$bible,$tatoeba,$news,en_copy" --valid-langs sl \
+  --dictionaries "$RUN/corpus/dict" --source-langs "$bible,$tatoeba,$news" --valid-langs sl \
   --target-langs ro,lv,fi,ko,zu,ro_tatoeba,fi_tatoeba,tr,ro_news,lv_news,fi_news,tr_news \
   --valid-ids HEB,JAS --test-ids JHN \
   --english-tokens 16000,4000 --sample-seeds 1,2,3 --vocab-size 8000 --universal-tokens 4000 --vector-dim 300 \

@@ -15,7 +15,6 @@ from meta_nmt.modules.attention import use_training_attention
 from meta_nmt.modules.dropout import use_dropout
 from meta_nmt.modules.ulr_embedding import ULREmbedding
 from meta_nmt.modules.vector_start import start_as_copy, start_from_vectors
-from meta_nmt.optimizers.muon import mark_hidden_matrices
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +82,6 @@ class ULRTransformer(TransformerModel):
                 start_as_copy(layer.encoder_attn)
         use_dropout(model)
         use_training_attention(model)
-        mark_hidden_matrices(model)
         return model
 
     def load_state_dict(self, state_dict: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -7,9 +7,7 @@ and OUT/mono link to them.
 
 A source is one language in one domain, as a target is: ``de`` (Bible and desktop help), ``de_tatoeba``, ``de_news``. So
 the temperature of sampling weighs domains as it weighs languages; in one text with the Bible everyday sentences would
-be a twentieth. News of sources are newstests of other years than those of the targets. One more source is English
-itself with noise (``en_copy``): words are left out and change places. It teaches the decoder to write what the
-universal tokens say (Currey et al., WMT 2017, copy English).
+be a twentieth. News of sources are newstests of other years than those of the targets.
 
 The dev and test sets of a target are of the domain of its sample, too: Bible targets have the language's own code.
 Tatoeba targets are ``ro_tatoeba`` (Turkish, of no Bible: ``tr``); their last 1,000 lines are the test set, the 500
@@ -17,14 +15,12 @@ before them dev. News targets are ``ro_news``: a quarter of NTREX's documents is
 test set is the official newstest, as in Gu et al. 2018 (MetaNMT).
 """
 
-import re
 import zlib
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from data_prep.base.command_line import OneLineParser, run_command
@@ -38,9 +34,6 @@ TATOEBA_TARGETS = {"ro_tatoeba": "ro", "fi_tatoeba": "fi", "tr": "tr"}  # lv and
 TEST_LINES, VALID_LINES = 1000, 500
 NEWS_SOURCES = "cs de es fr hu it pl ru".split()  # all of their newstests, of the years 2009, 2013, 2014 and 2020
 NEWS_TARGETS = {"ro": 2016, "lv": 2017, "fi": 2017, "tr": 2017}  # the newstest
-COPIED = "en_copy"
-HELD_OUT = ("HEB", "JAS", "JHN")  # books of dev and test sets, as in recipes/real.sh
-LEFT_OUT, MOVED = 0.1, 3  # share of words, and how many places a word may move (Lample et al., ICLR 2018, section 2.3)
 PACKS = "bible, gnome, tatoeba, ntrex, wmt and muse-dict"
 LICENCE = "see the pack"
 
@@ -97,31 +90,6 @@ def write_sets(out: Path, code: str, sets: dict[str, list[str]]) -> list[dict[st
     return entries
 
 
-def noised(sentence: str, rng: np.random.Generator) -> str:
-    """A sentence without some of its words, the others near their places."""
-    words = sentence.split()
-    kept = [word for word, draw in zip(words, rng.random(len(words)), strict=True) if draw >= LEFT_OUT] or words
-    return " ".join(kept[i] for i in np.argsort(np.arange(len(kept)) + rng.random(len(kept)) * MOVED))
-
-
-def write_copied(packs: Path, out: Path) -> list[dict[str, Any]]:
-    """English to English: all English that is training text of a source, and a word list of each word with itself."""
-    rng = np.random.default_rng(1)
-    verses = (line.split("\t") for line in read_lines(packs / "bible" / "en.tsv.gz"))
-    paths = [packs / "tatoeba" / f"{lang}-en.tsv.gz" for lang in SOURCES]
-    paths += [path for lang in NEWS_SOURCES for path in sorted((packs / "wmt" / f"{lang}-en").glob("*.tsv.gz"))]
-    sentences = dict.fromkeys(text for key, text in verses if key.partition(".")[0] not in HELD_OUT)
-    sentences |= dict.fromkeys(line.split("\t")[1] for path in paths for line in read_lines(path))
-    words = dict.fromkeys(re.findall(r"\w+", " ".join(sentences).lower()))
-    path = out / COPIED / "train.tsv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{noised(text, rng)}\t{text}\n" for text in sentences), "utf-8")
-    word_list = out / "dict" / f"{COPIED}-en.train.tsv"
-    word_list.parent.mkdir(parents=True, exist_ok=True)
-    word_list.write_text("".join(f"{word}\t{word}\n" for word in words), "utf-8")
-    return [entry(COPIED, "tsv", COPIED, path, split="train")]
-
-
 def link(path: Path, to: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -153,7 +121,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for code, paths in domains.items():
         corpora += [entry(f"{code}-{number}", "tsv", code, path, split="train") for number, path in enumerate(paths)]
         link(out / "mono" / f"{code}.tsv.gz", packs / "bible" / f"{code.partition('_')[0]}.tsv.gz")
-    corpora += write_copied(packs, out)
     corpora += packs_of(packs, VALID, ("bible", "gnome"))
     for lang in BIBLE_TARGETS:
         corpora += packs_of(packs, lang, ("bible",))
