@@ -3,17 +3,18 @@
 # It is trained with one, two and four times the tokens of recipes/real/best.yaml, fine-tuned whole on the same samples,
 # and scored on the same test sets. Run recipes/real.sh first: its data folder is read.
 #   bash recipes/peers.sh                              (after a kill: it goes on)
-#   BUDGETS="3600" SEEDS="1" bash recipes/peers.sh     (fewer trainings, fewer samples)
+#   BUDGETS="14400" SEEDS="1" bash recipes/peers.sh    (fewer trainings, fewer samples)
 set -euo pipefail
 # shellcheck source=recipes/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 DATA=${DATA:-$OUTPUTS/real/data}
-BUDGETS=${BUDGETS:-3600 7200 14400} # updates of 4,000 tokens
+BATCH=${BATCH:-1000}                   # tokens of an update, as in recipes/real/best.yaml
+BUDGETS=${BUDGETS:-14400 28800 57600} # updates
 TARGETS=${TARGETS:-ro lv fi ko zu ro_tatoeba tr}
 SEEDS=${SEEDS:-1 2 3}
 ENGLISH_TOKENS=${ENGLISH_TOKENS:-16000}
-FALLING=600 # the last updates of a training, in which the rate falls to zero, as in recipes/real/best.yaml
+FALLING=2400 # the last updates of a training, in which the rate falls to zero, as in recipes/real/best.yaml
 
 start_recipe peers
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
@@ -40,7 +41,7 @@ MODEL=(--task translation -s x -t en --arch transformer --encoder-layers 3 --dec
   --encoder-attention-heads 4 --decoder-attention-heads 4 --share-all-embeddings
   --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer adam --adam-betas '(0.9, 0.98)'
   --clip-norm 1.0 --no-epoch-checkpoints --seed 1 --num-workers 1 --no-progress-bar --log-interval 100)
-TRAIN=("${MODEL[@]}" --bf16 --dropout 0.1 --max-tokens 4000 --disable-validation --keep-interval-updates 1)
+TRAIN=("${MODEL[@]}" --dropout 0 --max-tokens "$BATCH" --disable-validation --keep-interval-updates 1)
 # chosen on dev sets: 1,200 updates with much dropout are better than 240
 TUNE=("${MODEL[@]}" --dropout 0.3 --max-tokens 1000 --max-update 1200 --lr 5e-4 --lr-scheduler polynomial_decay
   --total-num-update 1200 --save-interval-updates 300 --validate-interval 1000000 --save-interval 1000000
@@ -54,7 +55,7 @@ translate() {
     --results-path "$RUN/results/$1" >/dev/null
   python -m recipes.peers.plain result --data "$DATA" --text "$RUN/text" --out "$RUN/results/$1" \
     --generated "$RUN/results/$1/generate-test.txt" --system "plain-$7" --target "$3" --english-tokens "$5" --seed "$6" \
-    --updates "$7"
+    --trained "$(($7 * BATCH))"
 }
 
 # tune NAME CHECKPOINT TARGET SAMPLE SEED UPDATES
@@ -68,11 +69,11 @@ trunk=$RUN/train/trunk # one training at a falling rate of 1 / sqrt(update), fro
 for updates in $BUDGETS; do
   stage "train/trunk-$updates" "Train for $((updates - FALLING)) updates" bash -c "$(declare -p TRAIN); mkdir -p '$trunk'
     fairseq-train '$RUN/bin' \"\${TRAIN[@]}\" --lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 300 \
-      --max-update $((updates - FALLING)) --save-interval-updates 200 --save-dir '$trunk' >>'$trunk/log' &&
+      --max-update $((updates - FALLING)) --save-interval-updates 1000 --save-dir '$trunk' >>'$trunk/log' &&
     mkdir -p '$RUN/train/trunk-$updates' && cp '$trunk/checkpoint_last.pt' '$RUN/train/trunk-$updates/'"
   stage "train/plain-$updates" "Let the rate fall to zero in $FALLING more" fairseq-train "$RUN/bin" "${TRAIN[@]}" \
     --finetune-from-model "$RUN/train/trunk-$updates/checkpoint_last.pt" --lr 5e-4 --lr-scheduler polynomial_decay \
-    --total-num-update "$FALLING" --max-update "$FALLING" --save-interval-updates 200 --seed 2 \
+    --total-num-update "$FALLING" --max-update "$FALLING" --save-interval-updates 1000 --seed 2 \
     --save-dir "$RUN/train/plain-$updates"
   for target in $TARGETS; do
     checkpoint=$RUN/train/plain-$updates/checkpoint_last.pt

@@ -30,7 +30,6 @@ LINES_OF_A_LANGUAGE = 10_000  # that the SentencePiece model is trained on: as m
 TEMPERATURE = 2.0  # of sampling languages, as ours
 SIDES = ("x", "en")  # one source side for all languages
 SPECIAL = ("<s>", "</s>", "<unk>")  # fairseq has these itself
-BATCH = 4000  # tokens of an update, the longer side of each pair
 LONGEST = 256  # tokens of a line, longer ones are left out
 MODEL, FACTS = "spm.model", "text.json"
 
@@ -125,8 +124,7 @@ def samples(args: Namespace) -> None:
 def result(args: Namespace) -> None:
     """Write what meta-nmt-report reads, from the output of fairseq-generate.
 
-    The tokens of the training are counted from fairseq's own log: target tokens a batch, times the updates, and the
-    source side as it is in the training text.
+    The tokens of the training are given by their longer side; how many that are on both sides is known of the whole text.
     """
     folder = DataFolder(args.data)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(args.text / MODEL))
@@ -137,7 +135,7 @@ def result(args: Namespace) -> None:
     write_lines(args.out / "references.txt", read_lines(references))
     write_lines(args.out / "sources.txt", read_lines(source))
     facts = read_json(args.text / FACTS)
-    tokens = round(args.updates * BATCH * facts["both_sides"] / facts["tokens"])
+    tokens = round(args.trained * facts["both_sides"] / facts["tokens"])
     cost = {
         "command": args.command_line, "kind": "train", "run": str(args.out), "parent": None, "peak_memory_mib": 0.0,
         "device": device_name(), "wall_s": 0.0, "train_tokens": tokens,
@@ -169,7 +167,9 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     scored.add_argument("--target", required=True, help="language code")
     scored.add_argument("--english-tokens", type=int, required=True, help="of the sample; 0 for zero-shot")
     scored.add_argument("--seed", type=int, required=True, help="of the sample")
-    scored.add_argument("--updates", type=int, required=True, help="of the training, without the fine-tuning")
+    scored.add_argument(
+        "--trained", type=int, required=True, help="tokens of the training, the longer side, without the fine-tuning"
+    )
     scored.add_argument("--command-line", default="bash recipes/peers.sh", help="for the report")
     return parser.parse_args(argv)
 
