@@ -17,9 +17,7 @@ from torch import Tensor, nn
 class TrainingAttention(MultiheadAttention):
     """fairseq's attention, whose weights are not kept in training. Its parameters are the same."""
 
-    def forward(  # type: ignore[override]
-        self, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any) -> tuple[Tensor, Tensor | None]:
         """(T, B, D) queries, (S, B, D) keys and values -> (T, B, D), and None for the weights in training."""
         if not self.training or kwargs.get("incremental_state") is not None:
             attended: tuple[Tensor, Tensor | None] = super().forward(query, key, value, **kwargs)
