@@ -16,6 +16,8 @@ SEEDS=${SEEDS:-1 2 3}
 ENGLISH_TOKENS=${ENGLISH_TOKENS:-16000}
 FALLING=2400 # the last updates of a training, in which the rate falls to zero, as in recipes/real/best.yaml
 
+[[ "$DRY_RUN" == 1 || -f "$DATA/data.json" ]] ||
+  die "DATA must name a data folder of meta-nmt-preprocess (bash recipes/real.sh makes one), but $DATA is none"
 start_recipe peers
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 samples=()
@@ -65,16 +67,20 @@ tune() {
   translate "$1" "$RUN/tuned/$1/checkpoint_best.pt" "$3" "$4" "$ENGLISH_TOKENS" "$5" "$6"
 }
 
-trunk=$RUN/train/trunk # one training at a falling rate of 1 / sqrt(update), from which each budget branches off
+# trunk UPDATES: one training at a rate of 1 / sqrt(update), from which each budget branches off
+trunk() {
+  fairseq-train "$RUN/bin" "${TRAIN[@]}" --lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 300 \
+    --max-update "$1" --save-interval-updates 1000 --save-dir "$RUN/trunk"
+  mkdir -p "$RUN/train/trunk-$1"
+  cp "$RUN/trunk/checkpoint_last.pt" "$RUN/train/trunk-$1/"
+}
+
 for updates in $BUDGETS; do
-  stage "train/trunk-$updates" "Train for $((updates - FALLING)) updates" bash -c "$(declare -p TRAIN); mkdir -p '$trunk'
-    fairseq-train '$RUN/bin' \"\${TRAIN[@]}\" --lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 300 \
-      --max-update $((updates - FALLING)) --save-interval-updates 1000 --save-dir '$trunk' >>'$trunk/log' &&
-    mkdir -p '$RUN/train/trunk-$updates' && cp '$trunk/checkpoint_last.pt' '$RUN/train/trunk-$updates/'"
+  stage "train/trunk-$((updates - FALLING))" "Train for $((updates - FALLING)) updates" trunk "$((updates - FALLING))"
   stage "train/plain-$updates" "Let the rate fall to zero in $FALLING more" fairseq-train "$RUN/bin" "${TRAIN[@]}" \
-    --finetune-from-model "$RUN/train/trunk-$updates/checkpoint_last.pt" --lr 5e-4 --lr-scheduler polynomial_decay \
-    --total-num-update "$FALLING" --max-update "$FALLING" --save-interval-updates 1000 --seed 2 \
-    --save-dir "$RUN/train/plain-$updates"
+    --finetune-from-model "$RUN/train/trunk-$((updates - FALLING))/checkpoint_last.pt" --lr 5e-4 \
+    --lr-scheduler polynomial_decay --total-num-update "$FALLING" --max-update "$FALLING" \
+    --save-interval-updates 1000 --seed 2 --save-dir "$RUN/train/plain-$updates"
   for target in $TARGETS; do
     checkpoint=$RUN/train/plain-$updates/checkpoint_last.pt
     stage "results/$target-plain-$updates-zero" "$target, zero-shot" \

@@ -124,7 +124,7 @@ def samples(args: Namespace) -> None:
 def result(args: Namespace) -> None:
     """Write what meta-nmt-report reads, from the output of fairseq-generate.
 
-    The tokens of the training are given by their longer side; how many that are on both sides is known of the whole text.
+    The tokens of the training are given by their longer side. How many these are on both sides is known of the text.
     """
     folder = DataFolder(args.data)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(args.text / MODEL))
