@@ -170,7 +170,7 @@ class Bench:
         """Our Transformer with M = 20,000 universal tokens and no language; ``top_k``: ``--ulr-top-k``, 0 for all."""
         keys = torch.nn.functional.normalize(torch.randn(UNIVERSAL_TOKENS, QUERY_WIDTH), dim=-1)
         lexical = Namespace(source_dictionary=Dictionary(), target_dictionary=self.symbols, universal_keys=keys)
-        lexical.language_queries = torch.empty(0, QUERY_WIDTH)
+        lexical.language_queries = lexical.target_vectors = torch.empty(0, QUERY_WIDTH)
         return ulr_transformer.ULRTransformer.build_model(
             Namespace(**{**vars(self.cfg), "ulr_top_k": top_k}), lexical
         ).to(self.device)
