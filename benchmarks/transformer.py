@@ -188,7 +188,8 @@ class Bench:
         cfg = MetaTranslationConfig(meta_learner=learner, inner_steps=inner_steps, seed=1, bf16_autocast=self.mixed)
         for name, value in flags.items():
             setattr(cfg, name, value)
-        task = MetaTranslationTask(Namespace(**vars(cfg)), {}, torch.empty(0, QUERY_WIDTH), self.symbols)
+        no_vectors = torch.empty(0, QUERY_WIDTH)
+        task = MetaTranslationTask(Namespace(**vars(cfg)), {}, no_vectors, self.symbols, no_vectors)
         task.meta_learner, task.adapted = build_meta_learner(task.cfg, dict(model.named_parameters()))
         if task.meta_learner.state_dict():
             model.meta_learner = task.meta_learner.to(self.device)
