@@ -64,7 +64,7 @@ def train_flags(data: Path, save: Path, more: str = "", *values: object) -> list
 
 
 def adapt_flags(data: Path, checkpoint: Path, save: Path, more: str = "", *values: object) -> list[str]:
-    """A fine-tuning that validates and saves at every other update, and stops early."""
+    """A fine-tuning that validates and saves at every other update, and may stop early."""
     return arguments(
         "{} --checkpoint {} --source-lang dd --train-subset train-300-s1 --save-dir {} --max-tokens 100 "
         "--max-update 14 --save-interval-updates 2 --patience 3 --lr 5e-3 --num-workers 0 --log-interval 1 "

@@ -27,7 +27,7 @@ def test_killed_meta_training_ends_as_the_undisturbed(data, meta, tmp_path, writ
 
 def test_killed_adaptation_stops_early_at_the_same_point(data, meta, tmp_path):
     def argv(folder):
-        return runs.adapt_flags(data, meta / "checkpoint_best.pt", folder)
+        return runs.adapt_flags(data, meta / "checkpoint_best.pt", folder, "--patience 1 --max-update 40")
 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     log = runs.run(ADAPT, argv(whole), tmp_path / "whole.log").text()
