@@ -21,6 +21,7 @@ def start_from_vectors(values: Tensor, keys: Tensor, embeddings: Tensor, vectors
     """Let the universal values and the target embeddings start from their vectors, in place.
 
     Both get the standard deviation D^-0.5 that random embeddings have. A token without a vector keeps its random row.
+    Where all vectors are the same, or only one is there, everything keeps its random rows.
 
     Args:
         values: (M, D) the universal values.
@@ -33,7 +34,10 @@ def start_from_vectors(values: Tensor, keys: Tensor, embeddings: Tensor, vectors
     filled = vectors.any(dim=1)
     mean = vectors[filled].mean(dim=0)
     projected = (vectors[filled] - mean) @ projection
-    scale = width**-0.5 / projected.std()
+    spread = projected.std()
+    if not spread > 0:  # NaN for a single vector
+        return
+    scale = width**-0.5 / spread
     embeddings[filled] = projected * scale
     values.copy_((keys - mean) @ projection * scale)
 

@@ -11,6 +11,7 @@ from fairseq.modules import MultiheadAttention
 from meta_nmt.models import ulr_transformer
 from meta_nmt.modules.attention import TrainingAttention
 from meta_nmt.modules.dropout import Dropout
+from meta_nmt.modules.vector_start import start_from_vectors
 
 
 @pytest.fixture
@@ -61,6 +62,16 @@ def test_universal_values_and_target_embeddings_start_as_the_vectors_of_the_same
     assert torch.equal(words[50:], random_words[50:]), "a piece without a vector keeps its random row"
     assert torch.equal(words[:4], random_words[:4])
     assert not torch.allclose(random_values, random_words[4:44])
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_vectors_that_do_not_differ_start_nothing(rows):
+    vectors = torch.zeros(6, 4)
+    vectors[:rows] = 1
+    values, embeddings = torch.randn(3, 8), torch.randn(6, 8)
+    before = values.clone(), embeddings.clone()
+    start_from_vectors(values, torch.ones(3, 4), embeddings, vectors)
+    assert torch.equal(values, before[0]) and torch.equal(embeddings, before[1])
 
 
 def test_attention_to_the_encoder_starts_as_a_copy(task):
