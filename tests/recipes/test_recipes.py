@@ -4,7 +4,6 @@ import gzip
 import importlib
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -34,13 +33,11 @@ LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
 RECIPES = [path for path in SCRIPTS if path not in LIBRARIES]
 EVALUATION, REAL = Path("recipes/evaluate.sh"), Path("recipes/real.sh")
 EVALUATIONS = (EVALUATION, REAL)  # their trainings and adaptations are jobs of meta-nmt-evaluate
-PEERS = Path("recipes/peers.sh")  # stock fairseq, on the data of the former
-OURS = [path for path in RECIPES if path != PEERS]
-TARGET_RECIPES = [path for path in OURS if path.name != "meta_train.sh" and path not in EVALUATIONS]
+TARGET_RECIPES = [path for path in RECIPES if path.name != "meta_train.sh" and path not in EVALUATIONS]
 OFFLINE = (Path("recipes/quickstart.sh"), EVALUATION)  # they generate what they need
 TATOEBA, BIBLE, PAPER = Path("recipes/tatoeba"), Path("recipes/bible"), Path("recipes/paper")
 PROMISED = {
-    *OFFLINE, REAL, PEERS, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
+    *OFFLINE, REAL, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
     PAPER / "meta_train.sh",
     *(family / f"{code}-en.sh" for family in (TATOEBA, PAPER) for code in ("ro", "lv", "fi", "ko", "tr")),
     *(BIBLE / f"{code}-en.sh" for code in ("ro", "lv", "fi", "ko")),
@@ -98,20 +95,7 @@ def test_scripts_are_valid_bash_and_stop_at_errors(script: Path) -> None:
         assert lines[0] == "set -euo pipefail", f"{script} must stop at errors from its first line on"
 
 
-def test_the_peer_is_stock_fairseq(folder: Path) -> None:
-    """Ours are only the commands that write its text and read its translations."""
-    fairseq, ours, of_the_script = {"fairseq-preprocess", "fairseq-train"}, {"python", "meta-nmt-report"}, set()
-    for command in commands(PEERS, folder):
-        if command[0] == "python":
-            assert command[1:3] == ["-m", "recipes.peers.plain"]
-            parser(tuple(command[:3]))(command[3:])
-        of_the_script |= {command[0]} - fairseq - ours
-    assert of_the_script == {"trunk", "translate", "tune"}
-    called = re.findall(r"^\s*(?:run )?(meta-nmt-[a-z-]+)", (REPO / PEERS).read_text("utf-8"), re.MULTILINE)
-    assert called == ["meta-nmt-report"]
-
-
-@pytest.mark.parametrize("recipe", OURS, ids=str)
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
 def test_the_real_parsers_accept_every_command(recipe: Path, folder: Path) -> None:
     names = set()
     for command in commands(recipe, folder):
@@ -203,12 +187,12 @@ def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path)
 
 @pytest.mark.parametrize(
     ("recipe", "missing"),
-    [(path, name) for path in RECIPES if path not in (*OFFLINE, REAL, PEERS) for name in ("CORPUS", "DICTIONARIES")]
-    + [(REAL, "PACKS"), (PEERS, "DATA")],
+    [(path, name) for path in RECIPES if path not in (*OFFLINE, REAL) for name in ("CORPUS", "DICTIONARIES")]
+    + [(REAL, "PACKS")],
     ids=str,
 )
 def test_a_missing_folder_is_one_line(recipe: Path, missing: str, tmp_path: Path) -> None:
-    given = {name: str(tmp_path) for name in ("CORPUS", "DICTIONARIES", "PACKS", "DATA")}
+    given = {name: str(tmp_path) for name in ("CORPUS", "DICTIONARIES", "PACKS")}
     given["OUTPUTS"] = str(tmp_path / "outputs")
     without = {name: folder for name, folder in given.items() if name != missing}
     absent = {**given, missing: str(tmp_path / "absent")}
