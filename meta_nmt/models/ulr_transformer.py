@@ -51,8 +51,8 @@ class ULRTransformer(TransformerModel):
             "--random-start",
             action="store_true",
             help="let all parameters start at random, as in the papers; by default universal values and target "
-            "embeddings start from the target language's vectors, and attention to the encoder as a copy, where encoder and "
-            "decoder are of one width",
+            "embeddings start from the target language's vectors, and attention to the encoder as a copy, "
+            "where encoder and decoder are of one width",
         )
 
     @classmethod
