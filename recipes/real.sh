@@ -18,12 +18,13 @@ stage corpus "List the corpora" python -m recipes.real.corpora --packs "$PACKS" 
 bible=bg,cs,da,de,el,es,et,fr,hr,hu,it,nl,no,pl,pt,ru,sv
 tatoeba=$(echo "$bible" | sed 's/[a-z]\+/&_tatoeba/g')
 news=cs_news,de_news,es_news,fr_news,hu_news,it_news,pl_news,ru_news
+targets=ro,lv,fi,ko,zu,ro_tatoeba,fi_tatoeba,tr,ro_news,lv_news,fi_news,tr_news
 stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text" \
   meta-nmt-preprocess --out "$RUN/data" --corpus "$RUN/corpus" --mono "$RUN/corpus/mono" \
   --dictionaries "$RUN/corpus/dict" --source-langs "$bible,$tatoeba,$news" --valid-langs sl \
-  --target-langs ro,lv,fi,ko,zu,ro_tatoeba,fi_tatoeba,tr,ro_news,lv_news,fi_news,tr_news \
+  --target-langs "$targets,$(echo "$targets" | sed 's/\([a-z_]\+\)/\1_100/g')" \
   --valid-ids HEB,JAS --test-ids JHN \
-  --english-tokens 16000,4000 --sample-seeds 1,2,3 --vocab-size 8000 --universal-tokens 4000 --vector-dim 300 \
+  --english-tokens 16000,4000,2500,640 --sample-seeds 1,2,3 --vocab-size 8000 --universal-tokens 4000 --vector-dim 300 \
   --align-as-targets
 
 # no stages: they know themselves what has finished, and the files may have changed

@@ -112,7 +112,7 @@ def plan(e: Experiment) -> list[Step]:
             steps += jobs
             starts[system] = [(best(job.folders[0]), job.name) for job in jobs]
     for target in e.targets:
-        for budget in e.budgets:
+        for budget in e.budgets_of(target):
             for system in e.systems:
                 steps += _cells(e, target, budget, system, starts[system])
     return steps

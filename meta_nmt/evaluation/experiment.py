@@ -100,6 +100,7 @@ Numbers = Annotated[tuple[int, ...], Field(title="a list of whole numbers")]
 Rates = Annotated[tuple[float, ...], Field(title="a list of numbers (1e-3 needs a point in YAML: 1.0e-3)")]
 NumberOf = Annotated[dict[str, int], Field(title="a mapping of names to whole numbers")]
 FlagsOf = Annotated[dict[str, str], Field(title="a mapping of names to text")]
+NumbersOf = Annotated[dict[str, list[int]], Field(title="a mapping of names to lists of whole numbers")]
 FlagsOfBudget = Annotated[dict[int, str], Field(title="a mapping of whole numbers to text")]
 Parameters = Annotated[dict[str, Any], Field(title="a mapping")]
 
@@ -122,6 +123,7 @@ class Experiment(BaseModel):
     budgets: Numbers = Field(
         (0, 4_000, 16_000, 40_000, 160_000), description="English tokens of a sample; 0 is zero-shot"
     )
+    target_budgets: NumbersOf = Field({}, description="budgets of a target that has others")
     seeds: Numbers = Field((1, 2, 3, 4, 5), description="of samples and adaptation")
     strategies: Names = Field(
         ("emb", "emb_enc", "all"),
@@ -163,6 +165,10 @@ class Experiment(BaseModel):
     def updates(self, tokens: int, system: str) -> int:
         """The meta-steps of a system that take so many tokens."""
         return tokens // self.tokens_per_step(system)
+
+    def budgets_of(self, target: str) -> Sequence[int]:
+        """The sizes of the samples that a target is adapted to, in English tokens; 0 is zero-shot."""
+        return self.target_budgets.get(target, self.budgets)
 
     def strategies_of(self, system: str) -> list[str]:
         """The strategies by which a system is adapted."""
@@ -243,13 +249,15 @@ def _contradictions(e: Experiment) -> Iterable[str]:
     yield from _unknown("strategies", e.strategies, STRATEGIES)
     yield from _unknown("inner_steps", e.inner_steps, [s for s in learners() if s != JOINT])
     yield from _unknown("system_flags", e.system_flags, [TRANSFER, *learners()])
-    yield from _unknown("budget_flags", map(str, e.budget_flags), [str(budget) for budget in e.budgets if budget])
+    yield from _unknown("target_budgets", e.target_budgets, e.targets)
+    all_budgets = sorted({budget for target in e.targets for budget in e.budgets_of(target)})
+    yield from _unknown("budget_flags", map(str, e.budget_flags), [str(budget) for budget in all_budgets if budget])
     for lang in sorted({*e.source_langs} & {*e.valid_langs, *e.targets} | {*e.valid_langs} & {*e.targets}):
         yield f"{lang} must have one role, but is in several of source_langs, valid_langs and targets"
     yield from _unknown("parents", e.parents, e.source_langs)
     if (TRANSFER in e.systems) != bool(e.parents):
         yield "parents must be given with the system transfer, and only with it"
-    if any(e.budgets) and not e.strategies:
+    if any(all_budgets) and not e.strategies:
         yield "strategies must have at least one entry where a budget is above 0"
     if LEARNED in e.strategies and not {*e.systems} & {*with_learned_rule()}:
         yield f"strategies has {LEARNED}, which needs one of the systems {', '.join(with_learned_rule())}"
@@ -278,7 +286,9 @@ def _wrong_numbers(e: Experiment) -> Iterable[str]:
     for name, value in sizes.items():
         if value < 1:
             yield f"{name} must be at least 1, but is {value}"
-    for name, values in (("budgets", e.budgets), ("seeds", e.seeds), ("base_tokens", (e.base_tokens,))):
+    numbers = {"budgets": e.budgets, "seeds": e.seeds, "base_tokens": (e.base_tokens,)}
+    numbers |= {f"target_budgets of {target}": tuple(budgets) for target, budgets in e.target_budgets.items()}
+    for name, values in numbers.items():
         if min(values, default=0) < 0:
             yield f"{name} must be at least 0, but has {min(values)}"
     if not 1 <= e.trainings <= max(1, len(e.seeds)):
@@ -367,7 +377,7 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
             yield f"{name} must be languages of role {role} in {e.data}, but has {', '.join(wrong)}"
     for target in (t for t in e.targets if roles.get(t) == "target"):
         folder = DataFolder(e.data)
-        names = [sample_name(budget, seed) for budget in e.budgets if budget for seed in e.seeds]
+        names = [sample_name(budget, seed) for budget in e.budgets_of(target) if budget for seed in e.seeds]
         absent = [n for n in names if not Path(f"{folder.binary_sides(target, n)[0]}.idx").is_file()]
         if absent:
             yield f"budgets and seeds must be samples of {target} in {e.data}, but it has no {', '.join(absent)}"

@@ -5,6 +5,8 @@
 PACKS holds the folders bible, gnome, tatoeba, ntrex, wmt and muse-dict; OUT/manifest.yaml names their files, OUT/dict
 and OUT/mono link to them.
 
+``ro_100`` has the text of ``ro`` and no word list. It is there to try what 100 pairs alone can do.
+
 A source is one language in one domain, as a target is: ``de`` (Bible and desktop help), ``de_tatoeba``, ``de_news``. So
 the temperature of sampling weighs domains as it weighs languages; in one text with the Bible everyday sentences would
 be a twentieth. News of sources are newstests of other years than those of the targets.
@@ -34,6 +36,7 @@ TATOEBA_TARGETS = {"ro_tatoeba": "ro", "fi_tatoeba": "fi", "tr": "tr"}  # lv and
 TEST_LINES, VALID_LINES = 1000, 500
 NEWS_SOURCES = "cs de es fr hu it pl ru".split()  # all of their newstests, of the years 2009, 2013, 2014 and 2020
 NEWS_TARGETS = {"ro": 2016, "lv": 2017, "fi": 2017, "tr": 2017}  # the newstest
+FEW = "_100"  # ends the code of a target without a word list, adapted to samples of about 100 pairs
 PACKS = "bible, gnome, tatoeba, ntrex, wmt and muse-dict"
 LICENCE = "see the pack"
 
@@ -142,6 +145,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for code, lang in (codes | {f"{lang}_news": lang for lang in NEWS_TARGETS}).items():
         for path in (packs / "muse-dict").glob(f"{lang}-en.*.tsv.gz"):
             link(out / "dict" / path.name.replace(f"{lang}-en", f"{code}-en"), path)
+    for code in [*BIBLE_TARGETS, *TATOEBA_TARGETS, *(f"{lang}_news" for lang in NEWS_TARGETS)]:
+        same = [item for item in corpora if item["languages"][0] == code]
+        renamed = [{"name": item["name"] + FEW, "languages": [code + FEW, "en"]} for item in same]
+        corpora += [item | names | {"path": [*item["path"]]} for item, names in zip(same, renamed, strict=True)]
+        for path in [*(out / "mono").glob(f"{code}.*"), *(out / "mono").glob(f"{code}-*")]:
+            link(path.with_name(path.name.replace(code, code + FEW, 1)), path)
     out.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump({"about": "real text, many languages to English", "corpora": corpora}, allow_unicode=True)
     (out / "manifest.yaml").write_text(text, "utf-8")

@@ -4,6 +4,7 @@ import gzip
 import importlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -21,10 +22,13 @@ from data_prep.base.text_files import read_lines
 from data_prep.cleaning.split import SPLITS_OF_ROLE
 from data_prep.corpora.manifest import read_manifest
 from data_prep.synthetic.family import main as make_corpora
-from meta_nmt.cli import evaluate
+from meta_nmt.cli import evaluate, preprocess
 from meta_nmt.evaluation.cells import plan
 from meta_nmt.evaluation.experiment import SCRATCH, Experiment, all_systems, parse_experiment
+from meta_nmt.report import results
+from meta_nmt.runs import cost
 from recipes import above_joint
+from recipes.peers import measured, plain
 from recipes.real import corpora
 
 REPO = Path(__file__).resolve().parents[2]
@@ -33,11 +37,13 @@ LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
 RECIPES = [path for path in SCRIPTS if path not in LIBRARIES]
 EVALUATION, REAL = Path("recipes/evaluate.sh"), Path("recipes/real.sh")
 EVALUATIONS = (EVALUATION, REAL)  # their trainings and adaptations are jobs of meta-nmt-evaluate
-TARGET_RECIPES = [path for path in RECIPES if path.name != "meta_train.sh" and path not in EVALUATIONS]
+PEERS = Path("recipes/peers.sh")  # stock fairseq, on the data of the former
+OURS = [path for path in RECIPES if path != PEERS]
+TARGET_RECIPES = [path for path in OURS if path.name != "meta_train.sh" and path not in EVALUATIONS]
 OFFLINE = (Path("recipes/quickstart.sh"), EVALUATION)  # they generate what they need
 TATOEBA, BIBLE, PAPER = Path("recipes/tatoeba"), Path("recipes/bible"), Path("recipes/paper")
 PROMISED = {
-    *OFFLINE, REAL, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
+    *OFFLINE, REAL, PEERS, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
     PAPER / "meta_train.sh",
     *(family / f"{code}-en.sh" for family in (TATOEBA, PAPER) for code in ("ro", "lv", "fi", "ko", "tr")),
     *(BIBLE / f"{code}-en.sh" for code in ("ro", "lv", "fi", "ko")),
@@ -95,7 +101,75 @@ def test_scripts_are_valid_bash_and_stop_at_errors(script: Path) -> None:
         assert lines[0] == "set -euo pipefail", f"{script} must stop at errors from its first line on"
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_the_peer_is_stock_fairseq(folder: Path) -> None:
+    """Ours are only the commands that write its text, measure its runs, and read its translations."""
+    of_the_script = set()
+    for command in commands(PEERS, folder):
+        if command[0] == "python":
+            assert command[1:3] == ["-m", "recipes.peers.plain"]
+            parser(tuple(command[:3]))(command[3:])
+        of_the_script |= {command[0]} - {"fairseq-preprocess", "python", "meta-nmt-report"}
+    assert of_the_script == {"trunk", "fall", "translate", "tune"}
+    called = re.findall(r"^\s*(?:run )?(meta-nmt-[a-z-]+)", (REPO / PEERS).read_text("utf-8"), re.MULTILINE)
+    assert called == ["meta-nmt-report"]
+
+
+def test_the_text_of_the_peer(tmp_path: Path) -> None:
+    """One vocabulary for all languages; what is translated is read back as the report's texts, in the test set's order."""
+    corpora, data, text, cut = (tmp_path / name for name in ("corpora", "data", "text", "cut"))
+    assert make_corpora(["--out", str(corpora), "--languages", "qaa,qab,qbx", "--sentences", "200",
+                         "--mono-sentences", "100"]) == 0  # fmt: skip
+    prepare = f"--out {data} --corpus {corpora} --mono {corpora}/mono --dictionaries {corpora}/dict --source-langs qaa,qab "
+    prepare += "--target-langs qbx --vocab-size 120 --universal-tokens 60 --vector-dim 8 --english-tokens 400 "
+    assert preprocess.main(shlex.split(prepare + "--sample-seeds 1 --workers 1")) == 0
+    assert plain.main(shlex.split(f"text --data {data} --out {text} --tokens 3000 --pieces 200")) == 0
+    facts = json.loads((text / "text.json").read_text("utf-8"))
+    sides = [read_lines(text / f"train.{side}") for side in plain.SIDES]
+    lengths = [[len(line.split()) + 1 for line in side] for side in sides]
+    longest = [max(pair) for pair in zip(*lengths, strict=True)]
+    assert 3000 <= facts["tokens"] == sum(longest) < 3000 + longest[-1] + 1
+    assert facts["target_side"] == sum(lengths[1]) and facts["both_sides"] == sum(map(sum, lengths))
+    known = {line.split()[0] for line in read_lines(text / "dict.txt")}
+    pieces = [piece for side in sides for line in side for piece in line.split()]
+    assert sum(piece in known for piece in pieces) > 0.99 * len(pieces), "rare letters are fairseq's unknown symbol"
+    flags = f"--data {data} --text {text}"
+    assert plain.main(shlex.split(f"samples {flags} --out {cut} --targets qbx --samples train-400-s1")) == 0
+    test = read_lines(cut / "qbx/train-400-s1/test.en")
+    order = [2, 0, 1, *range(3, len(test))]  # fairseq translates by length
+    (tmp_path / "generated").write_text("".join(f"H-{i}\t-1.0\t{test[i]}\n" for i in order), "utf-8")
+    run = tmp_path / "run"
+    cost.append(run, {"command": "fairseq-train x", "kind": "adapt", "run": str(run), "parent": None, "device": "cpu",
+                      "train_tokens": 7, "wall_s": 1.0, "peak_memory_mib": 1.0})  # fmt: skip
+    out = f"--out {tmp_path}/result --generated {tmp_path}/generated --checkpoint {run}/checkpoint_best.pt"
+    assert plain.main(shlex.split(f"result {flags} {out} --system plain-9 --target qbx --english-tokens 400 --seed 1")) == 0
+    read = results.read_result(tmp_path / "result/result.json")
+    assert read.bleu == pytest.approx(100) and read.cost[0]["train_tokens"] == 7, "the translation is the reference"
+    assert read.sources and len(read_lines(read.sources)) == len(test)
+
+
+def test_a_run_of_the_peer_has_its_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Target tokens are counted by fairseq's log, each stretch once, however often the run was killed."""
+    log = "".join(
+        f"x | INFO | train_inner | epoch 001: {updates} / 9 loss=8.1, wps=90, ups=2.5, wpb={target}, bsz=2, "
+        f"num_updates={updates}, lr=0.0007, gnorm=1, clip=0, train_wall=4, wall={wall}\n"
+        for updates, target, wall in [(1100, 50, 500), (1200, 70, 540), (1300, 9, 580), (1300, 60, 590)]
+    )
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "text.json").write_text(json.dumps({"both_sides": 300, "target_side": 100}), "utf-8")
+    (tmp_path / "log").write_text(log, "utf-8")
+    run, command = tmp_path / "run", ["cat", str(tmp_path / "log")]
+    flags = ["--run", str(run), "--kind", "train", "--text", str(text), "--parent", "trunk/checkpoint_last.pt"]
+    assert measured.main([*flags, "false"]) == 1 and not cost.read_records(run)
+    assert measured.main([*flags, *command]) == 0
+    (record,) = cost.read_records(run)
+    assert record["train_tokens"] == 3 * (50 + 70 + 60) * 100 and record["wall_s"] == 90
+    assert record["peak_memory_mib"] > 0 and record["parent"] == "trunk/checkpoint_last.pt"
+    assert measured.main([*flags, *command]) == 0
+    assert len(cost.read_records(run)) == 1, "a run that had nothing left to do costs nothing"
+
+
+@pytest.mark.parametrize("recipe", OURS, ids=str)
 def test_the_real_parsers_accept_every_command(recipe: Path, folder: Path) -> None:
     names = set()
     for command in commands(recipe, folder):
@@ -187,12 +261,12 @@ def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path)
 
 @pytest.mark.parametrize(
     ("recipe", "missing"),
-    [(path, name) for path in RECIPES if path not in (*OFFLINE, REAL) for name in ("CORPUS", "DICTIONARIES")]
-    + [(REAL, "PACKS")],
+    [(path, name) for path in RECIPES if path not in (*OFFLINE, REAL, PEERS) for name in ("CORPUS", "DICTIONARIES")]
+    + [(REAL, "PACKS"), (PEERS, "DATA")],
     ids=str,
 )
 def test_a_missing_folder_is_one_line(recipe: Path, missing: str, tmp_path: Path) -> None:
-    given = {name: str(tmp_path) for name in ("CORPUS", "DICTIONARIES", "PACKS")}
+    given = {name: str(tmp_path) for name in ("CORPUS", "DICTIONARIES", "PACKS", "DATA")}
     given["OUTPUTS"] = str(tmp_path / "outputs")
     without = {name: folder for name, folder in given.items() if name != missing}
     absent = {**given, missing: str(tmp_path / "absent")}
@@ -367,6 +441,11 @@ def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
     for name in ("ro_tatoeba.tsv.gz", "ro_news.tsv.gz", "ro_news-en.tsv.gz", "tr_news-en.tsv.gz"):
         assert (tmp_path / "out/mono" / name).is_file(), name
     assert not (tmp_path / "out/mono/tr.tsv.gz").exists()
+    for code in ("ro", "ro_tatoeba", "ro_news"):
+        own, few = (manifest.of(lang, "en") for lang in (code, f"{code}_100"))
+        assert [(e.split, e.path) for e in few] == [(e.split, e.path) for e in own] != [], "the same text"
+        assert not (tmp_path / f"out/dict/{code}_100-en.train.tsv.gz").exists(), "and no word list"
+    assert read_lines(tmp_path / "out/mono/ro_news_100-en.tsv.gz") == read_lines(tmp_path / "out/mono/ro_news-en.tsv.gz")
 
 
 def test_a_missing_pack_is_one_line(tmp_path: Path) -> None:
