@@ -102,4 +102,4 @@ for updates in $BUDGETS; do
     done
   done
 done
-run meta-nmt-report "$RUN/results" --out "$RUN/report"
+run python -m recipes.peers.compare --ours "${OURS:-$OUTPUTS/real/best}" --plain "$RUN/results" --out "$RUN/report"

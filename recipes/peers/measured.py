@@ -2,7 +2,7 @@
 
     python -m recipes.peers.measured --run RUN --kind train --text TEXT [--parent CHECKPOINT] fairseq-train ...
 
-RUN/log.txt gets all that the command says, RUN/cost.jsonl one record when it has come to its end (meta_nmt/runs/cost.py).
+RUN/log.txt gets all that the command says. RUN/cost.jsonl gets a record when it has come to its end, as cost.py has it.
 After a kill, run it again: fairseq goes on from its checkpoint, and its log has the seconds of before too.
 """
 
@@ -23,7 +23,7 @@ from recipes.peers.plain import FACTS
 
 LOG = "log.txt"
 # of a line such as: epoch 001:    100 loss=11.2, ..., wpb=861.2, ..., num_updates=100, ..., wall=75
-STRETCH = re.compile(r"\| train_inner \|.* wpb=(?P<target>[\d.]+),.* num_updates=(?P<updates>\d+),.* wall=(?P<wall>\d+)")
+STRETCH = re.compile(r" train_inner .* wpb=(?P<target>[\d.]+),.* num_updates=(?P<updates>\d+),.* wall=(?P<wall>\d+)")
 
 
 def target_tokens_and_seconds(log: str) -> tuple[float, float]:
@@ -69,7 +69,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     parser = OneLineParser(prog="python -m recipes.peers.measured", description=__doc__.split("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--kind", choices=("train", "adapt"), required=True, help="for the report")
-    parser.add_argument("--text", type=Path, required=True, help="what `plain text` wrote: it knows the tokens of a pair")
+    parser.add_argument("--text", type=Path, required=True, help="what `plain text` wrote")
     parser.add_argument("--parent", help="the checkpoint that the run starts from")
     parser.add_argument("command", nargs=REMAINDER, help="a command of fairseq with its flags")
     args = parser.parse_args(argv)

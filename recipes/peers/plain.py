@@ -20,7 +20,7 @@ import sentencepiece
 
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import DataFolder
-from data_prep.base.files import read_json, write_json, write_lines
+from data_prep.base.files import write_json, write_lines
 from data_prep.base.text_files import read_lines
 from meta_nmt.cli.generate import read_hypotheses
 from meta_nmt.runs import cost
@@ -86,7 +86,8 @@ def text(args: Namespace) -> None:
             tokens, both, target = tokens + max(lengths), both + sum(lengths), target + lengths[1]
             if tokens >= args.tokens:
                 break
-    write_json(args.out / FACTS, {"tokens": tokens, "both_sides": both, "target_side": target, "pieces": len(names), "sources": sources})
+    facts = {"tokens": tokens, "both_sides": both, "target_side": target, "pieces": len(names), "sources": sources}
+    write_json(args.out / FACTS, facts)
 
 
 def cut_lines(path: Path, pieces: sentencepiece.SentencePieceProcessor) -> list[str]:

@@ -22,13 +22,10 @@ from data_prep.base.text_files import read_lines
 from data_prep.cleaning.split import SPLITS_OF_ROLE
 from data_prep.corpora.manifest import read_manifest
 from data_prep.synthetic.family import main as make_corpora
-from meta_nmt.cli import evaluate, preprocess
+from meta_nmt.cli import evaluate
 from meta_nmt.evaluation.cells import plan
 from meta_nmt.evaluation.experiment import SCRATCH, Experiment, all_systems, parse_experiment
-from meta_nmt.report import results
-from meta_nmt.runs import cost
 from recipes import above_joint
-from recipes.peers import measured, plain
 from recipes.real import corpora
 
 REPO = Path(__file__).resolve().parents[2]
@@ -106,67 +103,12 @@ def test_the_peer_is_stock_fairseq(folder: Path) -> None:
     of_the_script = set()
     for command in commands(PEERS, folder):
         if command[0] == "python":
-            assert command[1:3] == ["-m", "recipes.peers.plain"]
+            assert command[2] in ("recipes.peers.plain", "recipes.peers.compare")
             parser(tuple(command[:3]))(command[3:])
-        of_the_script |= {command[0]} - {"fairseq-preprocess", "python", "meta-nmt-report"}
+        of_the_script |= {command[0]} - {"fairseq-preprocess", "python"}
     assert of_the_script == {"trunk", "fall", "translate", "tune"}
     called = re.findall(r"^\s*(?:run )?(meta-nmt-[a-z-]+)", (REPO / PEERS).read_text("utf-8"), re.MULTILINE)
-    assert called == ["meta-nmt-report"]
-
-
-def test_the_text_of_the_peer(tmp_path: Path) -> None:
-    """One vocabulary for all languages; what is translated is read back as the report's texts, in the test set's order."""
-    corpora, data, text, cut = (tmp_path / name for name in ("corpora", "data", "text", "cut"))
-    assert make_corpora(["--out", str(corpora), "--languages", "qaa,qab,qbx", "--sentences", "200",
-                         "--mono-sentences", "100"]) == 0  # fmt: skip
-    prepare = f"--out {data} --corpus {corpora} --mono {corpora}/mono --dictionaries {corpora}/dict --source-langs qaa,qab "
-    prepare += "--target-langs qbx --vocab-size 120 --universal-tokens 60 --vector-dim 8 --english-tokens 400 "
-    assert preprocess.main(shlex.split(prepare + "--sample-seeds 1 --workers 1")) == 0
-    assert plain.main(shlex.split(f"text --data {data} --out {text} --tokens 3000 --pieces 200")) == 0
-    facts = json.loads((text / "text.json").read_text("utf-8"))
-    sides = [read_lines(text / f"train.{side}") for side in plain.SIDES]
-    lengths = [[len(line.split()) + 1 for line in side] for side in sides]
-    longest = [max(pair) for pair in zip(*lengths, strict=True)]
-    assert 3000 <= facts["tokens"] == sum(longest) < 3000 + longest[-1] + 1
-    assert facts["target_side"] == sum(lengths[1]) and facts["both_sides"] == sum(map(sum, lengths))
-    known = {line.split()[0] for line in read_lines(text / "dict.txt")}
-    pieces = [piece for side in sides for line in side for piece in line.split()]
-    assert sum(piece in known for piece in pieces) > 0.99 * len(pieces), "rare letters are fairseq's unknown symbol"
-    flags = f"--data {data} --text {text}"
-    assert plain.main(shlex.split(f"samples {flags} --out {cut} --targets qbx --samples train-400-s1")) == 0
-    test = read_lines(cut / "qbx/train-400-s1/test.en")
-    order = [2, 0, 1, *range(3, len(test))]  # fairseq translates by length
-    (tmp_path / "generated").write_text("".join(f"H-{i}\t-1.0\t{test[i]}\n" for i in order), "utf-8")
-    run = tmp_path / "run"
-    cost.append(run, {"command": "fairseq-train x", "kind": "adapt", "run": str(run), "parent": None, "device": "cpu",
-                      "train_tokens": 7, "wall_s": 1.0, "peak_memory_mib": 1.0})  # fmt: skip
-    out = f"--out {tmp_path}/result --generated {tmp_path}/generated --checkpoint {run}/checkpoint_best.pt"
-    assert plain.main(shlex.split(f"result {flags} {out} --system plain-9 --target qbx --english-tokens 400 --seed 1")) == 0
-    read = results.read_result(tmp_path / "result/result.json")
-    assert read.bleu == pytest.approx(100) and read.cost[0]["train_tokens"] == 7, "the translation is the reference"
-    assert read.sources and len(read_lines(read.sources)) == len(test)
-
-
-def test_a_run_of_the_peer_has_its_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Target tokens are counted by fairseq's log, each stretch once, however often the run was killed."""
-    log = "".join(
-        f"x | INFO | train_inner | epoch 001: {updates} / 9 loss=8.1, wps=90, ups=2.5, wpb={target}, bsz=2, "
-        f"num_updates={updates}, lr=0.0007, gnorm=1, clip=0, train_wall=4, wall={wall}\n"
-        for updates, target, wall in [(1100, 50, 500), (1200, 70, 540), (1300, 9, 580), (1300, 60, 590)]
-    )
-    text = tmp_path / "text"
-    text.mkdir()
-    (text / "text.json").write_text(json.dumps({"both_sides": 300, "target_side": 100}), "utf-8")
-    (tmp_path / "log").write_text(log, "utf-8")
-    run, command = tmp_path / "run", ["cat", str(tmp_path / "log")]
-    flags = ["--run", str(run), "--kind", "train", "--text", str(text), "--parent", "trunk/checkpoint_last.pt"]
-    assert measured.main([*flags, "false"]) == 1 and not cost.read_records(run)
-    assert measured.main([*flags, *command]) == 0
-    (record,) = cost.read_records(run)
-    assert record["train_tokens"] == 3 * (50 + 70 + 60) * 100 and record["wall_s"] == 90
-    assert record["peak_memory_mib"] > 0 and record["parent"] == "trunk/checkpoint_last.pt"
-    assert measured.main([*flags, *command]) == 0
-    assert len(cost.read_records(run)) == 1, "a run that had nothing left to do costs nothing"
+    assert not called
 
 
 @pytest.mark.parametrize("recipe", OURS, ids=str)
@@ -243,11 +185,14 @@ def test_the_experiment_fits_its_data_and_every_job_parses(recipe: Path, folder:
 def check_experiment(experiment: Experiment, prepare: list[str], added: list[list[str]]) -> None:
     for flag, langs in (("source", experiment.source_langs), ("valid", experiment.valid_langs)):
         assert value(prepare, f"--{flag}-langs").split(",") == list(langs), f"{flag} languages differ"
-    held_out = {*value(prepare, "--target-langs").split(","), *(value(command, "--lang") for command in added)}
-    assert set(experiment.targets) <= held_out, "the targets are held out"
-    for command in [prepare, *added]:
-        drawn = [set(map(int, value(command, flag).split(","))) for flag in ("--english-tokens", "--sample-seeds")]
-        assert {*experiment.budgets} - {0} <= drawn[0] and {*experiment.seeds} <= drawn[1], "a sample is never drawn"
+    prepared = {value(command, "--lang"): command for command in added}
+    prepared |= dict.fromkeys(value(prepare, "--target-langs").split(","), prepare)
+    assert set(experiment.targets) <= prepared.keys(), "the targets are held out"
+    for target in experiment.targets:
+        flags = ("--english-tokens", "--sample-seeds")
+        drawn = [set(map(int, value(prepared[target], flag).split(","))) for flag in flags]
+        assert {*experiment.budgets_of(target)} - {0} <= drawn[0], f"{target}: a sample is never drawn"
+        assert {*experiment.seeds} <= drawn[1], f"{target}: a sample is never drawn"
     assert {"joint", "fomaml"} <= set(experiment.systems) and len(experiment.seeds) >= 3, "three seeds"
 
 
@@ -445,7 +390,8 @@ def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
         own, few = (manifest.of(lang, "en") for lang in (code, f"{code}_100"))
         assert [(e.split, e.path) for e in few] == [(e.split, e.path) for e in own] != [], "the same text"
         assert not (tmp_path / f"out/dict/{code}_100-en.train.tsv.gz").exists(), "and no word list"
-    assert read_lines(tmp_path / "out/mono/ro_news_100-en.tsv.gz") == read_lines(tmp_path / "out/mono/ro_news-en.tsv.gz")
+    mono = [read_lines(tmp_path / f"out/mono/{code}-en.tsv.gz") for code in ("ro_news", "ro_news_100")]
+    assert mono[0] == mono[1]
 
 
 def test_a_missing_pack_is_one_line(tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ def test_every_sample_chooses_its_learning_rate() -> None:
     assert value(found["adapted/dd-joint-all-300-s2-lr0.001"].commands[0], "--max-update") == "9"
 
 
+def test_a_target_may_have_budgets_of_its_own() -> None:
+    found = jobs(plan(changed(targets=("cc", "dd"), budgets=(0, 300), target_budgets={"dd": [600]})))
+    assert {name.split("-")[-2] for name in found if name.startswith("cell/cc-joint-all")} == {"300"}
+    assert {name.split("-")[-2] for name in found if name.startswith("cell/dd-joint-")} == {"600"}, "no zero-shot"
+
+
 def test_a_budget_may_have_flags_of_its_own() -> None:
     found = jobs(plan(changed(budgets=(300, 600), budget_flags={600: "--max-update 18"})))
     for budget, updates in ((300, "9"), (600, "18")):
