@@ -26,6 +26,7 @@ def test_loss_and_gradients_are_fairseqs(eps: float) -> None:
     ours, nll = smoothed_loss(logits, target, eps, PAD)
     torch.testing.assert_close((ours, nll), (theirs, their_nll))
     (plain,) = torch.autograd.grad(2 * ours, logits, retain_graph=True)  # what first-order learners take
+    torch.testing.assert_close(torch.autograd.grad(2 * ours, logits, retain_graph=True), (plain,))
     vector = torch.linspace(-1, 1, logits.numel(), dtype=torch.float64).view_as(logits)
     derivatives = []
     for loss in (2 * ours, 2 * theirs):
