@@ -191,6 +191,18 @@ class MonoFiles:
         return self.folder / f"{self.lang}{STAGE_RECORD}"
 
 
+def sides_of(stem: Path, lang: str, english: str) -> tuple[Path, Path]:
+    """The path prefixes of both sides of a binarised set, whose files' names begin with ``stem``."""
+    return stem.with_name(f"{stem.name}.{lang}"), stem.with_name(f"{stem.name}.{english}")
+
+
+def files_of(stem: Path, lang: str, english: str) -> list[Path]:
+    """The four files of a binarised set: .bin and .idx of both sides."""
+    return [
+        side.with_name(f"{side.name}.{suffix}") for side in sides_of(stem, lang, english) for suffix in ("bin", "idx")
+    ]
+
+
 class DataFolder:
     """A data folder: the paths inside it. Nothing is written, and nothing is read unless it is asked for.
 
@@ -276,13 +288,11 @@ class DataFolder:
 
     def binary_sides(self, lang: str, split: str) -> tuple[Path, Path]:
         """The two path prefixes of a split, one a side, without .bin and .idx: train.ro-en.ro and train.ro-en.en."""
-        stem = self.binary(lang, split)
-        return stem.with_name(f"{stem.name}.{lang}"), stem.with_name(f"{stem.name}.{self.english}")
+        return sides_of(self.binary(lang, split), lang, self.english)
 
     def binary_files(self, lang: str, split: str) -> list[Path]:
         """The four binarised files of a split: .bin and .idx of both sides."""
-        sides = self.binary_sides(lang, split)
-        return [side.with_name(f"{side.name}.{suffix}") for side in sides for suffix in ("bin", "idx")]
+        return files_of(self.binary(lang, split), lang, self.english)
 
     def binary_record(self, lang: str) -> Path:
         """The record of the stage that binarised a language's text."""

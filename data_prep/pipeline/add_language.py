@@ -115,9 +115,15 @@ def add(new: NewLanguage) -> dict[str, Any]:
 
 
 def _move(lang: str, work_folder: DataFolder, folder: DataFolder) -> None:
-    """Move a language's binarised data, its text and, last, its pack from ``work_folder`` to ``folder``."""
+    """Move a language's binarised data, its text and, last, its pack from ``work_folder`` to ``folder``.
+
+    Its clean monolingual text and its vectors before alignment come along, for who adapts to it (self-training).
+    """
     folder.binaries.mkdir(exist_ok=True)
     folder.text(lang).path.parent.mkdir(exist_ok=True)
+    for old, new in zip(_kept_work(work_folder, lang), _kept_work(folder, lang), strict=True):
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.replace(new)
     # files of an earlier run that was killed between these moves
     for path in [*folder.binaries_of(lang), *folder.text(lang).path.glob("*")]:
         path.unlink()
@@ -125,6 +131,10 @@ def _move(lang: str, work_folder: DataFolder, folder: DataFolder) -> None:
         path.replace(folder.binaries / path.name)
     work_folder.text(lang).path.replace(folder.text(lang).path)
     work_folder.pack(lang).path.replace(folder.pack(lang).path)
+
+
+def _kept_work(folder: DataFolder, lang: str) -> tuple[Path, ...]:
+    return (*folder.mono(lang).texts, folder.raw_vectors(lang))
 
 
 def split_options(files: CorpusFiles, wanted: SplitOptions) -> SplitOptions:

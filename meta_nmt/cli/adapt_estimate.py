@@ -12,12 +12,14 @@ from torch import nn
 
 from data_prep.pipeline.estimate import ALIGN, BINARISE, CLEAN, MARGIN, SUBWORDS_AND_VECTORS, spell
 from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.translation.self_training import LONGER
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4
 HELD_OUT_SHARE = 10  # a tenth of the pairs each, for dev and for test
 START_S = 5.0  # to load, and to write the first checkpoint
 SAVE_S_PER_GB = 6.0  # at a validation fairseq writes three checkpoints, with the state of the optimiser
+PIECES_PER_LINE = 30  # of monolingual text; CTranslate2 translates a piece in the time that one takes in an update
 DECODING = 3.0  # greedy search of one piece takes as long as so many pieces in an update
 
 
@@ -49,6 +51,7 @@ def seconds(
     mono: Sequence[Path],
     training: Namespace,
     strategies: int,
+    self_train: int = 0,
 ) -> float:
     """Seconds to the end of the command, or fewer where ``--patience`` ends it early.
 
@@ -58,6 +61,7 @@ def seconds(
         mono: files of monolingual text.
         training: arguments of fine-tuning.
         strategies: how many strategies are tried.
+        self_train: how many lines of the monolingual text are translated, for a second adaptation.
     """
     train_characters = characters(pairs_of["train"])
     extra_characters = train_characters // 2 + sum(path.stat().st_size for path in mono)  # bytes stand for characters
@@ -80,7 +84,8 @@ def seconds(
     strategy_s = (
         START_S + training.max_update * pieces * piece_s + validations * (dev * piece_s + gigabytes * SAVE_S_PER_GB)
     )
-    return pack_s + strategies * strategy_s + START_S + test * piece_s
+    again_s = LONGER * strategy_s + self_train * PIECES_PER_LINE * piece_s if self_train else 0.0
+    return pack_s + strategies * strategy_s + again_s + START_S + test * piece_s
 
 
 def describe(pair: str, strategies: Sequence[str], time_s: float) -> str:

@@ -42,6 +42,7 @@ from meta_nmt.cli.work_folder import WorkFolder
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs.progress import Progress, listen
 from meta_nmt.runs.run_folder import RunFolder
+from meta_nmt.translation import self_training
 from meta_nmt.translation.export import export, remove_translator
 from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.meta_model import copy_universal, find_data
@@ -93,6 +94,7 @@ class Job:
                 raise InputError(f"{path}: file is missing")
         options = {
             "--source-lang": args.source_lang, "--strategy": args.strategy, "--seed": args.seed,
+            "--self-train": args.self_train if args.mono else 0,
             "--quantization": args.quantization, "flags of fine-tuning": args.training,
         }  # fmt: skip
         hashed = {
@@ -160,7 +162,10 @@ class Job:
         """How long all steps take, as a line for a person. InputError or SystemExit on wrong flags of fine-tuning."""
         training = fine_tune.parse_args(self.training_flags(self.strategies[0]))
         bleu_tokeniser(self.english, training.bleu_tokenizer)
-        time_s = adapt_estimate.seconds(self.args.checkpoint, pairs_of, self.args.mono, training, len(self.strategies))
+        lines = self.args.self_train if self.args.mono else 0
+        time_s = adapt_estimate.seconds(
+            self.args.checkpoint, pairs_of, self.args.mono, training, len(self.strategies), lines
+        )
         pair = f"{code_and_name(self.lang)} to {code_and_name(self.english)}"
         return adapt_estimate.describe(pair, self.strategies, time_s)
 
@@ -174,8 +179,9 @@ class Job:
         say(f"alignment of {self.lang} to {self.english}: {align.precision_in_words(self.alignment)}")
         for warning in self.warnings():
             say(warning)
-        scores = {strategy: self.fine_tune(strategy) for strategy in self.strategies}
-        best = max(scores, key=lambda strategy: scores[strategy])  # the first of equals
+        scores = {strategy: self.fine_tune(strategy, self.training_flags(strategy)) for strategy in self.strategies}
+        scores |= self.self_train(best_of(scores))
+        best = best_of(scores)
         checkpoint = self.work.run(best).best
         say(f"export of {best}, the best on dev" if len(scores) > 1 else f"export of {best}")
         export(
@@ -206,16 +212,38 @@ class Job:
         warning = align.poor_warning(pack, self.english, self.alignment, advice)
         return [warning] if warning else []
 
-    def fine_tune(self, strategy: str) -> float:
-        """Fine-tune by one strategy to the end; returns the best dev BLEU (greedy search)."""
-        run = self.work.run(strategy)
+    def fine_tune(self, name: str, flags: Sequence[str]) -> float:
+        """Fine-tune in the run of that name to the end; returns the best dev BLEU (greedy search)."""
+        run = self.work.run(name)
         if not run.finished.exists():
             if run.path.exists() and not (is_whole(run.last) and is_whole(run.best)):
                 shutil.rmtree(run.path)  # killed before its first checkpoint was whole
             run.path.mkdir(parents=True, exist_ok=True)
-            train(self.training_flags(strategy), f"adapt {strategy}", run)
+            train(flags, f"adapt {name}", run)
             run.finished.touch()
         return float(read_checkpoint(run.best)["extra_state"]["best"])
+
+    def self_train(self, strategy: str) -> dict[str, float]:
+        """Translate monolingual text with the model of a strategy, and fine-tune again to that text too.
+
+        Returns the dev BLEU by the run's name; none without enough monolingual text.
+        """
+        if not (self.args.mono and self.args.self_train):
+            return {}
+        most, flags = self.args.self_train, self.training_flags(strategy)
+        say(f"self-training: translation of up to {most:,} lines")
+        pairs = self_training.make_pairs(
+            self.data, self.work.run(strategy).best, self.lang, self.english, "train", most, self.args.seed,
+            self.work.own_pairs,
+        )  # fmt: skip
+        if pairs is None:
+            say(f"no self-training: fewer than {self_training.FEWEST} lines of --mono are translated without loops")
+            return {}
+        first, name = vars(fine_tune.parse_args(flags)), f"{strategy}-self"
+        longer = [option for option in ("max_update", "total_num_update", "save_interval_updates") if first.get(option)]
+        again = [f"--{o.replace('_', '-')}={self_training.LONGER * first[o]}" for o in longer]
+        again += [f"--train-prefix={pairs}", f"--save-dir={self.work.run(name)}"]
+        return {name: self.fine_tune(name, [*flags, *again])}
 
     def training_flags(self, strategy: str) -> list[str]:
         """The flags of meta-nmt-adapt on a data folder that fine-tune by one strategy."""
@@ -245,7 +273,7 @@ class Job:
             f"The {name} scores are of the exported model ({self.args.quantization}), beam 5, on {len(source)} pairs."
         ]
         if len(scores) > 1:
-            notes.append(f"The strategy was chosen by dev BLEU (greedy): {dev_scores}.")
+            notes.append(f"Chosen by dev BLEU (greedy): {dev_scores}.")
         made_from = read_json(self.work.record)["made_from"]
         inputs = [entry for flag in INPUTS for entry in made_from[flag]]
         bleu, chrf = score_of.values()
@@ -260,6 +288,11 @@ class Job:
         write_model_card(facts, self.out)
         say(f"{self.out}: {', '.join(f'{k} {v:.1f}' for k, v in score_of.items())} ({len(source)} pairs)")
         return verdict.line
+
+
+def best_of(scores: Mapping[str, float]) -> str:
+    """The name with the highest score, the first of equals."""
+    return max(scores, key=lambda name: scores[name])
 
 
 def say(message: str) -> None:

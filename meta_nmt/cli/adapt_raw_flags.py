@@ -22,6 +22,7 @@ meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a
 Any flag of fine-tuning is understood too: meta-nmt-adapt --help lists them."""
 STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
 FEWEST_FOR_TEST = 300  # pairs
+SELF_TRAIN = 5_000  # lines
 CHECKPOINTS = (
     "meta-nmt-train makes a checkpoint; `bash recipes/quickstart.sh` makes a small one, and others can give you theirs "
     "(meta-nmt-export --to meta)"
@@ -66,6 +67,11 @@ def own_parser() -> OneLineParser:
         "--strategy", default="auto", choices=["auto", *STRATEGIES],
         help="what is adapted; auto tries them all and keeps the best by dev BLEU (default: auto)",
     )  # fmt: skip
+    parser.add_argument(
+        "--self-train", type=int, default=SELF_TRAIN, metavar="N",
+        help="translate N lines of --mono with the adapted model, adapt again to these pairs too, and keep the better "
+        f"of both by dev BLEU; 0: do not (default: {SELF_TRAIN})",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of the split and of fine-tuning (default: 1)")
     parser.add_argument(
         "--quantization", default="int8", choices=QUANTIZATIONS, metavar="TYPE",
@@ -92,6 +98,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
+    if args.self_train < 0:
+        parser.error(f"`--self-train` must be at least 0, but is {args.self_train}")
     if args.checkpoint is None:
         parser.error(f"the following arguments are required: --checkpoint; {CHECKPOINTS}")
     args.named_target = None

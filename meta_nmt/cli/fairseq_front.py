@@ -132,11 +132,11 @@ def _so_far(checkpoint: str | Path) -> tuple[int, float]:
     return trained_tokens(state), float(state["extra_state"].get("previous_training_time", 0))
 
 
-def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None) -> None:
+def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None, after: str | None) -> None:
     if not logging.getLogger().handlers:  # a worker process of its own
         configure_logging("INFO" if distributed_utils.is_master(cfg.distributed_training) else "WARNING")
     save_dir, is_master = cfg.checkpoint.save_dir, distributed_utils.is_master(cfg.distributed_training)
-    meter = cost.CostMeter(kind, command, save_dir, parent)
+    meter = cost.CostMeter(kind, command, save_dir, after)
     compat.forget_earlier_runs()
     with training_log.kept(save_dir) if is_master else nullcontext():
         fairseq_train.main(cfg)
@@ -204,12 +204,19 @@ def check_optimizer(cfg: Any) -> None:
         raise InputError(f"{names} must have flags that they can take, but: {str(error) or repr(error)}") from None
 
 
-def train(args: Namespace, kind: str, command: str, parent: str | None) -> None:
-    """Run fairseq's trainer in this process, or in a process for each worker where there are several."""
+def train(args: Namespace, kind: str, command: str, parent: str | None, after: str | None = None) -> None:
+    """Run fairseq's trainer in this process, or in a process for each worker where there are several.
+
+    Args:
+        parent: the checkpoint that it starts from.
+        after: a checkpoint whose costs are those of the run too; ``parent`` if not given.
+    """
     cfg = convert_namespace_to_omegaconf(args)
     check_optimizer(cfg)
     with _same_inputs(args, parent) if workers.is_first(args) else nullcontext():
-        distributed_utils.call_main(cfg, _train_and_record, kind=kind, command=command, parent=parent)
+        distributed_utils.call_main(
+            cfg, _train_and_record, kind=kind, command=command, parent=parent, after=after or parent
+        )
 
 
 def _same_inputs(args: Namespace, parent: str | None) -> AbstractContextManager[None]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.errors import InputError
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.adapt_raw_flags import CHECKPOINTS, PROG, check_checkpoint
@@ -13,7 +16,9 @@ from meta_nmt.data.language_pack import has_alignment
 from meta_nmt.meta_learners import GROUPS
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.models.ulr_transformer import ULRTransformer
+from meta_nmt.runs.run_folder import RunFolder
 from meta_nmt.tasks.ulr_translation_config import check_workers
+from meta_nmt.translation import self_training
 
 DEFAULTS = [
     *["--task", "ulr_translation", "--target-lang", "en"],
@@ -43,6 +48,11 @@ def own_parser() -> ArgumentParser:
     parser = OneLineParser(prog=PROG, add_help=False, allow_abbrev=False)
     parser.add_argument("--checkpoint", help="the meta-trained or joint checkpoint to start from")
     parser.add_argument("--from-scratch", action="store_true", help="start from random parameters and train them all")
+    parser.add_argument(
+        "--self-train", type=int, default=0, metavar="N",
+        help="translate N lines of the language's monolingual text in DATA with the adapted model, and adapt again to "
+        "these pairs too, from the same start, over twice the updates (default: 0, none)",
+    )  # fmt: skip
     parser.add_argument("--strategy", help=f"what adapts: {', '.join(GROUPS)}, or a regular expression for whole names")
     return parser
 
@@ -57,6 +67,11 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error(f"give either `--checkpoint FILE` or `--from-scratch`; {CHECKPOINTS}")
     if own_flags.from_scratch and own_flags.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
+    if own_flags.self_train < 0:
+        parser.error(f"`--self-train` must be at least 0, but is {own_flags.self_train}")
+    if own_flags.self_train and (own_flags.from_scratch or "--learned-rule" in fairseq_flags):
+        other = "--from-scratch" if own_flags.from_scratch else "--learned-rule"
+        parser.error(f"`--self-train` must not be given with `{other}`")
     conflicting = [flag for flag in LEFT_TO_THE_RULE if any(a == flag or a.startswith(f"{flag}=") for a in argv)]
     if "--learned-rule" in fairseq_flags and (conflicting or own_flags.from_scratch):
         parser.error(
@@ -101,4 +116,42 @@ def run(args: Namespace, argv: Sequence[str]) -> None:
             take_model_from_checkpoint(args, own_flags.checkpoint, argv)
         if args.aligned_with is None and has_alignment(args.data, args.source_lang, args.train_subset):
             args.aligned_with = args.train_subset
-        front.train(args, "adapt", command.command_line(PROG, argv), own_flags.checkpoint)
+        said = command.command_line(PROG, argv)
+        if own_flags.self_train:
+            self_train(args, own_flags, said)
+        # what the pairs have cost is a cost of the run
+        after = str(RunFolder(Path(args.train_prefix).parent).last) if args.train_prefix else None
+        front.train(args, "adapt", said, own_flags.checkpoint, after)
+
+
+def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
+    """Adapt in RUN/first, translate monolingual text into RUN/self, and set ``args`` to adapt again to that as well."""
+    if args.distributed_world_size > 1:
+        raise InputError(f"`--self-train` needs `--distributed-world-size 1`, but it is {args.distributed_world_size}")
+    run = RunFolder(args.save_dir)
+    first, out = RunFolder(run.path / "first"), run.path / "self"
+    if not first.finished.exists():
+        first_args = copy.deepcopy(args)
+        first_args.save_dir = str(first)
+        with front.prepared(first_args):
+            front.train(first_args, "adapt", said, own_flags.checkpoint)
+        first.finished.touch()
+    pairs = self_training.make_pairs(
+        args.data,
+        first.best,
+        args.source_lang,
+        args.target_lang,
+        args.train_subset,
+        own_flags.self_train,
+        args.seed,
+        out,
+    )
+    if pairs is None:
+        raise InputError(
+            f"`--self-train` needs at least {self_training.FEWEST} lines of {args.source_lang} in {args.data}, beside "
+            f"those of {args.train_subset}, that {first.best} translates without loops; there are fewer"
+        )
+    args.train_prefix = str(pairs)
+    for name in ("max_update", "total_num_update", "save_interval_updates"):
+        if getattr(args, name, None):
+            setattr(args, name, self_training.LONGER * getattr(args, name))

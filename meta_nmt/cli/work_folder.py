@@ -7,6 +7,8 @@ WORK/mono/<xx>.txt                       the monolingual text given
 WORK/dictionaries/<xx>-<en>.txt          the word list given
 WORK/data/                               a data folder of this one language, with its pack
 WORK/runs/<s>/                           fine-tuning by strategy s (meta_nmt/runs/run_folder.py)
+WORK/runs/<s>-self/                      the same once more, to the next pairs
+WORK/self/                               pairs that the adapted model made (meta_nmt/translation/self_training.py)
 """
 
 from __future__ import annotations
@@ -66,6 +68,11 @@ class WorkFolder:
     def dictionary(self) -> Path:
         """The file of the word list; absent where none was given."""
         return self.dictionaries / f"{self.lang}-{self.english}.txt"
+
+    @property
+    def own_pairs(self) -> Path:
+        """The folder of the pairs that the adapted model made from monolingual text."""
+        return self.path / "self"
 
     def run(self, strategy: str) -> RunFolder:
         """The folder of fine-tuning by a strategy."""

@@ -13,7 +13,7 @@ import numpy as np
 from fairseq.data import Dictionary, data_utils, indexed_dataset
 from fairseq.data.language_pair_dataset import collate
 
-from data_prep.base.data_folder import DataFolder
+from data_prep.base.data_folder import DataFolder, sides_of
 from data_prep.base.errors import InputError
 
 Batch = dict[str, Any]
@@ -89,9 +89,21 @@ class ParallelCorpus:
         Raises:
             InputError: a file is missing or truncated, the two sides differ in length, or nothing is usable.
         """
-        folder = DataFolder(data, target_lang)
-        stem = folder.binary(source_lang, split)
-        source, target = map(_load_side, folder.binary_sides(source_lang, split))
+        return cls.of_files(
+            DataFolder(data, target_lang).binary(source_lang, split), source_lang, target_lang, max_positions, symbols
+        )
+
+    @classmethod
+    def of_files(
+        cls,
+        stem: Path,
+        source_lang: str,
+        target_lang: str,
+        max_positions: tuple[int, int],
+        symbols: tuple[int, int] | None = None,
+    ) -> ParallelCorpus:
+        """The pairs in four binarised files, whose names begin with ``stem``, anywhere; errors as those of `load`."""
+        source, target = map(_load_side, sides_of(stem, source_lang, target_lang))
         if len(source) != len(target):
             raise InputError(f"{stem}.*: both sides must have as many lines, but have {len(source)} and {len(target)}")
         sizes = np.asarray(source.sizes), np.asarray(target.sizes)

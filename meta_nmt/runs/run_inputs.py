@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_prep.base.data_folder import DataFolder
+from data_prep.base.data_folder import DataFolder, files_of
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, write_json
 from data_prep.base.languages import check_language
@@ -39,6 +39,8 @@ def inputs_of(args: Namespace, parent: str | Path | None) -> dict[str, str]:
         pack = data.pack(code)
         splits = [args.train_subset] if code in sources.split(",") else [args.train_subset, args.valid_subset]
         texts = [file for split in splits for file in data.binary_files(code, split)]
+        if prefix := getattr(args, "train_prefix", ""):
+            texts += files_of(Path(prefix), code, args.target_lang)
         vectors = pack.vectors_with(sample) if sample else pack.vectors
         inputs[f"the files of {code} in DATA"] = _digest([pack.dictionary, vectors, *texts])
     inputs[f"the files of {args.target_lang} in DATA"] = _digest([data.pack(args.target_lang).dictionary])

@@ -7,6 +7,7 @@ meta-trained parameters (same paper, section 3.1).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -79,7 +80,11 @@ class ULRTranslationTask(CountsTokens, ScoresText):
         if split != self.cfg.train_subset:
             limits = (10**9, 10**9)  # no dev or test sentence is ever left out
         cfg, symbols = self.cfg, (len(self.src_dict), len(self.tgt_dict))
-        corpus = ParallelCorpus.load(cfg.data, split, cfg.source_lang, cfg.target_lang, limits, symbols)
+        languages = cfg.source_lang, cfg.target_lang
+        if split == cfg.train_subset and cfg.train_prefix:
+            corpus = ParallelCorpus.of_files(Path(cfg.train_prefix), *languages, limits, symbols)
+        else:
+            corpus = ParallelCorpus.load(cfg.data, split, *languages, limits, symbols)
         corpus.check_all_ids()
         self.datasets[split] = LanguagePairDataset(
             corpus.source,

@@ -26,6 +26,13 @@ class ULRTranslationConfig(TranslationDataConfig):
             "checkpoint, and the word lists alone where there is none"
         },
     )
+    train_prefix: str = field(
+        default="",
+        metadata={
+            "help": "train on other pairs than those of --train-subset in DATA: the path that the names of their four "
+            "binarised files begin with (meta-nmt-adapt --self-train makes such files)"
+        },
+    )
     adapt_params: str = field(
         default="emb_enc",
         metadata={

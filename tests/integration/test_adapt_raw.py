@@ -15,6 +15,8 @@ from arguments import arguments
 from data_prep.base.files import sha256
 from meta_nmt import Translator
 from meta_nmt.cli import adapt, export, preprocess, train
+from meta_nmt.runs import cost, training_log
+from meta_nmt.runs.run_folder import RunFolder
 
 REPO = Path(__file__).parents[2]
 WORDS = [a + b for a in ("ka", "lo", "mi", "ru") for b in ("nda", "fter", "wing", "pose", "gri", "tum")]
@@ -107,6 +109,41 @@ def test_one_command_one_folder(work, capfd):
     assert adapt.main([*argv, "--force"]) == 0, "other pairs, as asked for"
     write_pairs(work / "zz-en.tsv", 5, 400, 2)
     assert hashes(out)["work/job.json"] != made["work/job.json"]
+
+
+def test_self_training(work, tmp_path, capfd):
+    """Monolingual text is translated, and the language adapted again to that too: from raw text, on a data folder."""
+    out, long = tmp_path / "out", "--strategy all --max-update 100 --save-interval-updates 100 --lr 1e-2"
+    assert adapt.main(flags_of(work, out, f"{long} --self-train 250")) == 0
+    said = capfd.readouterr().err
+    pairs = [(out / f"work/self/pairs.{code}").read_text("utf-8").splitlines() for code in ("zz", "en")]
+    mono, sample = (
+        (out / f"work/data/{p}").read_text("utf-8") for p in ("work/mono/zz.extra.txt", "text/zz-en/train.zz")
+    )
+    assert (
+        {*pairs[0]} & {*mono.splitlines()} and {*sample.splitlines()} <= {*pairs[0]} and len(pairs[0]) == len(pairs[1])
+    )
+    assert "adapt all-self: 200 updates, dev BLEU" in said
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    assert "Chosen by dev BLEU (greedy): all " in card and ", all-self " in card
+    capfd.readouterr()
+    line = "{out}/work/data --checkpoint {work}/meta/checkpoint_best.pt --source-lang zz --train-subset train "
+    line += f"--save-dir {{out}}/run --self-train 250 {long}"
+    argv = arguments(line, out=tmp_path / "out", work=work)
+    assert adapt.main(argv) == 0
+    run = RunFolder(out / "run")
+    updates = [point["updates"] for point in training_log.read(run.path)["valid"]]
+    assert updates == [200], "twice as many, validated as often"
+    kinds = [(Path(entry["run"]).name, entry["kind"]) for entry in cost.history(run.best)]
+    assert kinds == [("meta", "train"), ("first", "adapt"), ("self", "translate"), ("run", "adapt")]
+    made = hashes(run.path)
+    assert adapt.main(argv) == 0 and hashes(run.path / "self") == hashes(out / "run/self")
+    assert {name: h for name, h in hashes(run.path).items() if name.startswith(("first", "self"))} == {
+        name: h for name, h in made.items() if name.startswith(("first", "self"))
+    }, "what was done is not done again"
+    capfd.readouterr()
+    refused(capfd, [*argv, "--self-train", "-1"], "--self-train", "at least 0", "-1")
+    refused(capfd, [*argv, "--learned-rule"], "--self-train", "--learned-rule")
 
 
 def test_a_meta_model_is_enough(work, tmp_path, capfd):

@@ -1,0 +1,39 @@
+"""Pairs from monolingual text: which lines, which translations, and in which share."""
+
+from types import SimpleNamespace
+
+from data_prep.base.data_folder import DataFolder
+from meta_nmt.translation.self_training import mixed, monolingual_lines, own_pairs
+
+
+def test_lines_of_the_domain_come_first_and_none_of_the_sample(tmp_path):
+    domain, extra = DataFolder(tmp_path, "en").mono("yo").texts
+    domain.parent.mkdir(parents=True)
+    domain.write_text("".join(f"d{n}\n" for n in [*range(10), 0]), "utf-8")
+    extra.write_text("".join(f"e{n}\n" for n in range(50)) + "d3\n", "utf-8")
+    sample = ["d1", "d2"]
+
+    def lines(most, seed=1):
+        return monolingual_lines(DataFolder(tmp_path, "en"), "yo", sample, most, seed)
+
+    of_domain = {f"d{n}" for n in range(10)} - {*sample}
+    assert {*lines(8)} == of_domain and len(lines(8)) == 8
+    assert {*lines(5)} < of_domain and lines(5) != sorted(lines(5)), "drawn at random"
+    assert lines(20)[:8] == lines(8) and all(line[0] == "e" for line in lines(20)[8:]) and len(lines(20)) == 20
+    assert len(lines(1000)) == len({*lines(1000)}) == 58, "no line twice"
+    assert lines(20) == lines(20) != lines(20, seed=2)
+    extra.unlink()
+    assert len(lines(1000)) == 8
+
+
+def test_what_is_no_translation_is_left_out():
+    translations = {"a": "of the of the of the", "b": "", "c": "c", "d": "a good line", "e": "another"}
+    translator = SimpleNamespace(translate=lambda lines: [translations[line] for line in lines])
+    assert own_pairs(translator, list("abcde")) == [("d", "a good line"), ("e", "another")]
+
+
+def test_real_pairs_are_about_a_third():
+    real, own = [("r", str(n)) for n in range(30)], [("o", str(n)) for n in range(240)]
+    for count, times in ((240, 4), (60, 1), (6, 1)):
+        pairs = mixed(real, own[:count])
+        assert pairs[: 30 * times] == real * times and pairs[30 * times :] == own[:count]
