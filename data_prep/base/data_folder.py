@@ -33,6 +33,9 @@ STAGE_RECORD = ".stage.json"  # ends the names of records of stages
 SAMPLES = "samples.json"
 
 
+TABLE = ".npy"  # ends the names of tables of vectors
+
+
 @dataclass(frozen=True)
 class PackFolder:
     """A language pack: a SentencePiece model, its pieces as a fairseq dictionary, their vectors and a card.
@@ -71,8 +74,11 @@ class PackFolder:
         return self.path / "vectors.npy"
 
     def vectors_with(self, sample: str) -> Path:
-        """The vectors of a target language as they are aligned with the pairs of one of its samples, too."""
-        return self.path / f"vectors.{sample}.npy"
+        """The vectors of a target language as they are aligned with the pairs of one of its samples, too.
+
+        A ``sample`` that ends in .npy is the path of such vectors, outside the pack (self-training makes them).
+        """
+        return Path(sample) if sample.endswith(TABLE) else self.path / f"vectors.{sample}{TABLE}"
 
     @property
     def aligned_samples(self) -> list[str]:
@@ -83,6 +89,11 @@ class PackFolder:
     def card(self) -> Path:
         """What the pack was made from, and how well it is aligned."""
         return self.path / "card.json"
+
+    @property
+    def words(self) -> Path:
+        """The word lists that the vectors are aligned with, as lines ``word<TAB>English``; absent without lists."""
+        return self.path / "words.tsv"
 
     def record(self, stage: str) -> Path:
         """The record of a stage that made something of this pack."""

@@ -27,8 +27,18 @@ import scipy.sparse
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import sha256, write_array, write_json
-from data_prep.packs.anchors import Anchor, Pack, Rows, Sources, collect_anchors, cut_parallel, hold_out, read_pack
+from data_prep.base.files import sha256, write_array, write_json, write_lines
+from data_prep.packs.anchors import (
+    Anchor,
+    Pack,
+    Rows,
+    Sources,
+    collect_anchors,
+    cut_parallel,
+    hold_out,
+    read_pack,
+    read_word_list,
+)
 from data_prep.packs.lexicon import incidence
 from data_prep.packs.ulr_tables import unit
 from data_prep.packs.vectors import positive_pmi
@@ -260,11 +270,26 @@ def align_pack(
         for each sample.
     """
     source, english = read_both(pack, raw, english_pack)
+    words = [pair for path in sources.dictionaries for pair in read_word_list(path)]
+    if words:
+        write_lines(pack.words, ["\t".join(pair) for pair in words])
     of_samples = {
         name: _align(source, english, replace(sources, parallel=files), pack.vectors_with(name))
         for name, files in (samples or {}).items()
     }
     return _align(source, english, sources, pack.vectors) | ({"samples": of_samples} if of_samples else {})
+
+
+def align_anew(
+    pack: PackFolder, raw: Path, english_pack: PackFolder, parallel: tuple[Path, Path], table: Path
+) -> dict[str, Any]:
+    """Write vectors of a pack to ``table``, aligned with its word lists and with two files of line-aligned text.
+
+    Returns the same as `align_pack`; the pack is only read.
+    """
+    source, english = read_both(pack, raw, english_pack)
+    lists = (pack.words,) if pack.words.is_file() else ()
+    return _align(source, english, Sources(lists, parallel), table)
 
 
 def _align(source: Pack, english: Pack, sources: Sources, table: Path) -> dict[str, Any]:

@@ -282,7 +282,7 @@ def align_stage(plan: Plan, lang: str) -> Reasons:
             *chain.from_iterable(samples.values()),
             folder.mono(lang).counts,
         ],
-        outputs=[pack.vectors, *map(pack.vectors_with, samples), pack.card],
+        outputs=[pack.vectors, *map(pack.vectors_with, samples), pack.card, *([pack.words] if lists else [])],
         options={"role": role, "most_lines": most_lines},
         packages=("numpy", "scipy", "sentencepiece"),
         code=align,

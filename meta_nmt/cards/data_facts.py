@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.base.data_folder import DataFolder
+from data_prep.base.data_folder import TABLE, DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json
 from data_prep.base.text_files import read_lines
@@ -46,12 +46,20 @@ def read_pack_card(data: str | Path, lang: str, sample: str | None = None) -> di
     ``sample``: what is said of the alignment is said of the vectors that are aligned with this sample, where the pack
     has them.
     """
+    card = _read_object(DataFolder(data).pack(lang).card)
+    of_samples = card.pop("samples", None)
+    of_sample: Any
+    if sample and sample.endswith(TABLE):
+        of_sample = _read_object(Path(sample).with_suffix(".json"))
+    else:
+        of_sample = of_samples.get(sample) if isinstance(of_samples, dict) else None
+    return card | (of_sample | {"aligned_with": sample} if of_sample and isinstance(of_sample, dict) else {})
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; {} where there is none."""
     try:
-        card = read_json(DataFolder(data).pack(lang).card)
+        content = read_json(path)
     except (OSError, ValueError):
         return {}
-    if not isinstance(card, dict):
-        return {}
-    of_samples = card.pop("samples", None)
-    of_sample = of_samples.get(sample) if isinstance(of_samples, dict) else None
-    return card | (of_sample | {"aligned_with": sample} if isinstance(of_sample, dict) else {})
+    return content if isinstance(content, dict) else {}

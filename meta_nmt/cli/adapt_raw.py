@@ -232,17 +232,18 @@ class Job:
             return {}
         most, flags = self.args.self_train, self.training_flags(strategy)
         say(f"self-training: translation of up to {most:,} lines")
-        pairs = self_training.make_pairs(
+        options = self_training.make_pairs(
             self.data, self.work.run(strategy).best, self.lang, self.english, "train", most, self.args.seed,
             self.work.own_pairs,
         )  # fmt: skip
-        if pairs is None:
+        if not options:
             say(f"no self-training: fewer than {self_training.FEWEST} lines of --mono are translated without loops")
             return {}
         first, name = vars(fine_tune.parse_args(flags)), f"{strategy}-self"
         longer = [option for option in ("max_update", "total_num_update", "save_interval_updates") if first.get(option)]
-        again = [f"--{o.replace('_', '-')}={self_training.LONGER * first[o]}" for o in longer]
-        again += [f"--train-prefix={pairs}", f"--save-dir={self.work.run(name)}"]
+        options |= {option: str(self_training.LONGER * first[option]) for option in longer}
+        options["save_dir"] = str(self.work.run(name))
+        again = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
         return {name: self.fine_tune(name, [*flags, *again])}
 
     def training_flags(self, strategy: str) -> list[str]:

@@ -136,7 +136,7 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
         with front.prepared(first_args):
             front.train(first_args, "adapt", said, own_flags.checkpoint)
         first.finished.touch()
-    pairs = self_training.make_pairs(
+    options = self_training.make_pairs(
         args.data,
         first.best,
         args.source_lang,
@@ -146,12 +146,12 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
         args.seed,
         out,
     )
-    if pairs is None:
+    if not options:
         raise InputError(
             f"`--self-train` needs at least {self_training.FEWEST} lines of {args.source_lang} in {args.data}, beside "
             f"those of {args.train_subset}, that {first.best} translates without loops; there are fewer"
         )
-    args.train_prefix = str(pairs)
+    vars(args).update(options)
     for name in ("max_update", "total_num_update", "save_interval_updates"):
         if getattr(args, name, None):
             setattr(args, name, self_training.LONGER * getattr(args, name))

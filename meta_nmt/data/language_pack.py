@@ -14,7 +14,7 @@ import torch
 from fairseq.data import Dictionary
 from torch import Tensor
 
-from data_prep.base.data_folder import LAYOUT, DataFolder, PackFolder
+from data_prep.base.data_folder import LAYOUT, TABLE, DataFolder, PackFolder
 from data_prep.base.errors import InputError
 from data_prep.base.languages import LANGUAGE
 from data_prep.base.text_files import read_lines
@@ -78,13 +78,14 @@ class LanguagePack:
         """The pack of a language.
 
         Args:
-            sample: the low-resource sample whose pairs the vectors are to be aligned with, too.
+            sample: the low-resource sample whose pairs the vectors are to be aligned with, too; or the path of other
+                vectors of the pack (.npy).
 
         Raises:
             InputError: there is no such pack or sample, or its files do not fit together.
         """
         pack = language_folder(data, code)
-        if sample and sample not in pack.aligned_samples:
+        if sample and not sample.endswith(TABLE) and sample not in pack.aligned_samples:
             there = ", ".join(pack.aligned_samples) or "none"
             raise InputError(
                 f"`--aligned-with` must be a sample that {pack} has vectors for, but is {sample} (there are {there})"

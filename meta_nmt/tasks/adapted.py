@@ -8,6 +8,7 @@ from typing import Any
 
 from fairseq import checkpoint_utils
 
+from data_prep.base.data_folder import TABLE
 from data_prep.base.errors import InputError
 from meta_nmt.models import ulr_transformer  # noqa: F401  fairseq must know the architecture
 from meta_nmt.models.checkpoints import check_architecture, read_checkpoint
@@ -19,18 +20,28 @@ from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
 def sample_aligned_with(paths: Sequence[str | Path]) -> str | None:
     """The sample whose pairs the vectors were aligned with that checkpoints were adapted on; None for none.
 
+    For vectors outside the language pack it is their path. A run's folder that was moved takes its own along.
+
     Raises:
         InputError: a checkpoint cannot be read, is of an unknown architecture, or those of an ensemble differ in it.
     """
     states = {path: read_checkpoint(path) for path in paths}
     for path, state in states.items():
         check_architecture(path, state)
-    samples = {getattr(state["cfg"]["task"], "aligned_with", None) for state in states.values()}
+    samples = {_moved(getattr(state["cfg"]["task"], "aligned_with", None), path) for path, state in states.items()}
     if len(samples) > 1:
         raise InputError(
             f"{', '.join(map(str, paths))}: must be adapted with one alignment, but have {', '.join(map(str, samples))}"
         )
     return samples.pop()
+
+
+def _moved(sample: str | None, checkpoint: str | Path) -> str | None:
+    """``sample``; for the path of a table that is no longer there, the same table below the checkpoint's folder."""
+    if sample is None or not sample.endswith(TABLE) or Path(sample).exists():
+        return sample
+    beside = Path(checkpoint).parent / Path(sample).parent.name / Path(sample).name
+    return str(beside) if beside.exists() else sample
 
 
 def load_adapted(

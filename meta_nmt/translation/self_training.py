@@ -2,10 +2,12 @@
 
 He et al. 2020, "Revisiting Self-Training for Neural Sequence Generation" (ICLR 2020): the model's own translations,
 beside the real pairs, make it better where there are few of the latter, and dropout is what makes it so. Here the
-second adaptation begins where the first began. A third of the sentences that it reads are the sample's, repeated.
+second adaptation begins where the first began. A third of the sentences that it reads are the sample's, repeated. And
+the language is aligned anew, with all of these pairs.
 
-    OUT/pairs.<xx>, OUT/pairs.<en>           the pairs of the second adaptation, as text
-    OUT/train.<xx>-<en>.<side>.bin and .idx  the same, binarised
+    OUT/pairs.<xx>, OUT/pairs.<en>           the sample, then the model's own pairs, as text
+    OUT/train.<xx>-<en>.<side>.bin and .idx  the same as the second adaptation reads them, binarised
+    OUT/vectors.npy, OUT/vectors.json        the language's vectors, aligned with them, and what the pack's card says
     OUT/cost.jsonl                           what the translation cost
 """
 
@@ -16,11 +18,13 @@ import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from data_prep.base.data_folder import DataFolder, files_of, sides_of
-from data_prep.base.files import write_lines
+from data_prep.base.data_folder import DataFolder, sides_of
+from data_prep.base.files import write_json, write_lines
 from data_prep.base.text_files import read_lines
+from data_prep.packs.align import align_anew
 from data_prep.packs.binarise import binarise
 from meta_nmt.runs import cost
+from meta_nmt.runs.run_folder import RunFolder
 from meta_nmt.translation.export import export
 from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.loops import loops
@@ -64,10 +68,8 @@ def mixed(real: Pairs, own: Pairs) -> Pairs:
 
 def make_pairs(
     data: str | Path, checkpoint: Path, lang: str, english: str, sample: str, most: int, seed: int, out: Path
-) -> Path | None:
-    """Write the pairs of the second adaptation into ``out``; returns what ``--train-prefix`` takes.
-
-    None where they would have less than FEWEST of the model's own.
+) -> dict[str, str]:
+    """Write the pairs of the second adaptation into ``out``; returns the options of fine-tuning that take them.
 
     Args:
         checkpoint: adapted to ``lang`` on the data folder ``data``.
@@ -75,25 +77,34 @@ def make_pairs(
         most: lines of monolingual text to translate.
         seed: of which lines these are.
 
-    What is there already is left as it is.
+    No options where there would be less than FEWEST of the model's own pairs. What an earlier call has written stays. A
+    data folder that has not kept the vectors from before the alignment keeps its alignment.
     """
-    stem = out / f"train.{lang}-{english}"
-    if all(path.exists() for path in files_of(stem, lang, english)):
-        return stem
-    folder, meter = DataFolder(data, english), cost.CostMeter("translate", "self-training", out, str(checkpoint))
-    real = list(zip(*map(read_lines, folder.text(lang).sides(sample)), strict=True))
-    lines = monolingual_lines(folder, lang, [source for source, _ in real], most, seed)
-    if len(lines) < FEWEST:
-        return None
-    with tempfile.TemporaryDirectory() as translator:
-        export(data, checkpoint, lang, translator, target_lang=english, formats=("ctranslate2",))
-        own = own_pairs(load_folder(translator, beam=BEAM), lines)
-    if len(own) < FEWEST:
-        return None
-    pairs = mixed(real, own)
-    for column, (code, side) in enumerate(zip((lang, english), sides_of(stem, lang, english), strict=True)):
-        text = out / f"pairs.{code}"
-        write_lines(text, [pair[column] for pair in pairs])
-        binarise(text, folder.pack(code), side)
-    cost.append(out, meter.record())
-    return stem
+    stem, table = out / f"train.{lang}-{english}", out / "vectors.npy"
+    if not RunFolder(out).costs.exists():  # it is written last
+        folder, meter = DataFolder(data, english), cost.CostMeter("translate", "self-training", out, str(checkpoint))
+        real: Pairs = list(zip(*map(read_lines, folder.text(lang).sides(sample)), strict=True))
+        lines = monolingual_lines(folder, lang, [source for source, _ in real], most, seed)
+        own = translated(data, checkpoint, lang, english, lines) if len(lines) >= FEWEST else []
+        if len(own) < FEWEST:
+            return {}
+        packs = folder.pack(lang), folder.pack(english)
+        texts = out / f"pairs.{lang}", out / f"pairs.{english}"
+        for column, (pack, text, side) in enumerate(zip(packs, texts, sides_of(stem, lang, english), strict=True)):
+            write_lines(text, [pair[column] for pair in real + own])
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n") as repeated:
+                repeated.writelines(pair[column] + "\n" for pair in mixed(real, own))
+                repeated.flush()
+                binarise(Path(repeated.name), pack, side)
+        raw = folder.raw_vectors(lang)
+        if raw.is_file():
+            write_json(table.with_suffix(".json"), align_anew(packs[0], raw, packs[1], texts, table))
+        cost.append(out, meter.record())
+    return {"train_prefix": str(stem)} | ({"aligned_with": str(table)} if table.exists() else {})
+
+
+def translated(data: str | Path, checkpoint: Path, lang: str, english: str, lines: Sequence[str]) -> Pairs:
+    """The pairs that an adapted checkpoint makes of lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        export(data, checkpoint, lang, folder, target_lang=english, formats=("ctranslate2",))
+        return own_pairs(load_folder(folder, beam=BEAM), lines)
