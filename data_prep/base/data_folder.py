@@ -8,9 +8,10 @@
     DATA/lang/<xx>/                             a language pack (`PackFolder`)
         spm.model, dict.txt, vectors.npy, card.json
         vectors.<sample>.npy                        the same vectors, aligned with that sample too
+        words.tsv                                   the word lists that they are aligned with
     DATA/universal/keys.npy, tokens.txt         the universal tokens (`UniversalFolder`)
     DATA/bin/<split>.<xx>-en.<side>.bin, .idx   binarised text, as fairseq names it
-    DATA/work/                                  what only preparation needs:
+    DATA/work/                                  what preparation needs, and self-training:
         held-out.en.npy                             hashes of the match keys of all dev and test English
         mono/<xx>.domain.txt, .extra.txt, ...       clean monolingual text (`MonoFiles`)
         vectors/<xx>.npy                            monolingual vectors, not yet aligned

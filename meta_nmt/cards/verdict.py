@@ -6,13 +6,13 @@ Cloud Translation). The floors here are lower, as the languages are small; they 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from meta_nmt.translation.loops import loops
-
 MOST_REPEATED = 20.0  # per cent of the translations
+LOOP = re.compile(r"(.{2,60}?)\1{2,}")  # the same thing three times in a row: "of the of the of the "
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,8 @@ def repetition(translations: Sequence[str], references: Iterable[str]) -> float:
         references_of[translation].add(reference)
     repeated = [len(references_of[translation]) > 1 or loops(translation) for translation in translations]
     return 100 * sum(repeated) / len(repeated)
+
+
+def loops(text: str) -> bool:
+    """Whether something with a letter in it, of 2 to 60 characters, stands three times in a row."""
+    return any(any(map(str.isalpha, match[1])) for match in LOOP.finditer(f"{text} "))

@@ -7,7 +7,7 @@ the language is aligned anew, with all of these pairs.
 
     OUT/pairs.<xx>, OUT/pairs.<en>           the sample, then the model's own pairs, as text
     OUT/train.<xx>-<en>.<side>.bin and .idx  the same as the second adaptation reads them, binarised
-    OUT/vectors.npy, OUT/vectors.json        the language's vectors, aligned with them, and what the pack's card says
+    OUT/aligned.npy, OUT/aligned.json        the language's vectors, aligned with them, and what the pack's card says
     OUT/cost.jsonl                           what the translation cost
 """
 
@@ -23,11 +23,11 @@ from data_prep.base.files import write_json, write_lines
 from data_prep.base.text_files import read_lines
 from data_prep.packs.align import align_anew
 from data_prep.packs.binarise import binarise
+from meta_nmt.cards.verdict import loops
 from meta_nmt.runs import cost
 from meta_nmt.runs.run_folder import RunFolder
 from meta_nmt.translation.export import export
 from meta_nmt.translation.loaders import load_folder
-from meta_nmt.translation.loops import loops
 from meta_nmt.translation.translator import Translator
 
 FEWEST = 200  # of the model's own pairs: fewer are not worth a second adaptation
@@ -80,7 +80,7 @@ def make_pairs(
     No options where there would be less than FEWEST of the model's own pairs. What an earlier call has written stays. A
     data folder that has not kept the vectors from before the alignment keeps its alignment.
     """
-    stem, table = out / f"train.{lang}-{english}", out / "vectors.npy"
+    stem, table = out / f"train.{lang}-{english}", out / "aligned.npy"
     if not RunFolder(out).costs.exists():  # it is written last
         folder, meter = DataFolder(data, english), cost.CostMeter("translate", "self-training", out, str(checkpoint))
         real: Pairs = list(zip(*map(read_lines, folder.text(lang).sides(sample)), strict=True))

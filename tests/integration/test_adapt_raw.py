@@ -123,7 +123,7 @@ def test_self_training(work, tmp_path, capfd):
     assert (
         {*pairs[0]} & {*mono.splitlines()} and {*sample.splitlines()} <= {*pairs[0]} and len(pairs[0]) == len(pairs[1])
     )
-    assert "adapt all-self: 200 updates, dev BLEU" in said
+    assert "adapt all-self: 200 updates, dev BLEU" in said and (out / "work/self/aligned.npy").exists(), "aligned anew"
     card = (out / "MODEL_CARD.md").read_text("utf-8")
     assert "Chosen by dev BLEU (greedy): all " in card and ", all-self " in card
     capfd.readouterr()

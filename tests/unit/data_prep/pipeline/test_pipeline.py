@@ -16,6 +16,8 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256
 from data_prep.base.text_files import read_lines
 from data_prep.cleaning.clean_form import match_key
+from data_prep.packs.align import align_anew
+from data_prep.packs.anchors import read_word_list
 from data_prep.packs.subwords import load
 from data_prep.pipeline import stages
 from meta_nmt.cli.preprocess import main, parse_args
@@ -188,6 +190,18 @@ def test_vector_rows_are_the_dictionary_indices(data: Path, lang: str) -> None:
             assert dictionary.count[index] >= counts[symbol], "counts can only be higher with extra text"
     common = max(counts, key=lambda symbol: counts[symbol])
     assert dictionary.index(common) < 8, f"the most frequent piece {common!r} must come first"
+
+
+def test_a_pack_can_be_aligned_anew(data: Path, corpus: Path, tmp_path: Path) -> None:
+    """It keeps its word lists, so that the same pairs give the same vectors again."""
+    folder, sample, table = DataFolder(data), "train-400-s1", tmp_path / "vectors.npy"
+    pack, before = folder.pack("tt"), snapshot(data)
+    assert read_word_list(pack.words) == read_word_list(corpus / "dict/tt-en.txt")
+    assert not folder.pack("aa").words.exists(), "it has no list"
+    card = align_anew(pack, folder.raw_vectors("tt"), folder.pack("en"), folder.text("tt").sides(sample), table)
+    assert np.array_equal(np.load(table), np.load(pack.vectors_with(sample)))
+    assert card["alignment"] == read_json(pack.card)["samples"][sample]["alignment"]
+    assert pack.vectors_with(str(table)) == table and snapshot(data) == before, "the pack is only read"
 
 
 def test_rows_belong_to_their_pieces(data: Path) -> None:

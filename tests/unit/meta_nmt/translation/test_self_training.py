@@ -1,8 +1,16 @@
 """Pairs from monolingual text: which lines, which translations, and in which share."""
 
+import shutil
 from types import SimpleNamespace
 
+import pytest
+import torch
+
 from data_prep.base.data_folder import DataFolder
+from data_prep.base.errors import InputError
+from data_prep.base.files import write_json
+from meta_nmt.cards.data_facts import read_pack_card
+from meta_nmt.tasks.adapted import load_adapted
 from meta_nmt.translation.self_training import mixed, monolingual_lines, own_pairs
 
 
@@ -37,3 +45,21 @@ def test_real_pairs_are_about_a_third():
     for count, times in ((240, 4), (60, 1), (6, 1)):
         pairs = mixed(real, own[:count])
         assert pairs[: 30 * times] == real * times and pairs[30 * times :] == own[:count]
+
+
+def test_vectors_outside_the_pack_move_with_the_run(data, adapted, tmp_path):
+    """A checkpoint names the table that it was trained with; where that is gone, the one in its own folder is read."""
+    table, checkpoint = tmp_path / "run/self/aligned.npy", tmp_path / "run/checkpoint_best.pt"
+    table.parent.mkdir(parents=True)
+    shutil.copy(DataFolder(data).pack("dd").vectors, table)
+    state = torch.load(adapted, weights_only=False)
+    state["cfg"]["task"]["aligned_with"] = "gone/run/self/aligned.npy"
+    torch.save(state, checkpoint)
+    task, _ = load_adapted(data, [checkpoint], "dd", "en")
+    assert task.cfg.aligned_with == str(table)
+    write_json(table.with_suffix(".json"), {"alignment": {"precision_at_1": 0.5}})
+    card = read_pack_card(data, "dd", str(table))
+    assert card["alignment"] == {"precision_at_1": 0.5} and card["aligned_with"] == str(table)
+    table.unlink()
+    with pytest.raises(InputError, match="gone/run/self/aligned.npy: must be a NumPy file"):
+        load_adapted(data, [checkpoint], "dd", "en")
