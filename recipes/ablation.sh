@@ -21,7 +21,7 @@ bible=bg,cs,da,de,el,es,et,fr,hr,hu,it,nl,no,pl,pt,ru,sv
 tatoeba=$(echo "$bible" | sed 's/[a-z]\+/&_tatoeba/g')
 news=cs_news,de_news,es_news,fr_news,hu_news,it_news,pl_news,ru_news
 TRAINING=(--source-langs "$bible,$tatoeba,$news" --valid-langs sl --meta-learner joint --arch ulr_transformer_small
-  --sampling-temperature 2 --bf16-autocast --dropout 0 --meta-batch-size 1 --support-tokens 500 --query-tokens 500
+  --sampling-temperature 2 --bf16-autocast --dropout 0.1 --meta-batch-size 1 --support-tokens 500 --query-tokens 500
   --max-update 2000 --lr 1e-3 --warmup-updates 100 --lr-scheduler polynomial_decay --total-num-update 2000
   --save-interval-updates 500)
 ADAPTATION=(--max-tokens 1000 --max-update 240 --lr-scheduler polynomial_decay --save-interval-updates 120)
@@ -57,7 +57,7 @@ score() {
 variant full
 variant random-start --random-start
 variant large-updates "${LARGE[@]}"
-variant dropout --dropout 0.1
+variant no-dropout --dropout 0
 variant one-domain --source-langs "$bible"
-variant old --random-start "${LARGE[@]}" --dropout 0.1 --source-langs "$bible"
+variant old --random-start "${LARGE[@]}" --source-langs "$bible"
 run meta-nmt-report "$RUN/results" --baseline full --title "What each part of the training is worth" --out "$RUN/report"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Meta-learning against joint training on real text: Bible with desktop help, everyday sentences and news as sources of
 # their own, low-resource targets of these domains, three seeds, and the reports with their significance.
-# recipes/real/experiment.yaml says what is compared at equal settings, recipes/real/best.yaml at each system's own best.
+# recipes/real/experiment.yaml compares systems at equal settings, recipes/real/best.yaml makes the best translators.
 #   PACKS=DIR bash recipes/real.sh     (DIR: bible, gnome, tatoeba, ntrex, wmt, muse-dict; after a kill: it goes on)
 #   CLUSTER=slurm JOBS=20 PACKS=DIR bash recipes/real.sh
 set -euo pipefail

@@ -53,6 +53,10 @@ def own_parser() -> ArgumentParser:
         help="translate N lines of the language's monolingual text in DATA with the adapted model, and adapt again to "
         "these pairs too, from the same start, over twice the updates (default: 0, none)",
     )  # fmt: skip
+    parser.add_argument(
+        "--teacher", metavar="CKPT",
+        help="the adapted model that translates for --self-train (default: one that is adapted first, in RUN/first)",
+    )  # fmt: skip
     parser.add_argument("--strategy", help=f"what adapts: {', '.join(GROUPS)}, or a regular expression for whole names")
     return parser
 
@@ -69,6 +73,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
     if own_flags.self_train < 0:
         parser.error(f"`--self-train` must be at least 0, but is {own_flags.self_train}")
+    if own_flags.teacher is not None and not own_flags.self_train:
+        parser.error("`--teacher` must be given with `--self-train`, and only with it")
     if own_flags.self_train and (own_flags.from_scratch or "--learned-rule" in fairseq_flags):
         other = "--from-scratch" if own_flags.from_scratch else "--learned-rule"
         parser.error(f"`--self-train` must not be given with `{other}`")
@@ -125,20 +131,26 @@ def run(args: Namespace, argv: Sequence[str]) -> None:
 
 
 def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
-    """Adapt in RUN/first, translate monolingual text into RUN/self, and set ``args`` to adapt again to that as well."""
+    """Have monolingual text translated into RUN/self, and set ``args`` to adapt to that as well.
+
+    The teacher is the checkpoint that was given, or else one that is adapted first, in RUN/first.
+    """
     if args.distributed_world_size > 1:
         raise InputError(f"`--self-train` needs `--distributed-world-size 1`, but it is {args.distributed_world_size}")
     run = RunFolder(args.save_dir)
     first, out = RunFolder(run.path / "first"), run.path / "self"
-    if not first.finished.exists():
+    if own_flags.teacher is not None:
+        check_checkpoint(own_flags.teacher)
+    elif not first.finished.exists():
         first_args = copy.deepcopy(args)
         first_args.save_dir = str(first)
         with front.prepared(first_args):
             front.train(first_args, "adapt", said, own_flags.checkpoint)
         first.finished.touch()
+    teacher = first.best if own_flags.teacher is None else Path(own_flags.teacher)
     options = self_training.make_pairs(
         args.data,
-        first.best,
+        teacher,
         args.source_lang,
         args.target_lang,
         args.train_subset,
@@ -149,7 +161,7 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
     if not options:
         raise InputError(
             f"`--self-train` needs at least {self_training.FEWEST} lines of {args.source_lang} in {args.data}, beside "
-            f"those of {args.train_subset}, that {first.best} translates without loops; there are fewer"
+            f"those of {args.train_subset}, that {teacher} translates without loops; there are fewer"
         )
     vars(args).update(options)
     for name in ("max_update", "total_num_update", "save_interval_updates"):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from data_prep.cleaning.subsample import sample_name
-from meta_nmt.evaluation.experiment import JOINT, LEARNED, SCRATCH, TRANSFER, Experiment
+from meta_nmt.evaluation.experiment import JOINT, LEARNED, SCRATCH, SELF, TRANSFER, Experiment
 from meta_nmt.runs.run_folder import RunFolder
 
 Command = tuple[str, ...]
@@ -210,7 +210,12 @@ def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffi
     if start is None:
         command += ["--from-scratch", "--arch", e.arch]
     else:
-        command += ["--checkpoint", start[0], *(["--learned-rule"] if rate is None else ["--strategy", strategy])]
+        command += ["--checkpoint", start[0]]
+        command += ["--learned-rule"] if rate is None else ["--strategy", "emb_enc" if strategy == SELF else strategy]
+    teacher = _teacher(e, cell)
+    if strategy == SELF:
+        command += ["--self-train", str(e.self_train)]
+        command += ["--teacher", best(f"adapted/{_name(teacher)}")] if teacher else []
     if rate is not None:
         command += ["--lr", rate]
     flags = e.scratch_flags if start is None else f"{e.adapt_flags} {e.budget_flags.get(budget, '')}"
@@ -221,9 +226,16 @@ def _adaptation(e: Experiment, cell: Cell, rate: str | None, start: Start, suffi
         commands=(tuple(command),),
         folders=(folder,),
         makes=(str(RunFolder(folder).best),),
-        needs=() if start is None else (start[1],),
+        needs=() if start is None else (start[1], *([f"cell/{_name(teacher)}"] if teacher else [])),
         target=target,
     )
+
+
+def _teacher(e: Experiment, cell: Cell) -> Cell | None:
+    """The cell whose model translates for self-training; None where there is no one such model."""
+    target, system, strategy, budget, seed = cell
+    has_one = strategy == SELF and "emb_enc" in e.strategies and len(e.learning_rates) == 1
+    return (target, system, "emb_enc", budget, seed) if has_one else None
 
 
 def _cell(e: Experiment, cell: Cell, checkpoint: str, needs: tuple[str, ...], model: str | None = None) -> Job:

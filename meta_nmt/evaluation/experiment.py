@@ -37,7 +37,8 @@ from meta_nmt.roles import added_role, recorded_roles
 
 SCRATCH, TRANSFER, JOINT = "scratch", "transfer", "joint"
 LEARNED = "learned"
-STRATEGIES = ("emb", "emb_enc", "all", LEARNED)
+SELF = "self"  # emb_enc, with self-training
+STRATEGIES = ("emb", "emb_enc", "all", LEARNED, SELF)
 # flags that the experiment sets itself: other values would make systems unequal, or jobs collide
 EVERYWHERE = ("--task", "--save-dir", "--seed", "--restore-file", "--source-langs", "--valid-langs", "--source-lang")
 OWN_FLAGS = {
@@ -127,8 +128,10 @@ class Experiment(BaseModel):
     seeds: Numbers = Field((1, 2, 3, 4, 5), description="of samples and adaptation")
     strategies: Names = Field(
         ("emb", "emb_enc", "all"),
-        description="what is adapted; learned: by the rule that the learner learnt; scratch: always all",
+        description="what is adapted; learned: by the rule that the learner learnt; self: emb_enc, with self-training; "
+        "scratch: always all",
     )
+    self_train: Number = Field(5_000, description="lines of monolingual text that the strategy self translates")
     learning_rates: Rates = Field(
         (5e-4,), description="of adaptation: all are tried on each sample, the best in dev BLEU is used"
     )
@@ -282,6 +285,7 @@ def _wrong_codes(e: Experiment) -> Iterable[str]:
 
 def _wrong_numbers(e: Experiment) -> Iterable[str]:
     sizes = {name: getattr(e, name) for name in ("meta_batch_size", "support_tokens", "query_tokens", "train_tokens")}
+    sizes["self_train"] = e.self_train
     sizes |= {f"inner_steps of {system}": steps for system, steps in e.inner_steps.items()}
     for name, value in sizes.items():
         if value < 1:

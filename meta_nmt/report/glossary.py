@@ -25,6 +25,7 @@ STRATEGIES = {
     "emb": "adaptation of the word representations alone",
     "emb_enc": "adaptation of the word representations and the encoder",
     "all": "adaptation of all parameters",
+    "self": "as emb + enc, and then once more with monolingual text that the adapted model has translated itself",
     "learned": "adaptation by the update rule that the system has learnt, in place of gradient descent",
 }
 # the rule of thumb for BLEU is that of Google's guide to its translation service (AutoML, "Evaluate models")

@@ -35,7 +35,7 @@ COST_FIELDS = {"command": str, "kind": str, "run": str, "train_tokens": int, "wa
 CHRF_STATISTICS = 3  # n-grams of the hypothesis, of the reference, of both, for each order
 SYSTEM_ORDER = ("scratch", "transfer", "joint")  # the baselines come first, other systems after them by name
 BASELINE = "joint"  # what other systems are tested against
-STRATEGY_ORDER = ("zero", "emb", "emb_enc", "all")
+STRATEGY_ORDER = ("zero", "emb", "emb_enc", "all", "self")
 
 
 @dataclass(frozen=True)

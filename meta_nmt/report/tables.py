@@ -91,7 +91,7 @@ def spread(values: Sequence[float]) -> str:
 
 def strategy_title(strategy: str) -> str:
     """The name of a strategy in headings."""
-    titles = {"zero": "zero-shot", "emb_enc": "emb + enc", "learned": "learned rule"}
+    titles = {"zero": "zero-shot", "emb_enc": "emb + enc", "learned": "learned rule", "self": "self-training"}
     return titles.get(strategy, strategy)
 
 

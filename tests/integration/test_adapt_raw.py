@@ -144,6 +144,10 @@ def test_self_training(work, tmp_path, capfd):
     capfd.readouterr()
     refused(capfd, [*argv, "--self-train", "-1"], "--self-train", "at least 0", "-1")
     refused(capfd, [*argv, "--learned-rule"], "--self-train", "--learned-rule")
+    refused(capfd, [*argv, "--self-train", "0", "--teacher", "x.pt"], "--teacher", "--self-train")
+    with_teacher = [*argv, "--save-dir", str(out / "pupil"), "--teacher", str(out / "run/first/checkpoint_best.pt")]
+    assert adapt.main(with_teacher) == 0 and not (out / "pupil/first").exists()
+    assert hashes(out / "pupil/self") | {"cost.jsonl": ""} == hashes(run.path / "self") | {"cost.jsonl": ""}
 
 
 def test_a_meta_model_is_enough(work, tmp_path, capfd):

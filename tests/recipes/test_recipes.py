@@ -177,7 +177,7 @@ def test_the_experiment_fits_its_data_and_every_job_parses(recipe: Path, folder:
         experiments.append(parse_experiment(REPO / args.experiment, args.data))
         check_experiment(experiments[-1], prepare, added)
         evaluate.check_commands(plan(experiments[-1]), {"out": str(args.out), "data": args.data})
-    assert SCRATCH in experiments[0].systems, "the baseline without transfer"
+    assert {SCRATCH, "joint", "fomaml"} <= set(experiments[0].systems), "meta-learning and its baselines"
     if recipe == EVALUATION:
         assert set(experiments[0].systems) == set(all_systems()) and 0 in experiments[0].budgets, (
             "all systems, zero-shot too"
@@ -195,7 +195,7 @@ def check_experiment(experiment: Experiment, prepare: list[str], added: list[lis
         drawn = [set(map(int, value(prepared[target], flag).split(","))) for flag in flags]
         assert {*experiment.budgets_of(target)} - {0} <= drawn[0], f"{target}: a sample is never drawn"
         assert {*experiment.seeds} <= drawn[1], f"{target}: a sample is never drawn"
-    assert {"joint", "fomaml"} <= set(experiment.systems) and len(experiment.seeds) >= 3, "three seeds"
+    assert "joint" in experiment.systems and len(experiment.seeds) >= 3, "three seeds"
 
 
 @pytest.mark.parametrize("family", [TATOEBA, BIBLE], ids=str)

@@ -115,6 +115,22 @@ def test_a_target_may_have_budgets_of_its_own() -> None:
     assert {name.split("-")[-2] for name in found if name.startswith("cell/dd-joint-")} == {"600"}, "no zero-shot"
 
 
+def test_self_training_has_the_adapted_model_as_its_teacher() -> None:
+    name = "dd-joint-{}-300-s2"
+    both = jobs(plan(changed(budgets=(300,), strategies=("emb_enc", "self"), learning_rates=(1e-3,), self_train=70)))
+    job = both["cell/" + name.format("self")]
+    teacher = name.format("emb_enc")
+    adaptation, translation = job.commands
+    assert value(adaptation, "--strategy") == "emb_enc" and value(adaptation, "--self-train") == "70"
+    assert value(adaptation, "--teacher") == f"@out@/adapted/{teacher}/checkpoint_best.pt"
+    assert f"cell/{teacher}" in job.needs and value(translation, "--strategy") == "self"
+    assert "--self-train" not in both[f"cell/{teacher}"].commands[0]
+    alone = jobs(plan(changed(budgets=(300,), strategies=("self",), learning_rates=(1e-3,))))
+    job = alone["cell/" + name.format("self")]
+    assert "--teacher" not in job.commands[0] and value(job.commands[0], "--self-train") == "5000"
+    assert not any(need.startswith("cell/") for need in job.needs), "it adapts a teacher itself"
+
+
 def test_a_budget_may_have_flags_of_its_own() -> None:
     found = jobs(plan(changed(budgets=(300, 600), budget_flags={600: "--max-update 18"})))
     for budget, updates in ((300, "9"), (600, "18")):

@@ -101,6 +101,7 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"train_flags": "--lr 1e-3 --max-update=7"}, "train_flags must not have --max-update: the experiment sets"),
         ({"adapt_flags": "--lr 1"}, "adapt_flags must not have --lr"),
         ({"system_flags": {"maml": "--seed 2"}}, "system_flags of maml must not have --seed"),
+        ({"self_train": 0}, "self_train must be at least 1, but is 0"),
         ({"target_budgets": {"zz": [300]}}, "target_budgets must be of "),
         ({"target_budgets": {"dd": [-3]}}, "target_budgets of dd must be at least 0, but has -3"),
         ({"target_budgets": {"dd": 300}}, "target_budgets must be a mapping of names to lists of whole numbers"),
