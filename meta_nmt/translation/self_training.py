@@ -38,15 +38,18 @@ Pairs = list[tuple[str, str]]  # X and English
 
 
 def monolingual_lines(data: DataFolder, lang: str, without: Collection[str], most: int, seed: int) -> list[str]:
-    """At most so many different lines of a language, in random order: those of the domain, then others.
+    """At most so many different lines of a language, in random order.
+
+    They are of the domain, that is, of the language's training text. Where that has less than FEWEST, other monolingual
+    text is taken too: text of another domain can make a model worse (lab book, entry 21).
 
     without: lines that are left out, such as those of the sample.
     """
     rng = random.Random(seed)
     left_out = set(without)
     lines: list[str] = []
-    for path in data.mono(lang).texts:
-        if len(lines) < most and path.is_file():
+    for path in (data.text(lang).sides("train")[0], data.mono(lang).extra):
+        if len(lines) < min(most, FEWEST) and path.is_file():
             new = [line for line in dict.fromkeys(read_lines(path)) if line not in left_out]
             rng.shuffle(new)
             lines += new[: most - len(lines)]

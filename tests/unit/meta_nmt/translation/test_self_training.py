@@ -11,27 +11,29 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import write_json
 from meta_nmt.cards.data_facts import read_pack_card
 from meta_nmt.tasks.adapted import load_adapted
-from meta_nmt.translation.self_training import mixed, monolingual_lines, own_pairs
+from meta_nmt.translation.self_training import FEWEST, mixed, monolingual_lines, own_pairs
 
 
-def test_lines_of_the_domain_come_first_and_none_of_the_sample(tmp_path):
-    domain, extra = DataFolder(tmp_path, "en").mono("yo").texts
-    domain.parent.mkdir(parents=True)
-    domain.write_text("".join(f"d{n}\n" for n in [*range(10), 0]), "utf-8")
-    extra.write_text("".join(f"e{n}\n" for n in range(50)) + "d3\n", "utf-8")
-    sample = ["d1", "d2"]
+def test_lines_of_the_domain_and_none_of_the_sample(tmp_path):
+    data = DataFolder(tmp_path, "en")
+    domain, extra = data.text("yo").sides("train")[0], data.mono("yo").extra
+    for path in (domain, extra):
+        path.parent.mkdir(parents=True)
+    domain.write_text("".join(f"d{n}\n" for n in [*range(FEWEST + 2), 0]), "utf-8")
+    extra.write_text("".join(f"e{n}\n" for n in range(500)) + "d3\n", "utf-8")
 
     def lines(most, seed=1):
-        return monolingual_lines(DataFolder(tmp_path, "en"), "yo", sample, most, seed)
+        return monolingual_lines(data, "yo", ["d1", "d2"], most, seed)
 
-    of_domain = {f"d{n}" for n in range(10)} - {*sample}
-    assert {*lines(8)} == of_domain and len(lines(8)) == 8
-    assert {*lines(5)} < of_domain and lines(5) != sorted(lines(5)), "drawn at random"
-    assert lines(20)[:8] == lines(8) and all(line[0] == "e" for line in lines(20)[8:]) and len(lines(20)) == 20
-    assert len(lines(1000)) == len({*lines(1000)}) == 58, "no line twice"
+    of_domain = {f"d{n}" for n in range(FEWEST + 2)} - {"d1", "d2"}
+    assert {*lines(1000)} == of_domain and len(lines(1000)) == FEWEST, "enough of the domain: nothing else"
+    assert {*lines(5)} < of_domain and len(lines(5)) == 5 and lines(5) != sorted(lines(5)), "drawn at random"
     assert lines(20) == lines(20) != lines(20, seed=2)
+    domain.write_text("d1\nd3\n", "utf-8")
+    assert lines(50)[0] == "d3" and all(line[0] == "e" for line in lines(50)[1:]) and len(lines(50)) == 50
+    assert len(lines(1000)) == len({*lines(1000)}) == 501, "no line twice"
     extra.unlink()
-    assert len(lines(1000)) == 8
+    assert lines(1000) == ["d3"]
 
 
 def test_what_is_no_translation_is_left_out():
