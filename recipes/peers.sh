@@ -58,47 +58,43 @@ measured() {
 # translate NAME CHECKPOINT TARGET SAMPLE ENGLISH_TOKENS SEED UPDATES
 translate() {
   fairseq-generate "$RUN/bin-$3-$4" -s x -t en --path "$2" --beam 5 --max-len-a 1.5 --max-len-b 10 --max-tokens 4000 \
-    --results-path "$RUN/results/$1" >/dev/null
-  python -m recipes.peers.plain result --data "$DATA" --text "$RUN/text" --out "$RUN/results/$1" --checkpoint "$2" \
-    --generated "$RUN/results/$1/generate-test.txt" --system "plain-$7" --target "$3" --english-tokens "$5" --seed "$6"
+    --results-path "$RUN/results/$1" >/dev/null &&
+    python -m recipes.peers.plain result --data "$DATA" --text "$RUN/text" --out "$RUN/results/$1" --checkpoint "$2" \
+      --generated "$RUN/results/$1/generate-test.txt" --system "plain-$7" --target "$3" --english-tokens "$5" --seed "$6"
 }
 
-# tune NAME CHECKPOINT TARGET SAMPLE SEED UPDATES
-tune() {
-  measured "$RUN/tuned/$1" adapt "$2" fairseq-train "$RUN/bin-$3-$4" "${TUNE[@]}" --seed "$5" \
-    --finetune-from-model "$2" --save-dir "$RUN/tuned/$1"
-  translate "$1" "$RUN/tuned/$1/checkpoint_best.pt" "$3" "$4" "$ENGLISH_TOKENS" "$5" "$6"
-}
-
-# trunk UPDATES: one training at a constant rate, from which each budget branches off
-trunk() {
-  measured "$RUN/trunk" train "" fairseq-train "$RUN/bin" "${TRAIN[@]}" --lr 7e-4 --lr-scheduler fixed \
-    --warmup-updates 300 --max-update "$1" --save-dir "$RUN/trunk"
-  mkdir -p "$RUN/train/trunk-$1"
-  cp "$RUN/trunk/checkpoint_last.pt" "$RUN/trunk/cost.jsonl" "$RUN/train/trunk-$1/"
-}
-
-# fall UPDATES BUDGET: in the last sixth of a budget the rate falls to zero, from where the trunk was
-fall() {
-  local run=$RUN/train/plain-$2 start=$RUN/train/trunk-$1/checkpoint_last.pt
-  mkdir -p "$run"
-  [[ -f "$run/checkpoint_last.pt" ]] || cp "$start" "$run/"
+# go_on RUN START FLAG...: a training in the folder RUN, from where the checkpoint START was ("" for none), its
+# optimiser included; after a kill from where it was itself
+go_on() {
+  local run=$1 start=$2
+  shift 2
+  if [[ -n "$start" && ! -f "$run/checkpoint_last.pt" ]]; then
+    mkdir -p "$run" && cp "$start" "$run/copy.pt" && mv "$run/copy.pt" "$run/checkpoint_last.pt" || return
+  fi
   measured "$run" train "$start" fairseq-train "$RUN/bin" "${TRAIN[@]}" --reset-lr-scheduler --lr 7e-4 \
-    --lr-scheduler polynomial_decay --warmup-updates "$1" --total-num-update "$2" --max-update "$2" --save-dir "$run"
+    --save-dir "$run" "$@"
 }
 
-for updates in $BUDGETS; do
-  stem=$((updates * 5 / 6))
-  stage "train/trunk-$stem" "Train for $stem updates" trunk "$stem"
-  stage "train/plain-$updates" "Let the rate fall to zero until update $updates" fall "$stem" "$updates"
+# a trunk of a constant rate, from which each budget branches off: in its last sixth the rate falls to zero
+trunk=
+for updates in $(printf '%s\n' $BUDGETS | sort -n); do
+  stem=$((updates * 5 / 6)) name=plain-$updates
+  stage "train/trunk-$stem" "Train until update $stem" go_on "$RUN/train/trunk-$stem" "$trunk" \
+    --lr-scheduler fixed --warmup-updates 300 --max-update "$stem"
+  trunk=$RUN/train/trunk-$stem/checkpoint_last.pt
+  stage "train/$name" "Let the rate fall to zero until update $updates" go_on "$RUN/train/$name" "$trunk" \
+    --lr-scheduler polynomial_decay --warmup-updates "$stem" --total-num-update "$updates" --max-update "$updates"
+  checkpoint=$RUN/train/$name/checkpoint_last.pt
   for target in $TARGETS; do
-    checkpoint=$RUN/train/plain-$updates/checkpoint_last.pt
-    stage "results/$target-plain-$updates-zero" "$target, zero-shot" \
-      translate "$target-plain-$updates-zero" "$checkpoint" "$target" "${samples[0]}" 0 1 "$updates"
+    stage "results/$target-$name-zero" "$target, zero-shot" \
+      translate "$target-$name-zero" "$checkpoint" "$target" "${samples[0]}" 0 1 "$updates"
     for seed in $SEEDS; do
-      name=$target-plain-$updates-$ENGLISH_TOKENS-s$seed
-      stage "results/$name" "$target, sample $seed" tune "$name" "$checkpoint" "$target" \
-        "train-$ENGLISH_TOKENS-s$seed" "$seed" "$updates"
+      sample=train-$ENGLISH_TOKENS-s$seed tuned=$target-$name-$ENGLISH_TOKENS-s$seed
+      stage "tuned/$tuned" "$target, sample $seed: fine-tune" measured "$RUN/tuned/$tuned" adapt "$checkpoint" \
+        fairseq-train "$RUN/bin-$target-$sample" "${TUNE[@]}" --seed "$seed" --finetune-from-model "$checkpoint" \
+        --save-dir "$RUN/tuned/$tuned"
+      stage "results/$tuned" "$target, sample $seed: translate" translate "$tuned" \
+        "$RUN/tuned/$tuned/checkpoint_best.pt" "$target" "$sample" "$ENGLISH_TOKENS" "$seed" "$updates"
     done
   done
 done

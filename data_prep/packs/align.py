@@ -273,6 +273,8 @@ def align_pack(
     words = [pair for path in sources.dictionaries for pair in read_word_list(path)]
     if words:
         write_lines(pack.words, ["\t".join(pair) for pair in words])
+    else:
+        pack.words.unlink(missing_ok=True)  # of an earlier run with lists
     of_samples = {
         name: _align(source, english, replace(sources, parallel=files), pack.vectors_with(name))
         for name, files in (samples or {}).items()

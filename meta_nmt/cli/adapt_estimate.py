@@ -84,7 +84,8 @@ def seconds(
     strategy_s = (
         START_S + training.max_update * pieces * piece_s + validations * (dev * piece_s + gigabytes * SAVE_S_PER_GB)
     )
-    again_s = LONGER * strategy_s + self_train * PIECES_PER_LINE * piece_s if self_train else 0.0
+    lines = min(self_train, sum(path.stat().st_size for path in mono) // (PIECES_PER_LINE * CHARACTERS_PER_PIECE))
+    again_s = LONGER * strategy_s + lines * PIECES_PER_LINE * piece_s if lines else 0.0
     return pack_s + strategies * strategy_s + again_s + START_S + test * piece_s
 
 

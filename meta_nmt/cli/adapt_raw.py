@@ -51,6 +51,7 @@ from meta_nmt.translation.translator_folder import TranslatorFolder
 
 FEWEST_PAIRS = 60
 HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev and test have a tenth of the pairs each, in these bounds
+AGAIN = "-self"  # ends the name of a run after self-training
 Pairs = list[tuple[str, str]]  # X and English
 INPUTS = ("--pairs", "--dev", "--test", "--dictionary", "--mono")  # flags of files that hold text
 CLEARING, STARTED, FINISHED = "clearing", "started", "finished"  # states of the folder
@@ -138,7 +139,7 @@ class Job:
 
         InputError where the folder was made from other files or flags, unless with --force.
         """
-        before = record.get("made_from", {})
+        before = {"--self-train": 0} | record.get("made_from", {})  # an earlier version knew no self-training
         if record and before != made_from and not self.args.force:
             differ = ", ".join(name for name in made_from if before.get(name) != made_from[name])
             raise InputError(
@@ -234,12 +235,12 @@ class Job:
         say(f"self-training: translation of up to {most:,} lines")
         options = self_training.make_pairs(
             self.data, self.work.run(strategy).best, self.lang, self.english, "train", most, self.args.seed,
-            self.work.own_pairs,
+            self.work.own_pairs, self.command,
         )  # fmt: skip
         if not options:
             say(f"no self-training: fewer than {self_training.FEWEST} lines of --mono are translated without loops")
             return {}
-        first, name = vars(fine_tune.parse_args(flags)), f"{strategy}-self"
+        first, name = vars(fine_tune.parse_args(flags)), strategy + AGAIN
         longer = [option for option in ("max_update", "total_num_update", "save_interval_updates") if first.get(option)]
         options |= {option: str(self_training.LONGER * first[option]) for option in longer}
         options["save_dir"] = str(self.work.run(name))
@@ -275,6 +276,13 @@ class Job:
         ]
         if len(scores) > 1:
             notes.append(f"Chosen by dev BLEU (greedy): {dev_scores}.")
+        if best_of(scores).endswith(AGAIN):
+            texts = self.work.own_pairs / f"pairs.{self.lang}", DataFolder(self.data).text(self.lang).sides("train")[0]
+            every, real = (len(read_lines(path)) for path in texts)
+            notes.append(
+                f"It learnt from {every - real:,} pairs more (self-training): monolingual text, as an earlier state of "
+                "this model translated it. Its alignment knows them too."
+            )
         made_from = read_json(self.work.record)["made_from"]
         inputs = [entry for flag in INPUTS for entry in made_from[flag]]
         bleu, chrf = score_of.values()

@@ -22,7 +22,7 @@ meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a
 Any flag of fine-tuning is understood too: meta-nmt-adapt --help lists them."""
 STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
 FEWEST_FOR_TEST = 300  # pairs
-SELF_TRAIN = 5_000  # lines
+SELF_TRAIN, FEWEST_OWN = 5_000, 200  # lines of self-training
 CHECKPOINTS = (
     "meta-nmt-train makes a checkpoint; `bash recipes/quickstart.sh` makes a small one, and others can give you theirs "
     "(meta-nmt-export --to meta)"
@@ -69,8 +69,8 @@ def own_parser() -> OneLineParser:
     )  # fmt: skip
     parser.add_argument(
         "--self-train", type=int, default=SELF_TRAIN, metavar="N",
-        help="translate N lines of --mono with the adapted model, adapt again to these pairs too, and keep the better "
-        f"of both by dev BLEU; 0: do not (default: {SELF_TRAIN})",
+        help="translate at most N lines of --mono with the adapted model, adapt again to these pairs too, and keep the "
+        f"better of both by dev BLEU; 0: do not; at least {FEWEST_OWN} (default: {SELF_TRAIN})",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of the split and of fine-tuning (default: 1)")
     parser.add_argument(
@@ -98,8 +98,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
-    if args.self_train < 0:
-        parser.error(f"`--self-train` must be at least 0, but is {args.self_train}")
+    if args.self_train and args.self_train < FEWEST_OWN:
+        parser.error(f"`--self-train` must be 0 or at least {FEWEST_OWN}, but is {args.self_train}")
     if args.checkpoint is None:
         parser.error(f"the following arguments are required: --checkpoint; {CHECKPOINTS}")
     args.named_target = None
@@ -114,7 +114,16 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         check_language(args.source_lang)
     except InputError as error:
         parser.error(f"`--source-lang`: {error}")
-    for flag in ("--save-dir", "--train-subset", "--target-lang", "--finetune-from-model", "--learned-rule"):
+    for flag in (
+        "--save-dir",
+        "--train-subset",
+        "--target-lang",
+        "--finetune-from-model",
+        "--learned-rule",
+        "--teacher",
+        "--train-prefix",
+        "--aligned-with",
+    ):
         if any(item == flag or item.startswith(f"{flag}=") for item in args.training):
             parser.error(f"`{flag}` must not be given with `--pairs`")
     return args

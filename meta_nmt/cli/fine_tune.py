@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
@@ -50,8 +51,9 @@ def own_parser() -> ArgumentParser:
     parser.add_argument("--from-scratch", action="store_true", help="start from random parameters and train them all")
     parser.add_argument(
         "--self-train", type=int, default=0, metavar="N",
-        help="translate N lines of the language's monolingual text in DATA with the adapted model, and adapt again to "
-        "these pairs too, from the same start, over twice the updates (default: 0, none)",
+        help="translate at most N lines of the language's monolingual text in DATA with the adapted model, and adapt "
+        f"again to these pairs too, from the same start, over twice the updates; at least {self_training.FEWEST} "
+        "(default: 0, none)",
     )  # fmt: skip
     parser.add_argument(
         "--teacher", metavar="CKPT",
@@ -71,8 +73,11 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error(f"give either `--checkpoint FILE` or `--from-scratch`; {CHECKPOINTS}")
     if own_flags.from_scratch and own_flags.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
-    if own_flags.self_train < 0:
-        parser.error(f"`--self-train` must be at least 0, but is {own_flags.self_train}")
+    if fault := self_training.fault_of_lines(own_flags.self_train):
+        parser.error(fault)
+    given = {arg.partition("=")[0] for arg in argv}
+    if own_flags.self_train and (set_by_it := sorted(given & {"--train-prefix", "--aligned-with"})):
+        parser.error(f"`{set_by_it[0]}` must not be given with `--self-train`, which sets it")
     if own_flags.teacher is not None and not own_flags.self_train:
         parser.error("`--teacher` must be given with `--self-train`, and only with it")
     if own_flags.self_train and (own_flags.from_scratch or "--learned-rule" in fairseq_flags):
@@ -126,8 +131,17 @@ def run(args: Namespace, argv: Sequence[str]) -> None:
         if own_flags.self_train:
             self_train(args, own_flags, said)
         # what the pairs have cost is a cost of the run
-        after = str(RunFolder(Path(args.train_prefix).parent).last) if args.train_prefix else None
+        pairs = RunFolder(Path(args.train_prefix).parent) if args.train_prefix else None
+        after = str(pairs.last) if pairs is not None and pairs.costs.exists() else None
         front.train(args, "adapt", said, own_flags.checkpoint, after)
+
+
+def check_teacher(checkpoint: str) -> None:
+    """InputError where ``--teacher`` is no checkpoint that is adapted to a language."""
+    if not Path(checkpoint).exists():
+        raise InputError(f"--teacher {checkpoint}: must be an adapted checkpoint, but does not exist")
+    if not len(read_checkpoint(checkpoint)["model"].get("encoder.embed_tokens.residual", ())):
+        raise InputError(f"--teacher {checkpoint}: must be adapted to a language, but is not")
 
 
 def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
@@ -138,9 +152,19 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
     if args.distributed_world_size > 1:
         raise InputError(f"`--self-train` needs `--distributed-world-size 1`, but it is {args.distributed_world_size}")
     run = RunFolder(args.save_dir)
+    if run.last.exists() and not (run.path / "self").exists():
+        raise InputError(f"--save-dir {run}: must be new or of a run with `--self-train`, but holds another adaptation")
+    lines = self_training.lines_beside_sample(
+        DataFolder(args.data, args.target_lang), args.source_lang, args.train_subset, own_flags.self_train, args.seed
+    )[1]
+    if len(lines) < self_training.FEWEST:
+        raise InputError(
+            f"`--self-train` needs at least {self_training.FEWEST} lines of {args.source_lang} in {args.data} beside "
+            f"those of {args.train_subset}, but there are {len(lines)}"
+        )
     first, out = RunFolder(run.path / "first"), run.path / "self"
     if own_flags.teacher is not None:
-        check_checkpoint(own_flags.teacher)
+        check_teacher(own_flags.teacher)
     elif not first.finished.exists():
         first_args = copy.deepcopy(args)
         first_args.save_dir = str(first)
@@ -157,11 +181,12 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
         own_flags.self_train,
         args.seed,
         out,
+        said,
     )
     if not options:
         raise InputError(
-            f"`--self-train` needs at least {self_training.FEWEST} lines of {args.source_lang} in {args.data}, beside "
-            f"those of {args.train_subset}, that {teacher} translates without loops; there are fewer"
+            f"{teacher}: must translate at least {self_training.FEWEST} of {len(lines)} lines without loops, for "
+            "`--self-train`, but does not: train or adapt it longer"
         )
     vars(args).update(options)
     for name in ("max_update", "total_num_update", "save_interval_updates"):

@@ -46,7 +46,8 @@ OWN_FLAGS = {
               "--inner-steps", "--max-update", "--max-epoch", "--update-freq", "--patience", "--stop-time-hours",
               "--finetune-from-model", "--best-checkpoint-metric", "--distributed-world-size"),
     "adapt": (*EVERYWHERE, "--arch", "--checkpoint", "--from-scratch", "--strategy", "--learned-rule", "--lr",
-              "--train-subset", "--finetune-from-model", "--best-checkpoint-metric"),
+              "--train-subset", "--finetune-from-model", "--best-checkpoint-metric", "--self-train", "--teacher",
+              "--train-prefix", "--aligned-with"),
     "generate": (*EVERYWHERE, "--path", "--results", "--system", "--strategy", "--english-tokens", "--gen-subset"),
 }  # fmt: skip
 
@@ -177,7 +178,8 @@ class Experiment(BaseModel):
         """The strategies by which a system is adapted."""
         if system == SCRATCH:
             return ["all"]
-        return [s for s in self.strategies if s != LEARNED or system in with_learned_rule()]
+        allowed = [s for s in self.strategies if s != LEARNED or system in with_learned_rule()]
+        return sorted(allowed, key=lambda strategy: strategy == SELF)  # after that of its teacher
 
 
 def read_experiment(path: Path, data: str | None = None) -> Experiment:

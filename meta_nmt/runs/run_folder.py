@@ -8,7 +8,8 @@
     RUN/inputs.json          what the run was begun with (run_inputs.py)
     RUN/crash.pt             fairseq's picture of a step that failed; it goes when the run has come to its end
     RUN/log.txt              fairseq's log; of meta-nmt-adapt from raw text
-    RUN/finished             a mark that the run came to its end; of meta-nmt-adapt from raw text
+    RUN/finished             a mark that the run came to its end; of meta-nmt-adapt from raw text, and of RUN/first
+    RUN/first/, RUN/self/    of --self-train: the adaptation whose model translates, and the pairs that it made
 
 A model card that lies beside a checkpoint has its name from meta_nmt/cards/model_card.py. No other file of meta_nmt
 spells one of these names.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_prep.base.data_folder import DataFolder, files_of
+from data_prep.base.data_folder import TABLE, DataFolder, files_of
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, write_json
 from data_prep.base.languages import check_language
@@ -27,7 +27,9 @@ def inputs_of(args: Namespace, parent: str | Path | None) -> dict[str, str]:
 
     ``parent``: the checkpoint that it starts from; None for random parameters. InputError for what is no language code.
     """
-    inputs = {f"`--{name.replace('_', '-')}`": str(getattr(args, name)) for name in FLAGS if getattr(args, name, None)}
+    values = {name: str(getattr(args, name)) for name in FLAGS if getattr(args, name, None)}
+    # the path of a table may change: its content is known below
+    inputs = {f"`--{name.replace('_', '-')}`": value for name, value in values.items() if not value.endswith(TABLE)}
     data = DataFolder(args.data, args.target_lang)
     inputs["the universal tokens of DATA"] = _digest([data.universal.keys])
     sources, held_out = (getattr(args, name, None) or "" for name in ("source_langs", "valid_langs"))

@@ -20,7 +20,8 @@ from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig
 def sample_aligned_with(paths: Sequence[str | Path]) -> str | None:
     """The sample whose pairs the vectors were aligned with that checkpoints were adapted on; None for none.
 
-    For vectors outside the language pack it is their path. A run's folder that was moved takes its own along.
+    For vectors outside the language pack it is their path, where possible in the folder of the checkpoint: they move
+    with it.
 
     Raises:
         InputError: a checkpoint cannot be read, is of an unknown architecture, or those of an ensemble differ in it.
@@ -37,11 +38,14 @@ def sample_aligned_with(paths: Sequence[str | Path]) -> str | None:
 
 
 def _moved(sample: str | None, checkpoint: str | Path) -> str | None:
-    """``sample``; for the path of a table that is no longer there, the same table below the checkpoint's folder."""
-    if sample is None or not sample.endswith(TABLE) or Path(sample).exists():
+    """``sample``; for the path of a table, the table of that name beside the checkpoint, wherever the run is now.
+
+    It is in RUN/self, or in WORK/self of the checkpoint WORK/runs/<s>/checkpoint.pt.
+    """
+    if sample is None or not sample.endswith(TABLE):
         return sample
-    beside = Path(checkpoint).parent / Path(sample).parent.name / Path(sample).name
-    return str(beside) if beside.exists() else sample
+    run, name = Path(checkpoint).parent, Path(*Path(sample).parts[-2:])
+    return next((str(place / name) for place in (run, run.parent.parent) if (place / name).exists()), sample)
 
 
 def load_adapted(

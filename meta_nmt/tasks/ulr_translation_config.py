@@ -30,7 +30,7 @@ class ULRTranslationConfig(TranslationDataConfig):
         default="",
         metadata={
             "help": "train on other pairs than those of --train-subset in DATA: the path that the names of their four "
-            "binarised files begin with (meta-nmt-adapt --self-train makes such files)"
+            "binarised files begin with, as RUN/self/train.ro-en (meta-nmt-adapt --self-train makes such files)"
         },
     )
     adapt_params: str = field(

@@ -8,7 +8,8 @@ the language is aligned anew, with all of these pairs.
     OUT/pairs.<xx>, OUT/pairs.<en>           the sample, then the model's own pairs, as text
     OUT/train.<xx>-<en>.<side>.bin and .idx  the same as the second adaptation reads them, binarised
     OUT/aligned.npy, OUT/aligned.json        the language's vectors, aligned with them, and what the pack's card says
-    OUT/cost.jsonl                           what the translation cost
+    OUT/made_from.json                       the model, the sample, the number of lines and the seed
+    OUT/cost.jsonl                           what the translation cost; written last
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from data_prep.base.data_folder import DataFolder, sides_of
-from data_prep.base.files import write_json, write_lines
+from data_prep.base.data_folder import DataFolder, PackFolder, sides_of
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json, sha256, write_json, write_lines
 from data_prep.base.text_files import read_lines
 from data_prep.packs.align import align_anew
 from data_prep.packs.binarise import binarise
@@ -57,6 +59,17 @@ def monolingual_lines(data: DataFolder, lang: str, without: Collection[str], mos
     return lines
 
 
+def lines_beside_sample(data: DataFolder, lang: str, sample: str, most: int, seed: int) -> tuple[Pairs, list[str]]:
+    """The pairs of a sample, and at most so many lines of the language beside them (`monolingual_lines`)."""
+    real: Pairs = list(zip(*map(read_lines, data.text(lang).sides(sample)), strict=True))
+    return real, monolingual_lines(data, lang, [source for source, _ in real], most, seed)
+
+
+def fault_of_lines(most: int) -> str | None:
+    """What is wrong with ``--self-train``, in words; None if nothing is."""
+    return None if most == 0 or most >= FEWEST else f"`--self-train` must be 0 or at least {FEWEST}, but is {most}"
+
+
 def own_pairs(translator: Translator, lines: Sequence[str]) -> Pairs:
     """The lines with their translations, without those that loop, are empty or are copies."""
     pairs = zip(lines, translator.translate(lines), strict=True)
@@ -70,7 +83,15 @@ def mixed(real: Pairs, own: Pairs) -> Pairs:
 
 
 def make_pairs(
-    data: str | Path, checkpoint: Path, lang: str, english: str, sample: str, most: int, seed: int, out: Path
+    data: str | Path,
+    checkpoint: Path,
+    lang: str,
+    english: str,
+    sample: str,
+    most: int,
+    seed: int,
+    out: Path,
+    command: str,
 ) -> dict[str, str]:
     """Write the pairs of the second adaptation into ``out``; returns the options of fine-tuning that take them.
 
@@ -79,19 +100,27 @@ def make_pairs(
         sample: the split that it was adapted to.
         most: lines of monolingual text to translate.
         seed: of which lines these are.
+        command: for the record of what it cost.
 
-    No options where there would be less than FEWEST of the model's own pairs. What an earlier call has written stays. A
-    data folder that has not kept the vectors from before the alignment keeps its alignment.
+    No options where there would be less than FEWEST of the model's own pairs. What an earlier call has written stays;
+    InputError where it was made from something else. A data folder of an earlier version, which has kept neither the
+    vectors from before the alignment nor the word lists, keeps its alignment.
     """
+    made_from = {"teacher": sha256(checkpoint), "sample": sample, "lines": most, "seed": seed}
+    record = out / "made_from.json"
+    if record.is_file() and (before := read_json(record)) != made_from:
+        differ = ", ".join(name for name in made_from if before.get(name) != made_from[name])
+        raise InputError(f"{out}: must be made from the same {differ}, but is from another; give another folder")
     stem, table = out / f"train.{lang}-{english}", out / "aligned.npy"
     if not RunFolder(out).costs.exists():  # it is written last
-        folder, meter = DataFolder(data, english), cost.CostMeter("translate", "self-training", out, str(checkpoint))
-        real: Pairs = list(zip(*map(read_lines, folder.text(lang).sides(sample)), strict=True))
-        lines = monolingual_lines(folder, lang, [source for source, _ in real], most, seed)
+        folder, meter = DataFolder(data, english), cost.CostMeter("translate", command, out, str(checkpoint))
+        real, lines = lines_beside_sample(folder, lang, sample, most, seed)
         own = translated(data, checkpoint, lang, english, lines) if len(lines) >= FEWEST else []
         if len(own) < FEWEST:
             return {}
         packs = folder.pack(lang), folder.pack(english)
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(record, made_from)
         texts = out / f"pairs.{lang}", out / f"pairs.{english}"
         for column, (pack, text, side) in enumerate(zip(packs, texts, sides_of(stem, lang, english), strict=True)):
             write_lines(text, [pair[column] for pair in real + own])
@@ -100,10 +129,15 @@ def make_pairs(
                 repeated.flush()
                 binarise(Path(repeated.name), pack, side)
         raw = folder.raw_vectors(lang)
-        if raw.is_file():
+        if raw.is_file() and (packs[0].words.is_file() or not _knows_word_lists(packs[0])):
             write_json(table.with_suffix(".json"), align_anew(packs[0], raw, packs[1], texts, table))
         cost.append(out, meter.record())
     return {"train_prefix": str(stem)} | ({"aligned_with": str(table)} if table.exists() else {})
+
+
+def _knows_word_lists(pack: PackFolder) -> bool:
+    """Whether the pack's alignment has words of lists in it, by its card."""
+    return bool(read_json(pack.card).get("alignment", {}).get("anchors_by_kind", {}).get("dictionary"))
 
 
 def translated(data: str | Path, checkpoint: Path, lang: str, english: str, lines: Sequence[str]) -> Pairs:

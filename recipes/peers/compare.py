@@ -2,9 +2,9 @@
 
     python -m recipes.peers.compare --ours outputs/real/best --plain outputs/peers/results --out DIR
 
-DIR gets report.md, tokens.png and report.json. The rows of report.json are as those of meta-nmt-report, with the system
-``ours`` or ``plain``, and with ``train_tokens``: the source and target tokens that gradients were taken on before the
-adaptation.
+DIR gets report.md, tokens.png and report.json. The rows of report.json are as those of meta-nmt-report. Their system is
+``ours``, ``ours, without self-training`` or ``plain``. ``train_tokens`` are the source and target tokens that gradients
+were taken on before the adaptation.
 """
 
 import os
@@ -21,10 +21,12 @@ from matplotlib.figure import Figure
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.errors import InputError
 from data_prep.base.files import atomic, write_json, write_text
+from meta_nmt.evaluation.experiment import SELF
 from meta_nmt.report.plots import DPI, STYLE, THEMES
 from meta_nmt.report.results import Result, read_result, result_files
 
 OURS, PLAIN = "ours", "plain"
+WITHOUT = "ours, without self-training"
 FEW = "_100"  # ends the code of a target that is adapted to 100 pairs, without a word list
 SECTIONS = (  # title, what belongs to it
     ("From 16,000 English tokens", lambda row: row["english_tokens"] and not row["target"].endswith(FEW)),
@@ -42,7 +44,7 @@ def row_of(result: Result, system: str, out: Path) -> dict[str, Any]:
         "references": os.path.relpath(result.references.resolve(), out.resolve()),
         "train_tokens": sum(cost["train_tokens"] for cost in result.cost if cost["kind"] == "train"),
         "train_s": sum(cost["wall_s"] for cost in result.cost if cost["kind"] == "train"),
-        "adapt_s": sum(cost["wall_s"] for cost in result.cost if cost["kind"] == "adapt"),
+        "adapt_s": sum(cost["wall_s"] for cost in result.cost if cost["kind"] in ("adapt", "translate")),
     }  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def picture(rows: Sequence[dict[str, Any]]) -> Figure:
     for (title, belongs), line in zip(SECTIONS[:2], ("-", "--"), strict=True):
         chosen = [row for row in rows if belongs(row)]
         shared = shared_targets(chosen)
-        for system, colour, marker in ((OURS, theme.colours[0], "o"), (PLAIN, theme.colours[1], "s")):
+        for system, colour, marker in zip((OURS, WITHOUT, PLAIN), theme.colours, "o^s", strict=False):
             points = [(m[1], mean_of_targets(of_model(chosen, m), shared)) for m in models(chosen) if m[0] == system]
             points = [(x, y) for x, y in points if y is not None]
             if points:
@@ -171,7 +173,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not ours:
         raise InputError(f"{args.ours}: must have results of the system {args.system}, but has none")
     plain = [read_result(path) for path in result_files(args.plain)]
-    rows = [row_of(result, OURS, args.out) for result in ours] + [row_of(result, PLAIN, args.out) for result in plain]
+    self_trained = any(result.strategy == SELF for result in ours)
+    names = [WITHOUT if self_trained and result.strategy not in (SELF, "zero") else OURS for result in ours]
+    rows = [row_of(result, name, args.out) for result, name in zip(ours, names, strict=True)]
+    rows += [row_of(result, PLAIN, args.out) for result in plain]
     write_comparison(rows, args.command_line, args.out)
     return 0
 

@@ -126,6 +126,7 @@ def test_self_training(work, tmp_path, capfd):
     assert "adapt all-self: 200 updates, dev BLEU" in said and (out / "work/self/aligned.npy").exists(), "aligned anew"
     card = (out / "MODEL_CARD.md").read_text("utf-8")
     assert "Chosen by dev BLEU (greedy): all " in card and ", all-self " in card
+    assert "pairs more (self-training): monolingual text" in card, "it was better here"
     capfd.readouterr()
     line = "{out}/work/data --checkpoint {work}/meta/checkpoint_best.pt --source-lang zz --train-subset train "
     line += f"--save-dir {{out}}/run --self-train 250 {long}"
@@ -142,7 +143,13 @@ def test_self_training(work, tmp_path, capfd):
         name: h for name, h in made.items() if name.startswith(("first", "self"))
     }, "what was done is not done again"
     capfd.readouterr()
-    refused(capfd, [*argv, "--self-train", "-1"], "--self-train", "at least 0", "-1")
+    refused(capfd, [*argv, "--self-train", "199"], "--self-train", "0 or at least 200", "199")
+    refused(capfd, [*argv, "--self-train", "300"], f"{out}/run/self", "the same lines", "another folder")
+    refused(capfd, [*argv, "--aligned-with", "train"], "--aligned-with", "--self-train")
+    refused(capfd, [*argv, "--save-dir", str(out / "run/first")], "--save-dir", "holds another adaptation")
+    for teacher, words in ((work / "meta/checkpoint_best.pt", "is not"), (work / "none.pt", "does not exist")):
+        new = [*argv, "--save-dir", str(out / "new"), "--teacher", str(teacher)]
+        refused(capfd, new, f"--teacher {teacher}", "must be", words)
     refused(capfd, [*argv, "--learned-rule"], "--self-train", "--learned-rule")
     refused(capfd, [*argv, "--self-train", "0", "--teacher", "x.pt"], "--teacher", "--self-train")
     with_teacher = [*argv, "--save-dir", str(out / "pupil"), "--teacher", str(out / "run/first/checkpoint_best.pt")]

@@ -22,11 +22,12 @@ ENGLISH = """
 LANGUAGE = """
     text/XX-en/cleaning.json  text/XX-en/cleaning.txt
     lang/XX/spm.model  lang/XX/dict.txt  lang/XX/vectors.npy  lang/XX/card.json
+    work/mono/XX.domain.txt  work/mono/XX.extra.txt  work/vectors/XX.npy
 """
 PREPARED = """
     text/XX-en/text.stage.json  lang/XX/subwords.stage.json  lang/XX/align.stage.json  bin/XX-en.stage.json
-    work/mono/XX.domain.txt  work/mono/XX.extra.txt  work/mono/XX.counts.json  work/mono/XX.stage.json
-    work/vectors/XX.npy  work/vectors/XX.stage.json  work/audit/XX.json  work/audit/XX.stage.json
+    work/mono/XX.counts.json  work/mono/XX.stage.json  work/vectors/XX.stage.json
+    work/audit/XX.json  work/audit/XX.stage.json
 """
 SAMPLES = "text/XX-en/samples.json  lang/XX/vectors.train-60-s1.npy"
 SPLIT = """
@@ -38,7 +39,7 @@ TARGET_SPLITS = ("train", "valid", "test", "train-60-s1")
 
 def spelled() -> set[str]:
     """Every file of the folder ``data``: a source language, a target, and one that was added."""
-    names = ENGLISH.split()
+    names = [*ENGLISH.split(), "lang/tt/words.tsv"]
     for lang, splits, more in (
         ("aa", ("train",), PREPARED),
         ("tt", TARGET_SPLITS, PREPARED + SAMPLES),
@@ -52,14 +53,14 @@ def spelled() -> set[str]:
 
 def named(folder: DataFolder) -> Iterator[Path]:
     """The paths of the same files as the classes have them."""
-    yield from (folder.record, folder.held_out, *folder.universal.files)
+    yield from (folder.record, folder.held_out, *folder.universal.files, folder.pack("tt").words)
     for lang in ("en", "aa", "tt", "zz"):
         pack = folder.pack(lang)
-        yield from (*pack.segmentation, pack.vectors, pack.card)
+        mono = folder.mono(lang)
+        yield from (*pack.segmentation, pack.vectors, pack.card, *mono.texts, folder.raw_vectors(lang))
         if lang != "zz":
-            mono = folder.mono(lang)
             yield from (pack.record("subwords"), pack.record("universal" if lang == "en" else "align"))
-            yield from (*mono.texts, mono.counts, mono.record, folder.raw_vectors(lang))
+            yield from (mono.counts, mono.record)
             yield from (folder.raw_vectors_record(lang), folder.audit(lang), folder.audit_record(lang))
     for lang, splits in (("aa", ("train",)), ("tt", TARGET_SPLITS), ("zz", TARGET_SPLITS)):
         text = folder.text(lang)
@@ -82,8 +83,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = [" ".join(rng.choices(WORDS, k=rng.randint(3, 7))) for _ in range(150)]
         rows = [f"{lang[0]}{line.replace(' ', f' {lang[0]}')}\t{line}\n" for line in lines]
         (corpus / f"{lang}-en.tsv").write_text("".join(rows), "utf-8")
+    (work / "dict").mkdir()
+    (work / "dict/tt-en.txt").write_text("".join(f"t{word} {word}\n" for word in WORDS), "utf-8")
     samples = ["--english-tokens", "60", "--sample-seeds", "1"]
     flags = ["--source-langs", "aa", "--target-langs", "tt", "--hold-out-last", "10,10", "--vocab-size", "60"]
+    flags += ["--dictionaries", str(work / "dict")]
     argv = ["--corpus", str(corpus), "--out", str(out), *flags, "--vector-dim", "8", "--workers", "1", *samples]
     assert preprocess.main(argv) == 0
     assert add_language.main([str(out), "--lang", "zz", "--corpus", str(corpus), *samples]) == 0

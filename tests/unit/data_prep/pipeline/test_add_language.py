@@ -65,7 +65,8 @@ def test_a_new_language_touches_nothing_else(data: Path, corpus: Path, capsys: p
     after = hashes(data)
     new = after.keys() - before.keys()
     assert {name: after[name] for name in before} == before, "files of the folder were changed"
-    assert all(name.startswith(("lang/zz/", "text/zz-en/", "bin/")) and "zz" in name for name in new), new
+    assert all(name.startswith(("lang/zz/", "text/zz-en/", "bin/", "work/")) and "zz" in name for name in new), new
+    assert {f"work/{name}" for name in ("mono/zz.domain.txt", "mono/zz.extra.txt", "vectors/zz.npy")} <= new
     for split, lines in (("train", 120), ("valid", 15), ("test", 15)):
         sides = [len(read_lines(data / f"text/zz-en/{split}.{side}")) for side in ("zz", "en")]
         assert sides[0] == sides[1] and lines - 2 <= sides[0] <= lines, f"tenths of 150: {split} has {sides}"

@@ -38,10 +38,10 @@ def test_a_run_that_came_to_its_end_leaves_no_picture_of_a_crash(tmp_path, monke
 
     monkeypatch.setattr(front.fairseq_train, "main", fail)
     with pytest.raises(FloatingPointError):
-        front._train_and_record(cfg, "train", "command", None)
+        front._train_and_record(cfg, "train", "command", None, None)
     assert crash.exists(), "it shows what failed"
     monkeypatch.setattr(front.fairseq_train, "main", lambda cfg: None)
-    front._train_and_record(cfg, "train", "command", None)
+    front._train_and_record(cfg, "train", "command", None, None)
     assert not crash.exists()
 
 

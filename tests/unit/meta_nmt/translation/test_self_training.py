@@ -10,8 +10,9 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
 from data_prep.base.files import write_json
 from meta_nmt.cards.data_facts import read_pack_card
+from meta_nmt.cli.adapt_raw_flags import FEWEST_OWN
 from meta_nmt.tasks.adapted import load_adapted
-from meta_nmt.translation.self_training import FEWEST, mixed, monolingual_lines, own_pairs
+from meta_nmt.translation.self_training import FEWEST, fault_of_lines, mixed, monolingual_lines, own_pairs
 
 
 def test_lines_of_the_domain_and_none_of_the_sample(tmp_path):
@@ -36,6 +37,12 @@ def test_lines_of_the_domain_and_none_of_the_sample(tmp_path):
     assert lines(1000) == ["d3"]
 
 
+def test_the_fewest_lines_are_refused_alike():
+    assert FEWEST == FEWEST_OWN, "the flags of raw text are read without loading torch"
+    assert fault_of_lines(0) is None is fault_of_lines(FEWEST)
+    assert fault_of_lines(FEWEST - 1) == f"`--self-train` must be 0 or at least {FEWEST}, but is {FEWEST - 1}"
+
+
 def test_what_is_no_translation_is_left_out():
     translations = {"a": "of the of the of the", "b": "", "c": "c", "d": "a good line", "e": "another"}
     translator = SimpleNamespace(translate=lambda lines: [translations[line] for line in lines])
@@ -49,19 +56,22 @@ def test_real_pairs_are_about_a_third():
         assert pairs[: 30 * times] == real * times and pairs[30 * times :] == own[:count]
 
 
-def test_vectors_outside_the_pack_move_with_the_run(data, adapted, tmp_path):
-    """A checkpoint names the table that it was trained with; where that is gone, the one in its own folder is read."""
-    table, checkpoint = tmp_path / "run/self/aligned.npy", tmp_path / "run/checkpoint_best.pt"
-    table.parent.mkdir(parents=True)
-    shutil.copy(DataFolder(data).pack("dd").vectors, table)
+@pytest.mark.parametrize("place", ["run/self", "self"])
+def test_vectors_outside_the_pack_move_with_the_run(data, adapted, tmp_path, place):
+    """A checkpoint names the table that it was trained with; the one in its own folder, or beside it, is read."""
+    checkpoint, there = tmp_path / "work/runs/run/checkpoint_best.pt", tmp_path / "elsewhere/self/aligned.npy"
+    table = tmp_path / "work" / ("runs/" + place if "/" in place else place) / "aligned.npy"
+    checkpoint.parent.mkdir(parents=True)
     state = torch.load(adapted, weights_only=False)
-    state["cfg"]["task"]["aligned_with"] = "gone/run/self/aligned.npy"
+    state["cfg"]["task"]["aligned_with"] = str(there)
     torch.save(state, checkpoint)
+    with pytest.raises(InputError, match="elsewhere/self/aligned.npy: must be a NumPy file"):
+        load_adapted(data, [checkpoint], "dd", "en")
+    for path in (table, there):  # another run may stand in the old place by now
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DataFolder(data).pack("dd").vectors, path)
     task, _ = load_adapted(data, [checkpoint], "dd", "en")
     assert task.cfg.aligned_with == str(table)
     write_json(table.with_suffix(".json"), {"alignment": {"precision_at_1": 0.5}})
     card = read_pack_card(data, "dd", str(table))
     assert card["alignment"] == {"precision_at_1": 0.5} and card["aligned_with"] == str(table)
-    table.unlink()
-    with pytest.raises(InputError, match="gone/run/self/aligned.npy: must be a NumPy file"):
-        load_adapted(data, [checkpoint], "dd", "en")
