@@ -42,7 +42,7 @@ MODEL=(--user-dir recipes/peers/bf16 --task translation -s x -t en --arch transf
   --criterion label_smoothed_cross_entropy_bf16 --label-smoothing 0.1 --optimizer adam --adam-betas '(0.9, 0.98)'
   --clip-norm 1.0 --no-epoch-checkpoints --max-tokens "$BATCH" --keep-interval-updates 1 --num-workers 1
   --no-progress-bar --log-interval 100)
-TRAIN=("${MODEL[@]}" --dropout 0 --seed 1 --disable-validation --save-interval-updates 1000)
+TRAIN=("${MODEL[@]}" --dropout 0.1 --seed 1 --disable-validation --save-interval-updates 1000)
 TUNE=("${MODEL[@]}" --dropout 0.3 --max-update 1200 --lr 5e-4 --lr-scheduler polynomial_decay --total-num-update 1200
   --save-interval-updates 300 --validate-interval 1000000 --save-interval 1000000
   --eval-bleu --eval-bleu-args '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}' --eval-bleu-detok space

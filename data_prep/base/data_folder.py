@@ -32,8 +32,6 @@ from data_prep.base.languages import check_language
 
 STAGE_RECORD = ".stage.json"  # ends the names of records of stages
 SAMPLES = "samples.json"
-
-
 TABLE = ".npy"  # ends the names of tables of vectors
 
 
