@@ -8,6 +8,7 @@ were taken on before the adaptation.
 """
 
 import os
+import textwrap
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -127,13 +128,14 @@ def picture(rows: Sequence[dict[str, Any]]) -> Figure:
 
 def write_comparison(rows: Sequence[dict[str, Any]], command: str, out: Path) -> None:
     """Write report.md, tokens.png and report.json."""
-    lines = [
-        "# Ours beside a plain multilingual model", "",
+    about = (
         f"Command: `{command}`. Test BLEU (sacreBLEU, signature in report.json), means over samples. The plain peer is "
         "stock fairseq with one vocabulary for all languages, trained on the same text, and fine-tuned whole on the "
         "same samples ([recipes/peers.sh](../../../recipes/peers.sh)). Training tokens count both sides of each pair "
-        "that a gradient was taken on.", "", "![BLEU over training tokens](tokens.png)", "",
-    ]  # fmt: skip
+        "that a gradient was taken on."
+    )
+    lines = ["# Ours beside a plain multilingual model", "", *textwrap.wrap(about, 118, break_long_words=False), ""]
+    lines += ["![BLEU over training tokens](tokens.png)", ""]
     for title, belongs in SECTIONS:
         chosen = [row for row in rows if belongs(row)]
         if chosen:
