@@ -12,27 +12,43 @@ DATA=${DATA:-$OUTPUTS/real/data}
 BUDGETS=${BUDGETS:-14400 28800 57600} # updates
 TARGETS=${TARGETS:-ro lv fi ko zu ro_tatoeba tr ro_news lv_news fi_news tr_news}
 SEEDS=${SEEDS:-1 2 3}
-readonly BATCH=1000 ENGLISH_TOKENS=16000 # tokens of an update and of a sample, as in recipes/real/best.yaml
+readonly BATCH=1000 # tokens of an update, as in recipes/real/best.yaml
 
 [[ "$DRY_RUN" == 1 || -f "$DATA/data.json" ]] ||
   die "DATA must name a data folder of meta-nmt-preprocess (bash recipes/real.sh makes one), but $DATA is none"
 start_recipe peers
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-samples=()
-for seed in $SEEDS; do samples+=("train-$ENGLISH_TOKENS-s$seed"); done
-stage text "One SentencePiece model for all languages, and the training text" \
-  python -m recipes.peers.plain text --data "$DATA" --out "$RUN/text" --tokens 57600000
+
+# tokens_of TARGET: English tokens of its samples, as in recipes/real.sh
+tokens_of() {
+  case $1 in
+    ro_tatoeba_100 | tr_100) echo 640 ;;
+    *_100) echo 2500 ;;
+    *) echo 16000 ;;
+  esac
+}
+
+# a cell is a sample of a target, once with 100 pairs; each depends on the text and the model alone, not on other cells
+cells=() # of "TARGET SEED"
+for target in $TARGETS; do for seed in $SEEDS; do cells+=("$target $seed" "${target}_100 $seed"); done; done
+readonly FIRST_SEED=${SEEDS%% *}
+
+stage text "One SentencePiece model for all languages, and the training text" python -m recipes.peers.plain text \
+  --data "$DATA" --targets "${TARGETS// /,}" --out "$RUN/text" --tokens 57600000
+after_text=$STAGES_SO_FAR
 stage bin "Binarise it" fairseq-preprocess --source-lang x --target-lang en --trainpref "$RUN/text/train" \
   --srcdict "$RUN/text/dict.txt" --tgtdict "$RUN/text/dict.txt" --destdir "$RUN/bin" --workers 2
-stage samples "The samples, dev and test sets of the targets" python -m recipes.peers.plain samples --data "$DATA" \
-  --text "$RUN/text" --out "$RUN/samples" --targets "${TARGETS// /,}" --samples "$(IFS=,; echo "${samples[*]}")"
-for target in $TARGETS; do
-  for sample in "${samples[@]}"; do
-    stage "bin-$target-$sample" "Binarise $target, $sample" fairseq-preprocess --source-lang x --target-lang en \
-      --trainpref "$RUN/samples/$target/$sample/train" --validpref "$RUN/samples/$target/$sample/valid" \
-      --testpref "$RUN/samples/$target/$sample/test" --srcdict "$RUN/text/dict.txt" --tgtdict "$RUN/text/dict.txt" \
-      --destdir "$RUN/bin-$target-$sample"
-  done
+after_bin=$STAGES_SO_FAR
+for cell in "${cells[@]}"; do
+  read -r target seed <<<"$cell"
+  sample=train-$(tokens_of "$target")-s$seed name=$target-s$seed
+  STAGES_SO_FAR=$after_text
+  stage "samples/$name" "Cut $target, sample $seed, with its dev and test set" python -m recipes.peers.plain sample \
+    --data "$DATA" --text "$RUN/text" --out "$RUN/samples/$name" --target "$target" --sample "$sample"
+  stage "bin-$name" "Binarise them" fairseq-preprocess --source-lang x --target-lang en \
+    --trainpref "$RUN/samples/$name/train" --validpref "$RUN/samples/$name/valid" \
+    --testpref "$RUN/samples/$name/test" --srcdict "$RUN/text/dict.txt" --tgtdict "$RUN/text/dict.txt" \
+    --destdir "$RUN/bin-$name"
 done
 
 # the sizes of ulr_transformer_small, with the embeddings of both sides shared
@@ -43,8 +59,8 @@ MODEL=(--user-dir recipes/peers/bf16 --task translation -s x -t en --arch transf
   --clip-norm 1.0 --no-epoch-checkpoints --max-tokens "$BATCH" --keep-interval-updates 1 --num-workers 1
   --no-progress-bar --log-interval 100)
 TRAIN=("${MODEL[@]}" --dropout 0.1 --seed 1 --disable-validation --save-interval-updates 1000)
-TUNE=("${MODEL[@]}" --dropout 0.3 --max-update 1200 --lr 5e-4 --lr-scheduler polynomial_decay --total-num-update 1200
-  --save-interval-updates 300 --validate-interval 1000000 --save-interval 1000000
+TUNE=("${MODEL[@]}" --dropout 0.3 --lr 5e-4 --lr-scheduler polynomial_decay --validate-interval 1000000
+  --save-interval 1000000
   --eval-bleu --eval-bleu-args '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}' --eval-bleu-detok space
   --eval-bleu-remove-bpe sentencepiece --best-checkpoint-metric bleu --maximize-best-checkpoint-metric)
 
@@ -55,12 +71,20 @@ measured() {
   python -m recipes.peers.measured --run "$run" --kind "$kind" --text "$RUN/text" ${parent:+--parent "$parent"} "$@"
 }
 
-# translate NAME CHECKPOINT TARGET SAMPLE ENGLISH_TOKENS SEED UPDATES
+# tune RUN CHECKPOINT TARGET SEED: the best of four checkpoints on the dev set; 100 pairs are fitted sooner
+tune() {
+  local updates=1200
+  [[ "$3" != *_100 ]] || updates=300
+  measured "$1" adapt "$2" fairseq-train "$RUN/bin-$3-s$4" "${TUNE[@]}" --seed "$4" --finetune-from-model "$2" \
+    --save-dir "$1" --max-update "$updates" --total-num-update "$updates" --save-interval-updates $((updates / 4))
+}
+
+# translate NAME CHECKPOINT TARGET SEED ENGLISH_TOKENS UPDATES
 translate() {
-  fairseq-generate "$RUN/bin-$3-$4" -s x -t en --path "$2" --beam 5 --max-len-a 1.5 --max-len-b 10 --max-tokens 4000 \
+  fairseq-generate "$RUN/bin-$3-s$4" -s x -t en --path "$2" --beam 5 --max-len-a 1.5 --max-len-b 10 --max-tokens 4000 \
     --results-path "$RUN/results/$1" >/dev/null &&
     python -m recipes.peers.plain result --data "$DATA" --text "$RUN/text" --out "$RUN/results/$1" --checkpoint "$2" \
-      --generated "$RUN/results/$1/generate-test.txt" --system "plain-$7" --target "$3" --english-tokens "$5" --seed "$6"
+      --generated "$RUN/results/$1/generate-test.txt" --system "plain-$6" --target "$3" --english-tokens "$5" --seed "$4"
 }
 
 # go_on RUN START FLAG...: a training in the folder RUN, from where the checkpoint START was ("" for none), its
@@ -77,25 +101,36 @@ go_on() {
 
 # a trunk of a constant rate, from which each budget branches off: in its last sixth the rate falls to zero
 trunk=
+declare -A after_training
+STAGES_SO_FAR=$after_bin
 for updates in $(printf '%s\n' $BUDGETS | sort -n); do
   stem=$((updates * 5 / 6)) name=plain-$updates
   stage "train/trunk-$stem" "Train until update $stem" go_on "$RUN/train/trunk-$stem" "$trunk" \
     --lr-scheduler fixed --warmup-updates 300 --max-update "$stem"
-  trunk=$RUN/train/trunk-$stem/checkpoint_last.pt
+  trunk=$RUN/train/trunk-$stem/checkpoint_last.pt after_trunk=$STAGES_SO_FAR
   stage "train/$name" "Let the rate fall to zero until update $updates" go_on "$RUN/train/$name" "$trunk" \
     --lr-scheduler polynomial_decay --warmup-updates "$stem" --total-num-update "$updates" --max-update "$updates"
-  checkpoint=$RUN/train/$name/checkpoint_last.pt
-  for target in $TARGETS; do
-    stage "results/$target-$name-zero" "$target, zero-shot" \
-      translate "$target-$name-zero" "$checkpoint" "$target" "${samples[0]}" 0 1 "$updates"
-    for seed in $SEEDS; do
-      sample=train-$ENGLISH_TOKENS-s$seed tuned=$target-$name-$ENGLISH_TOKENS-s$seed
-      stage "tuned/$tuned" "$target, sample $seed: fine-tune" measured "$RUN/tuned/$tuned" adapt "$checkpoint" \
-        fairseq-train "$RUN/bin-$target-$sample" "${TUNE[@]}" --seed "$seed" --finetune-from-model "$checkpoint" \
-        --save-dir "$RUN/tuned/$tuned"
-      stage "results/$tuned" "$target, sample $seed: translate" translate "$tuned" \
-        "$RUN/tuned/$tuned/checkpoint_best.pt" "$target" "$sample" "$ENGLISH_TOKENS" "$seed" "$updates"
-    done
+  after_training[$updates]=$STAGES_SO_FAR STAGES_SO_FAR=$after_trunk
+done
+
+# the first budget on every sample; the others tell when the peer catches up, on the first sample of the first text
+all=1
+for updates in $(printf '%s\n' $BUDGETS | sort -n); do
+  name=plain-$updates checkpoint=$RUN/train/plain-$updates/checkpoint_last.pt
+  for cell in "${cells[@]}"; do
+    read -r target seed <<<"$cell"
+    [[ "$all" == 1 || ("$seed" == "$FIRST_SEED" && "$target" != *_news* && "$target" != *_100) ]] || continue
+    if [[ "$seed" == "$FIRST_SEED" && "$target" != *_100 ]]; then # 100 pairs: the same zero-shot
+      STAGES_SO_FAR=${after_training[$updates]:-}
+      stage "results/$target-$name-zero" "$target, zero-shot" \
+        translate "$target-$name-zero" "$checkpoint" "$target" "$seed" 0 "$updates"
+    fi
+    STAGES_SO_FAR=${after_training[$updates]:-}
+    tuned=$target-$name-s$seed
+    stage "tuned/$tuned" "$target, sample $seed: fine-tune" tune "$RUN/tuned/$tuned" "$checkpoint" "$target" "$seed"
+    stage "results/$tuned" "$target, sample $seed: translate" translate "$tuned" \
+      "$RUN/tuned/$tuned/checkpoint_best.pt" "$target" "$seed" "$(tokens_of "$target")" "$updates"
   done
+  all=0
 done
 run python -m recipes.peers.compare --ours "${OURS:-$OUTPUTS/real/best}" --plain "$RUN/results" --out "$RUN/report"

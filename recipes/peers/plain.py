@@ -1,7 +1,7 @@
 """The text of a plain peer: stock fairseq on the same sentences, with one vocabulary for all languages.
 
-    python -m recipes.peers.plain text --data DATA --out OUT --tokens 57600000
-    python -m recipes.peers.plain samples --data DATA --text OUT --out OUT2 --targets ro,lv --samples train-16000-s1
+    python -m recipes.peers.plain text --data DATA --targets ro,lv --out OUT --tokens 57600000
+    python -m recipes.peers.plain sample --data DATA --text OUT --target ro --sample train-16000-s1 --out OUT2
     python -m recipes.peers.plain result --data DATA --text OUT --generated generate-test.txt --checkpoint FILE ...
 
 What a user would build without this toolkit: one SentencePiece model over the source languages, English and the
@@ -66,9 +66,9 @@ def train_pieces(folder: DataFolder, sources: Sequence[str], targets: Sequence[s
 def text(args: Namespace) -> None:
     """Write the SentencePiece model, fairseq's dictionary and the training text, cut into pieces."""
     folder = DataFolder(args.data)
-    sources, targets = codes_of(folder, "source"), codes_of(folder, "target")
+    sources = codes_of(folder, "source")
     args.out.mkdir(parents=True, exist_ok=True)
-    train_pieces(folder, sources, targets, args.pieces, args.out / MODEL)
+    train_pieces(folder, sources, args.targets, args.pieces, args.out / MODEL)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(args.out / MODEL))
     names = [pieces.id_to_piece(i) for i in range(pieces.get_piece_size())]
     write_lines(args.out / "dict.txt", [f"{name} 1" for name in names if name not in SPECIAL])
@@ -109,17 +109,14 @@ def sampled_pairs(sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
             yield code, orders[code].pop()
 
 
-def samples(args: Namespace) -> None:
-    """Write the samples, dev and test sets of the targets, cut into pieces: OUT/<target>/<sample>/train.x ..."""
+def sample(args: Namespace) -> None:
+    """Write a sample, the dev and the test set of a target, cut into pieces: OUT/train.x, OUT/train.en, ..."""
     folder = DataFolder(args.data)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(args.text / MODEL))
-    for target in args.targets:
-        for sample in args.samples:
-            out = args.out / target / sample
-            out.mkdir(parents=True, exist_ok=True)
-            for name, split in (("train", sample), ("valid", "valid"), ("test", "test")):
-                for side, path in zip(SIDES, folder.text(target).sides(split), strict=True):
-                    write_lines(out / f"{name}.{side}", cut_lines(path, pieces))
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name, split in (("train", args.sample), ("valid", "valid"), ("test", "test")):
+        for side, path in zip(SIDES, folder.text(args.target).sides(split), strict=True):
+            write_lines(args.out / f"{name}.{side}", cut_lines(path, pieces))
 
 
 def result(args: Namespace) -> None:
@@ -144,21 +141,23 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
     """The flags; SystemExit(2) with one line on bad usage."""
     parser = OneLineParser(prog="python -m recipes.peers.plain", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="work", required=True, parser_class=OneLineParser)
-    whole, cut, scored = (commands.add_parser(work.__name__, help=work.__doc__) for work in (text, samples, result))
+    whole, cut, scored = (commands.add_parser(work.__name__, help=work.__doc__) for work in (text, sample, result))
     for command in (whole, cut, scored):
         command.add_argument("--data", type=Path, required=True, help="data folder of meta-nmt-preprocess")
         command.add_argument("--out", type=Path, required=True, help="folder to write to")
     whole.add_argument(
         "--tokens", type=int, required=True, help="tokens of the training text, the longer side of each pair"
     )
+    whole.add_argument(
+        "--targets", type=lambda codes: codes.split(","), required=True, help="codes of those it is to read later"
+    )
     whole.add_argument("--pieces", type=int, default=PIECES, help="of the vocabulary (default: %(default)s)")
     for command in (cut, scored):
         command.add_argument("--text", type=Path, required=True, help="what `text` wrote")
-    cut.add_argument("--targets", type=lambda codes: codes.split(","), required=True, help="language codes")
-    cut.add_argument("--samples", type=lambda names: names.split(","), required=True, help="train-16000-s1,...")
+        command.add_argument("--target", required=True, help="language code")
+    cut.add_argument("--sample", required=True, help="name of the sample, such as train-16000-s1")
     scored.add_argument("--generated", type=Path, required=True, help="fairseq-generate's output")
     scored.add_argument("--system", required=True, help="name of the system in the report")
-    scored.add_argument("--target", required=True, help="language code")
     scored.add_argument("--english-tokens", type=int, required=True, help="of the sample; 0 for zero-shot")
     scored.add_argument("--seed", type=int, required=True, help="of the sample")
     scored.add_argument("--checkpoint", type=Path, required=True, help="that translated; its folder has its cost")
@@ -168,7 +167,7 @@ def parse_args(argv: Sequence[str] | None) -> Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """One of the three steps; returns the exit status."""
     args = parse_args(argv)
-    {"text": text, "samples": samples, "result": result}[args.work](args)
+    {"text": text, "sample": sample, "result": result}[args.work](args)
     return 0
 
 

@@ -23,7 +23,7 @@ def test_the_text_of_the_peer(tmp_path: Path) -> None:
     prepare += "--source-langs qaa,qab --target-langs qbx --vocab-size 120 --universal-tokens 60 --vector-dim 8 "
     prepare += "--english-tokens 400 "
     assert preprocess.main(shlex.split(prepare + "--sample-seeds 1 --workers 1")) == 0
-    assert plain.main(shlex.split(f"text --data {data} --out {text} --tokens 3000 --pieces 200")) == 0
+    assert plain.main(shlex.split(f"text --data {data} --targets qbx --out {text} --tokens 3000 --pieces 200")) == 0
     facts = json.loads((text / "text.json").read_text("utf-8"))
     sides = [read_lines(text / f"train.{side}") for side in plain.SIDES]
     lengths = [[len(line.split()) + 1 for line in side] for side in sides]
@@ -34,8 +34,8 @@ def test_the_text_of_the_peer(tmp_path: Path) -> None:
     pieces = [piece for side in sides for line in side for piece in line.split()]
     assert sum(piece in known for piece in pieces) > 0.99 * len(pieces), "rare letters are fairseq's unknown symbol"
     flags = f"--data {data} --text {text}"
-    assert plain.main(shlex.split(f"samples {flags} --out {cut} --targets qbx --samples train-400-s1")) == 0
-    test = read_lines(cut / "qbx/train-400-s1/test.en")
+    assert plain.main(shlex.split(f"sample {flags} --out {cut} --target qbx --sample train-400-s1")) == 0
+    test = read_lines(cut / "test.en")
     order = [2, 0, 1, *range(3, len(test))]  # fairseq translates by length
     (tmp_path / "generated").write_text("".join(f"H-{i}\t-1.0\t{test[i]}\n" for i in order), "utf-8")
     run = tmp_path / "run"

@@ -108,7 +108,7 @@ def test_the_peer_is_stock_fairseq(folder: Path) -> None:
             assert command[2] in ("recipes.peers.plain", "recipes.peers.compare")
             parser(tuple(command[:3]))(command[3:])
         of_the_script |= {command[0]} - {"fairseq-preprocess", "python"}
-    assert of_the_script == {"go_on", "measured", "translate"}
+    assert of_the_script == {"go_on", "tune", "translate"}
     called = re.findall(r"^\s*(?:run )?(meta-nmt-[a-z-]+)", (REPO / PEERS).read_text("utf-8"), re.MULTILINE)
     assert not called
 
