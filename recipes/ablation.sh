@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What each part of the training of recipes/real/best.yaml is worth: it is left out alone, then all are. Trainings of two
-# million tokens, BLEU on dev sets, zero-shot and from 16,000 English tokens. Run recipes/real.sh first: its data folder
-# is read.
+# million tokens at small sizes, BLEU on dev sets, zero-shot and from 16,000 English tokens. Run recipes/real.sh first:
+# its data folder is read.
 #   bash recipes/ablation.sh                 (after a kill: it goes on)
 #   SEEDS="1" TARGETS="ro tr" bash recipes/ablation.sh
 set -euo pipefail

@@ -143,7 +143,7 @@ def small(args: Namespace) -> None:
 
 @register_model_architecture("ulr_transformer", "ulr_transformer_medium")
 def medium(args: Namespace) -> None:
-    """Sizes for a CPU and an hour or two more: d 384, ffn 1536, 3+3 layers, 6 heads."""
+    """Sizes for a CPU, about twice the time of small: d 384, ffn 1536, 3+3 layers, 6 heads."""
     _sizes(args, width=384, ffn=1536, layers=3, heads=6, dropout=0.1)
 
 

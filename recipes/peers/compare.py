@@ -132,7 +132,7 @@ def write_comparison(rows: Sequence[dict[str, Any]], command: str, out: Path) ->
         f"Command: `{command}`. Test BLEU (sacreBLEU, signature in report.json), means over samples. The plain peer is "
         "stock fairseq with one vocabulary for all languages, trained on the same text, and fine-tuned whole on the "
         "same samples ([recipes/peers.sh](../../../recipes/peers.sh)). Training tokens count both sides of each pair "
-        "that a gradient was taken on."
+        "that a gradient was taken on. Larger budgets of the peer have one sample."
     )
     lines = ["# Ours beside a plain multilingual model", "", *textwrap.wrap(about, 118, break_long_words=False), ""]
     lines += ["![BLEU over training tokens](tokens.png)", ""]

@@ -22,6 +22,7 @@ from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.files import write_json, write_lines
 from data_prep.base.text_files import read_lines
+from data_prep.packs.subwords import load
 from meta_nmt.cli.generate import read_hypotheses
 from meta_nmt.runs import cost
 
@@ -56,6 +57,7 @@ def train_pieces(folder: DataFolder, sources: Sequence[str], targets: Sequence[s
     english = [line for code in sources for line in read_lines(folder.text(code).sides("train")[1])]
     lines = [line for text in texts for line in drawn(text, LINES_OF_A_LANGUAGE)]
     lines += drawn(english, 2 * LINES_OF_A_LANGUAGE)
+    model.parent.mkdir(parents=True, exist_ok=True)
     with open(model, "wb") as file:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines), model_writer=file, vocab_size=size, character_coverage=0.9999,
@@ -67,9 +69,8 @@ def text(args: Namespace) -> None:
     """Write the SentencePiece model, fairseq's dictionary and the training text, cut into pieces."""
     folder = DataFolder(args.data)
     sources = codes_of(folder, "source")
-    args.out.mkdir(parents=True, exist_ok=True)
     train_pieces(folder, sources, args.targets, args.pieces, args.out / MODEL)
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(args.out / MODEL))
+    pieces = load(args.out / MODEL)
     names = [pieces.id_to_piece(i) for i in range(pieces.get_piece_size())]
     write_lines(args.out / "dict.txt", [f"{name} 1" for name in names if name not in SPECIAL])
     cut = {code: [cut_lines(path, pieces) for path in folder.text(code).sides("train")] for code in sources}
@@ -112,17 +113,21 @@ def sampled_pairs(sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
 def sample(args: Namespace) -> None:
     """Write a sample, the dev and the test set of a target, cut into pieces: OUT/train.x, OUT/train.en, ..."""
     folder = DataFolder(args.data)
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(args.text / MODEL))
+    pieces = load(args.text / MODEL)
+    cut = {
+        f"{name}.{side}": cut_lines(path, pieces)
+        for name, split in (("train", args.sample), ("valid", "valid"), ("test", "test"))
+        for side, path in zip(SIDES, folder.text(args.target).sides(split), strict=True)
+    }
     args.out.mkdir(parents=True, exist_ok=True)
-    for name, split in (("train", args.sample), ("valid", "valid"), ("test", "test")):
-        for side, path in zip(SIDES, folder.text(args.target).sides(split), strict=True):
-            write_lines(args.out / f"{name}.{side}", cut_lines(path, pieces))
+    for name, lines in cut.items():
+        write_lines(args.out / name, lines)
 
 
 def result(args: Namespace) -> None:
     """Write what meta-nmt-report reads, from the output of fairseq-generate."""
     folder = DataFolder(args.data)
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(args.text / MODEL))
+    pieces = load(args.text / MODEL)
     args.out.mkdir(parents=True, exist_ok=True)
     hypotheses = [pieces.decode_pieces(line) for line in read_hypotheses(args.generated)]
     write_lines(args.out / "hypotheses.txt", [" ".join(line.split()) for line in hypotheses])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.base.command_line import run_command
 from data_prep.base.text_files import read_lines
 from data_prep.synthetic.family import main as make_corpora
 from meta_nmt.cli import preprocess
@@ -14,7 +15,7 @@ from meta_nmt.runs import cost
 from recipes.peers import compare, measured, plain
 
 
-def test_the_text_of_the_peer(tmp_path: Path) -> None:
+def test_the_text_of_the_peer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One vocabulary for all languages; translations become the report's texts, in the order of the test set."""
     corpora, data, text, cut = (tmp_path / name for name in ("corpora", "data", "text", "cut"))
     assert make_corpora(["--out", str(corpora), "--languages", "qaa,qab,qbx", "--sentences", "200",
@@ -47,6 +48,15 @@ def test_the_text_of_the_peer(tmp_path: Path) -> None:
     read = results.read_result(tmp_path / "result/result.json")
     assert read.bleu == pytest.approx(100) and read.cost[0]["train_tokens"] == 7, "the translation is the reference"
     assert read.sources and len(read_lines(read.sources)) == len(test)
+    capsys.readouterr()
+    new = f"--data {data} --out {tmp_path}/new"
+    for wrong, fault in (
+        (f"text {new} --targets qbx,qzz --tokens 9", f"No such file or directory: '{data}/work/mono/qzz.domain.txt'"),
+        (f"sample {new} --text {text} --target qbx --sample train-9-s1", "text/qbx-en/train-9-s1.qbx: file is missing"),
+        (f"sample {new} --text {tmp_path} --target qbx --sample train-400-s1", "spm.model: file is missing"),
+    ):
+        assert run_command(plain.main, shlex.split(wrong), prog="plain") == 2
+        assert fault in capsys.readouterr().err and not (tmp_path / "new").exists()
 
 
 def test_the_peer_is_compared_at_its_tokens(tmp_path: Path) -> None:

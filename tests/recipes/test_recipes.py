@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fairseq.models import ARCH_CONFIG_REGISTRY
 
 from data_prep.__main__ import STAGES as DATA_STAGES
 from data_prep.base.errors import InputError
@@ -111,6 +113,17 @@ def test_the_peer_is_stock_fairseq(folder: Path) -> None:
     assert of_the_script == {"go_on", "tune", "translate"}
     called = re.findall(r"^\s*(?:run )?(meta-nmt-[a-z-]+)", (REPO / PEERS).read_text("utf-8"), re.MULTILINE)
     assert not called
+
+
+def test_the_peer_has_our_sizes() -> None:
+    """Those of the architecture of best.yaml: what is compared is not the size."""
+    arch = re.search(r"^arch: (\w+)$", (REPO / "recipes/real/best.yaml").read_text("utf-8"), re.MULTILINE)
+    ours = Namespace()
+    ARCH_CONFIG_REGISTRY[arch[1]](ours)
+    sizes = re.findall(r"--((?:en|de)coder-[a-z-]+) (\d+)", (REPO / PEERS).read_text("utf-8"))
+    assert len(sizes) == 8
+    for name, size in sizes:
+        assert int(size) == getattr(ours, name.replace("-", "_")), name
 
 
 @pytest.mark.parametrize("recipe", OURS, ids=str)
