@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from submitit.core.core import InfoWatcher
+from submitit.slurm.slurm import SlurmInfoWatcher
 from tqdm import tqdm
 
 # one call for all jobs of this user: squeue refuses a list of jobs where it has forgotten one
@@ -25,7 +25,7 @@ UNKNOWN = "UNKNOWN"
 PATIENCE = ("None", "Priority", "Resources", "BeginTime", "Cleaning")  # reasons to wait for a place that will come
 
 
-class SlurmQueue(InfoWatcher):
+class SlurmQueue(SlurmInfoWatcher):
     """submitit's watcher of jobs, which asks squeue. What it can't ask, or what keeps a job waiting, it says once."""
 
     def __init__(self, delay_s: int = DELAY_S) -> None:

@@ -164,14 +164,6 @@ def _time_limit_of_another(cluster: Cluster, out: Path) -> None:
     assert run.error().startswith("sh reached its time limit (timeout_min of executor): "), run.error()
 
 
-def _unknown_partition(cluster: Cluster, out: Path) -> None:
-    run = Running(out, counting(1), {"slurm_partition": "nowhere"})
-    assert run.ends() == 70, "a refusal is an InputError"
-    line = run.said().rstrip(" /").rpartition(" / ")[2]
-    assert "InputError: executor: must be what the cluster accepts" in line and "invalid partition" in line, line
-    assert not job_ids(), "nothing was submitted"
-
-
 def _waits_and_is_interrupted(cluster: Cluster, out: Path) -> None:
     run = Running(out, counting(1), {"timeout_min": 601})
     wait_until(lambda: "waiting: PartitionTimeLimit" in run.said(), "the reason is said", 60)
@@ -182,7 +174,9 @@ def _waits_and_is_interrupted(cluster: Cluster, out: Path) -> None:
 
 def _all_cpus(cluster: Cluster, out: Path) -> None:
     script = f"mkdir -p @out@/{FOLDER}; scontrol show step $SLURM_JOB_ID.$SLURM_STEP_ID >@out@/{FOLDER}/made"
-    job = Job(NAME, "train", (("sh", "-c", f"{script}; echo threads $OMP_NUM_THREADS"),), (FOLDER,), (f"{FOLDER}/made",))
+    job = Job(
+        NAME, "train", (("sh", "-c", f"{script}; echo threads $OMP_NUM_THREADS"),), (FOLDER,), (f"{FOLDER}/made",)
+    )
     run = Running(out, job, {"cpus_per_task": 3})
     assert run.ends() == 0, run.said()
     step = (out / FOLDER / "made").read_text()
@@ -191,7 +185,6 @@ def _all_cpus(cluster: Cluster, out: Path) -> None:
 
 
 CHECKS: dict[str, Callable[[Cluster, Path], None]] = {
-    "an unknown partition is one line": _unknown_partition,
     "a job has the CPUs that it asks for": _all_cpus,
     "what keeps a job waiting is said; Ctrl-C": _waits_and_is_interrupted,
     "scancel of a job, and the next evaluation": _cancelled,
