@@ -36,6 +36,8 @@ def make_executor(folder: Path, cluster: str, parameters: Mapping[str, Any]) -> 
     cloudpickle.register_pickle_by_value(worker)
     given = {"timeout_min": TIMEOUT_MIN[cluster], "name": "meta-nmt", **parameters}
     restarts = given.pop("max_num_timeout", given.pop("slurm_max_num_timeout", RESTARTS))
+    if not isinstance(restarts, int):
+        raise InputError(f"executor: max_num_timeout must be a whole number, but is {restarts}")
     for name in ("time", "slurm_time"):
         if name in given:
             given["slurm_timeout_min"] = minutes(given.pop(name), name)

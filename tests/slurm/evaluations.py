@@ -19,6 +19,7 @@ from data_folder import TINY
 from meta_nmt.ledger import FILE_NAME, latest, read_ledger
 from slurm.cluster import Cluster, asked, wait_until
 from slurm.sweeps import job_ids
+from slurm.training import went_on
 
 SHAPE = " ".join([*TINY[2:], "--num-workers", "0"])
 EXPERIMENT = {
@@ -76,7 +77,7 @@ def _to_its_report(cluster: Cluster, work: Path) -> None:
     second.send_signal(signal.SIGKILL)
     second.communicate()
     log = (out / f"logs/{JOBS[0]}.log").read_text()
-    assert "Loaded checkpoint" in log, "the base went on from its checkpoint"
+    assert went_on(log), f"the base went on from its checkpoint: {log[-3000:]}"
 
     third = _start(experiment, out)
     printed, said = third.communicate(timeout=600)
