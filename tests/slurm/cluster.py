@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NODES = ("n1", "n2")
-STARTS_S = 60  # no daemon takes longer, even on a busy machine
+STARTS_S = 120  # no daemon takes longer, even on a busy machine
 CONFIGURATION = """\
 ClusterName=trial
 SlurmctldHost=localhost(127.0.0.1)
@@ -48,7 +48,7 @@ PartitionName=main Nodes=n1,n2 Default=YES DefaultTime=30 MaxTime=600 State=UP
 """
 
 
-def wait_until(condition: Callable[[], object], what: str, limit_s: float = 120) -> None:
+def wait_until(condition: Callable[[], object], what: str, limit_s: float = 300) -> None:
     """Wait until a condition holds; AssertionError that names it where it does not in time."""
     end = time.monotonic() + limit_s
     while not condition():

@@ -64,23 +64,23 @@ def _to_its_report(cluster: Cluster, work: Path) -> None:
     experiment, out = _experiment(work), work / "out"
     first = _start(experiment, out)
     saved = out / JOBS[0] / "checkpoint_last.pt"
-    wait_until(lambda: saved.exists() or first.poll() is not None, "the base has a checkpoint", 300)
+    wait_until(lambda: saved.exists() or first.poll() is not None, "the base has a checkpoint", 900)
     subprocess.run(["scancel", *job_ids()], check=True)
-    errors = first.communicate(timeout=300)[1].splitlines()
+    errors = first.communicate(timeout=900)[1].splitlines()
     assert first.returncode == 2, errors
     assert any(line.startswith(f"failed: {JOBS[0]}: ") for line in errors), errors
     assert errors[-1].startswith("meta-nmt-evaluate: error: ") and "not everything finished" in errors[-1], errors
     base = _jobs(out)[JOBS[0]]
 
     second = _start(experiment, out)
-    wait_until(lambda: _jobs(out)[JOBS[0]] != base or second.poll() is not None, "the base is finished", 300)
+    wait_until(lambda: _jobs(out)[JOBS[0]] != base or second.poll() is not None, "the base is finished", 900)
     second.send_signal(signal.SIGKILL)
     second.communicate()
     log = (out / f"logs/{JOBS[0]}.log").read_text()
     assert went_on(log), f"the base went on from its checkpoint: {log[-3000:]}"
 
     third = _start(experiment, out)
-    printed, said = third.communicate(timeout=600)
+    printed, said = third.communicate(timeout=1200)
     assert third.returncode == 0, said[-3000:]
     assert printed.strip() == str(out / "report/report.html"), printed
     states = {name: job["state"] for name, job in _jobs(out).items()}
@@ -89,14 +89,14 @@ def _to_its_report(cluster: Cluster, work: Path) -> None:
     assert len(report["rows"]) == CELLS and not report["failed"], report["failed"]
 
     local = _start(experiment, work / "local", "")
-    assert local.communicate(timeout=600) and local.returncode == 0
+    assert local.communicate(timeout=1200) and local.returncode == 0
     assert _translations(out) == _translations(work / "local"), "translations are those of an undisturbed local one"
 
 
 def _unknown_partition(cluster: Cluster, work: Path) -> None:
     experiment = _experiment(work, executor={"slurm_partition": "nowhere"})
     run = _start(experiment, work / "out")
-    errors = run.communicate(timeout=120)[1].splitlines()
+    errors = run.communicate(timeout=300)[1].splitlines()
     assert run.returncode == 2 and len(errors) == 1, errors
     assert errors[0].startswith("meta-nmt-evaluate: error: executor: must be what the cluster accepts"), errors
     assert "invalid partition specified: nowhere" in errors[0], errors
@@ -108,7 +108,7 @@ def _inside_a_job(cluster: Cluster, work: Path) -> None:
     experiment, out = _experiment(work, systems=["scratch"], budgets=[300], base_tokens=0), work / "out"
     command = [sys.executable, *arguments("-m meta_nmt.cli.evaluate {} --out {} --cluster slurm", experiment, out)]
     environment = {**os.environ, "SLURM_CONF": str(cluster.folder / "slurm.conf")}
-    run = subprocess.run(["srun", "--ntasks=1", "--cpus-per-task=1", *command], env=environment, timeout=600,
+    run = subprocess.run(["srun", "--ntasks=1", "--cpus-per-task=1", *command], env=environment, timeout=1200,
                          capture_output=True, text=True)  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
     assert (out / "report/report.html").exists()

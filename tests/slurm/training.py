@@ -48,7 +48,7 @@ class Job:
     def said(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def wait(self, limit_s: float = 300) -> str:
+    def wait(self, limit_s: float = 600) -> str:
         """Its state when it has ended."""
         wait_until(lambda: self.number not in job_ids(), f"job {self.number} ends: {self.said()[-2000:]}", limit_s)
         return self.shown("JobState")
@@ -70,11 +70,11 @@ def _killed_worker(cluster: Cluster, work: Path) -> None:
     data = _data(work)
     training = runs.train_flags(data, work / "run", "--max-update 300 --save-interval-updates 2 --disable-validation")
     job = Job(["--nodes=2", "--time=1:00:00"], training, work / "first.out")
-    wait_until((work / "run/checkpoint_last.pt").exists, "there is a checkpoint", 200)
+    wait_until((work / "run/checkpoint_last.pt").exists, "there is a checkpoint", 600)
     workers = [pid for pid in cluster.processes("SLURMD_NODENAME=n2", f"SLURM_JOB_ID={job.number}") if _is_worker(pid)]
     assert workers, "the worker of the second node is found"
     os.kill(workers[0], signal.SIGKILL)
-    assert job.wait(90) == "FAILED", "the other worker ended too"
+    assert job.wait(180) == "FAILED", "the other worker ended too"
     updates = _updates(work / "run")
     assert 0 < updates < 300, f"{updates} updates: it was ended on the way"
     again = Job(["--nodes=1"], [*training, "--max-update", str(updates + 4)], work / "second.out")
@@ -87,19 +87,19 @@ def _killed_worker(cluster: Cluster, work: Path) -> None:
 def _time_limit(cluster: Cluster, work: Path) -> None:
     training = runs.train_flags(_data(work), work / "run", ENDLESS)
     job = Job(["--nodes=1", "--time=1", "--signal=B:USR1@15"], training, work / "run.out")
-    wait_until(lambda: job.shown("Restarts") != "0", "it is sent again", 180)
+    wait_until(lambda: job.shown("Restarts") != "0", "it is sent again", 600)
     assert "the time limit is near: the job is sent again" in job.said(), job.said()[-3000:]
-    wait_until(lambda: went_on(job.said()), "it goes on from its checkpoint", 400)
+    wait_until(lambda: went_on(job.said()), "it goes on from its checkpoint", 900)
 
 
 def _crashed_node(cluster: Cluster, work: Path) -> None:
     training = runs.train_flags(_data(work), work / "run", ENDLESS)
     job = Job(["--nodes=1", "--time=1:00:00"], training, work / "run.out")
-    wait_until((work / "run/checkpoint_last.pt").exists, "there is a checkpoint", 200)
+    wait_until((work / "run/checkpoint_last.pt").exists, "there is a checkpoint", 600)
     node = job.shown("BatchHost")
     cluster.crash_node(node)
     try:
-        wait_until(lambda: went_on(job.said()), "it goes on from its checkpoint", 400)
+        wait_until(lambda: went_on(job.said()), "it goes on from its checkpoint", 900)
         other = job.shown("BatchHost")
     finally:
         cluster.start_node(node)
