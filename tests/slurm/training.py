@@ -86,7 +86,7 @@ def _killed_worker(cluster: Cluster, work: Path) -> None:
 
 def _time_limit(cluster: Cluster, work: Path) -> None:
     training = runs.train_flags(_data(work), work / "run", ENDLESS)
-    job = Job(["--nodes=1", "--time=1", "--signal=B:USR1@15"], training, work / "run.out")
+    job = Job(["--nodes=1", "--time=3", "--signal=B:USR1@15"], training, work / "run.out")
     wait_until(lambda: job.shown("Restarts") != "0", "it is sent again", 600)
     assert "the time limit is near: the job is sent again" in job.said(), job.said()[-3000:]
     wait_until(lambda: went_on(job.said()), "it goes on from its checkpoint", 900)
