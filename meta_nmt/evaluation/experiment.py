@@ -158,8 +158,9 @@ class Experiment(BaseModel):
     generate_flags: Text = Field("", description="flags of meta-nmt-generate")
     executor: Parameters = Field(
         {},
-        description="parameters of submitit.AutoExecutor: timeout_min, slurm_partition, cpus_per_task, gpus_per_node "
-        "(without which a local job sees no GPU)",
+        description="parameters of submitit.AutoExecutor: timeout_min (by default 4 hours on Slurm, where a training "
+        "goes on after them, and a week here), slurm_partition, cpus_per_task, gpus_per_node (without which a local "
+        "job sees no GPU)",
     )
 
     def tokens_per_step(self, system: str) -> int:
