@@ -6,8 +6,9 @@ from setuptools import find_packages, setup
 
 COMMANDS = (
     *("preprocess", "add-language", "train", "adapt", "generate", "translate"),
-    *("evaluate", "report", "export", "serve"),
+    *("evaluate", "report", "export", "serve", "quickstart"),
 )
+QUICKSTART = ("quickstart.sh", "low_resource.sh", "common.sh", "above_joint.py")  # what meta-nmt-quickstart runs
 EXTRAS = {
     "serve": ["fastapi>=0.115,<1", "h11>=0.14,<1", "uvicorn>=0.30,<1"],  # meta-nmt-serve
     "hub": ["datasets>=2.20,<6"],  # corpora of the hub, in manifests
@@ -27,8 +28,16 @@ setup(
     author="meta_nmt authors",
     license="MIT",
     python_requires=">=3.11,<3.15",
-    packages=find_packages(include=["meta_nmt", "meta_nmt.*", "data_prep", "data_prep.*"]),
-    package_data={"meta_nmt.serving": ["page/*"], "meta_nmt.report": ["page.*"]},
+    # data_prep is installed under the name that it has in a clone (docs/architecture.md says why)
+    packages=[*find_packages(include=["meta_nmt", "meta_nmt.*", "data_prep", "data_prep.*"]), "meta_nmt.recipes"],
+    package_dir={"meta_nmt.recipes": "recipes"},
+    package_data={
+        "meta_nmt": ["py.typed"],
+        "data_prep": ["py.typed"],
+        "meta_nmt.serving": ["page/*"],
+        "meta_nmt.report": ["page.*"],
+        "meta_nmt.recipes": [*QUICKSTART],
+    },
     install_requires=[
         "torch>=2.6,<2.14",
         "fairseq-fixed>=0.12.3.1,<0.13",

@@ -44,7 +44,7 @@ def batch_by_size_vec(
 def batch_by_size_fn(
     indices: np.ndarray, num_tokens_fn: Callable[[int], int], max_tokens: int, max_sentences: int, bsz_mult: int
 ) -> list[np.ndarray]:
-    """As `batch_by_size_vec`, with a function that gives the tokens of a sentence."""
+    """The batches of `batch_by_size_vec`, with a function that gives the tokens of a sentence."""
     num_tokens_vec = np.fromiter(map(num_tokens_fn, indices), np.int64, len(indices))
     return batch_by_size_vec(indices, num_tokens_vec, max_tokens, max_sentences, bsz_mult)
 
