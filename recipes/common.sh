@@ -55,14 +55,16 @@ find_python() {
   local minor candidate without_venv=
   local range="3.$OLDEST to 3.$NEWEST"
   if [[ -n "${PYTHON:-}" ]]; then
-    is_suitable "$PYTHON" || die "PYTHON must be a Python $range, but is $PYTHON: $("$PYTHON" --version 2>&1 | head -n 1)"
+    is_suitable "$PYTHON" ||
+      die "PYTHON must be a Python $range, but is $PYTHON: $("$PYTHON" --version 2>&1 | head -n 1)"
     makes_venvs "$PYTHON" || die "$PYTHON has no venv and pip (Debian: sudo apt-get install python3-venv)"
     echo "$PYTHON"
     return
   fi
   for ((minor = NEWEST; minor >= OLDEST; minor--)); do
     for candidate in "python3.$minor" python3; do
-      is_suitable "$candidate" && [[ "$("$candidate" -c 'import sys; print(sys.version_info[1])')" == "$minor" ]] || continue
+      is_suitable "$candidate" || continue
+      [[ "$("$candidate" -c 'import sys; print(sys.version_info[1])')" == "$minor" ]] || continue
       if makes_venvs "$candidate"; then
         echo "$candidate"
         return
@@ -72,7 +74,7 @@ find_python() {
   done
   [[ -z "$without_venv" ]] ||
     die "$without_venv has no venv and pip (Debian: sudo apt-get install $without_venv-venv)"
-  die "a Python $range must be installed, but python3 is $(python3 --version 2>&1 | head -n 1); PYTHON=... names another"
+  die "a Python $range must be there, but python3 is $(python3 --version 2>&1 | head -n 1); PYTHON=... names another"
 }
 
 # the version of the NVIDIA driver; nothing where there is no GPU, or none that answers
@@ -100,8 +102,8 @@ check_disk() {
   ((free >= $1)) || die "$1 GB must be free for $VENV, but $free are; VENV=... names another place"
 }
 
-# install TITLE ARGUMENT...: pip install, all that it says in the log
-install() {
+# pip_install TITLE ARGUMENT...: all that pip says goes to the log
+pip_install() {
   echo "== $1"
   shift
   logged "$VENV/install.log" "$VENV/bin/python" -m pip install --quiet --retries 2 "$@"
@@ -114,7 +116,7 @@ install_torch() {
   [[ "${have%%+*}" == "$TORCH" ]] && return
   if wants_cuda; then
     check_disk 10
-    install "Install torch with CUDA (about 3 GB)" "$torch"
+    pip_install "Install torch with CUDA (about 3 GB)" "$torch"
     "$VENV/bin/python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' ||
       echo "   the GPU is not used: torch cannot use it (torch.cuda.is_available() is False)"
     return
@@ -122,20 +124,19 @@ install_torch() {
   check_disk 4
   # without a GPU the CPU build is enough, and a tenth of the size; for macOS there is no other
   if [[ "$(uname -s)" == Linux ]]; then
-    echo "== Install torch for the CPU (about 200 MB)"
-    "$VENV/bin/python" -m pip install --quiet --retries 0 --timeout 30 --index-url "$cpu" "$torch" \
-      >>"$VENV/install.log" 2>&1 && return
+    pip_install "Install torch for the CPU (about 200 MB)" --timeout 30 --index-url "$cpu" "$torch" 2>/dev/null &&
+      return
     echo "   $cpu cannot be had: this is PyPI's build, which may be one with CUDA (about 3 GB)"
   fi
-  install "Install torch" "$torch"
+  pip_install "Install torch" "$torch"
 }
 
 install_package() {
   install_torch
-  install "Install what builds packages" 'setuptools<81' wheel
+  pip_install "Install what builds packages" 'setuptools<81' wheel
   # no compiler: with READTHEDOCS set, fairseq leaves out its compiled parts, which meta_nmt/compat.py stands in for
-  READTHEDOCS=1 install "Install fairseq" --no-build-isolation --no-deps "fairseq-fixed==$FAIRSEQ"
-  (cd "$REPO" && install "Install the package ($EXTRAS)" --no-build-isolation --editable ".[$EXTRAS]")
+  READTHEDOCS=1 pip_install "Install fairseq" --no-build-isolation --no-deps "fairseq-fixed==$FAIRSEQ"
+  (cd "$REPO" && pip_install "Install the package ($EXTRAS)" --no-build-isolation --editable ".[$EXTRAS]")
 }
 
 # stamp_of EXTRAS: the file that says that these are installed, for this setup.py

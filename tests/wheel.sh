@@ -17,14 +17,14 @@ unset PYTHONPATH
 start=$SECONDS
 make_venv
 install_torch
-install "Install what builds packages" 'setuptools<81' wheel 'build>=1.2,<2'
-READTHEDOCS=1 install "Install fairseq" --no-build-isolation --no-deps "fairseq-fixed==$FAIRSEQ"
+pip_install "Install what builds packages" 'setuptools<81' wheel 'build>=1.2,<2'
+READTHEDOCS=1 pip_install "Install fairseq" --no-build-isolation --no-deps "fairseq-fixed==$FAIRSEQ"
 echo "== Build"
 mkdir "$WORK/source" # a copy, so that nothing of an earlier build gets into the wheel
 (cd "$REPO" && git ls-files -z --cached --others --exclude-standard | tar -c --null -T -) | tar -x -C "$WORK/source"
 "$VENV/bin/python" -m build --no-isolation --outdir "$WORK/dist" "$WORK/source" >"$WORK/build.log" 2>&1 ||
   die "the build failed: $WORK/build.log"
-install "Install the wheel" "$(echo "$WORK"/dist/meta_nmt-*.whl)[$EXTRAS]"
+pip_install "Install the wheel" "$(echo "$WORK"/dist/meta_nmt-*.whl)[$EXTRAS]"
 echo "== Installed in $((SECONDS - start)) s"
 "$VENV/bin/python" -m pip check
 tar tzf "$WORK"/dist/meta_nmt-*.tar.gz | grep -q '/recipes/real/best.yaml$' || die "the source distribution must have the recipes"

@@ -54,7 +54,7 @@ def test_the_newest_python_that_can_make_an_environment_is_taken(programs: Path)
 @pytest.mark.parametrize(
     ("minor", "whole", "variables", "words"),
     [
-        (10, True, {}, "a Python 3.11 to 3.14 must be installed, but python3 is Python 3.10.0"),
+        (10, True, {}, "a Python 3.11 to 3.14 must be there, but python3 is Python 3.10.0"),
         (13, False, {}, "python3 has no venv and pip (Debian: sudo apt-get install python3-venv)"),
         (13, True, {"PYTHON": "python3.9"}, "PYTHON must be a Python 3.11 to 3.14, but is python3.9"),
         (10, True, {"PYTHON": "python3"}, "PYTHON must be a Python 3.11 to 3.14, but is python3: Python 3.10.0"),
