@@ -63,8 +63,9 @@ meta-nmt-preprocess --out data --corpus corpus --mono corpus/mono --dictionaries
   --valid-langs qav --vocab-size 300 --universal-tokens 300 --vector-dim 32 >>log 2>&1
 meta-nmt-train data --save-dir meta --source-langs qaa,qbb --valid-langs qav --support-tokens 300 --query-tokens 300 \
   --valid-sample-tokens 300 "${small[@]}" >>log 2>&1
-meta-nmt-adapt --pairs "$(find new -name 'qbx-en.tsv')" --checkpoint meta/checkpoint_best.pt --out qbx-en --max-update 10 \
+paste new/qbx-en/train.qbx new/qbx-en/train.en >qbx-en.tsv
+meta-nmt-adapt --pairs qbx-en.tsv --checkpoint meta/checkpoint_best.pt --out qbx-en --max-update 10 \
   --num-workers 0 >>log 2>&1
-cut -f 1 "$(find new -name 'qbx-en.tsv')" | head -n 3 | meta-nmt-translate --model qbx-en >translated
+head -n 3 new/qbx-en/test.qbx | meta-nmt-translate --model qbx-en >translated
 [[ "$(wc -l <translated)" == 3 ]] || die "three lines must be translated"
 echo "== All is well in $((SECONDS - start)) s"
