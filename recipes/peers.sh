@@ -17,6 +17,9 @@ readonly BATCH=1000 # tokens of an update, as in recipes/real/best.yaml
 [[ "$DRY_RUN" == 1 || -f "$DATA/data.json" ]] ||
   die "DATA must name a data folder of meta-nmt-preprocess (bash recipes/real.sh makes one), but $DATA is none"
 start_recipe peers
+[[ "$DRY_RUN" == 1 ]] || python -c 'import fairseq.data.data_utils_fast, fairseq.libbleu' >/dev/null 2>&1 ||
+  die "stock fairseq needs its compiled parts; with g++: pip install cython ninja numpy, then pip install \
+--force-reinstall --no-deps --no-cache-dir --no-binary fairseq-fixed --no-build-isolation fairseq-fixed==$FAIRSEQ"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 # tokens_of TARGET: English tokens of its samples, as in recipes/real.sh

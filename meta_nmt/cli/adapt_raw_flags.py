@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 from data_prep.base.language_registry import languages_of_name
 from data_prep.base.languages import check_language, usual_spelling
 from data_prep.cleaning.monolingual import FEWEST
@@ -103,6 +104,7 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error(f"`--self-train` must be 0 or at least {FEWEST}, but is {args.self_train}")
     if args.checkpoint is None:
         parser.error(f"the following arguments are required: --checkpoint; {CHECKPOINTS}")
+    need("ctranslate2", "export", "`--pairs`")
     args.named_target = None
     if args.source_lang is None:
         args.source_lang, args.named_target = languages_of_name(args.pairs.name) or (None, None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 from data_prep.cleaning.monolingual import FEWEST, fault_of_lines, lines_beside_sample
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
@@ -76,6 +77,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
     if fault := fault_of_lines(own_flags.self_train):
         parser.error(fault)
+    if own_flags.self_train:
+        need("ctranslate2", "export", "`--self-train`")
     given = {arg.partition("=")[0] for arg in argv}
     if own_flags.self_train and (set_by_it := sorted(given & {"--train-prefix", "--aligned-with"})):
         parser.error(f"`{set_by_it[0]}` must not be given with `--self-train`, which sets it")
