@@ -27,6 +27,8 @@ The changes are made when this module is imported. Import it before fairseq, or 
    listeners.
 10. fairseq ends a path at every ``:``, also in the name of a folder; here where no such file is
     (`meta_nmt.runs.path_lists`).
+11. Importing fairseq loads scikit-learn, pandas and scipy.stats, which tasks for sounds and classes call. Here they are
+    loaded when they are called (`meta_nmt.late_imports`).
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from meta_nmt.late_imports import late
 from meta_nmt.runs import checkpoint_contents, checkpoint_files
 from meta_nmt.runs.progress import telling
 from meta_nmt.runs.run_folder import LAST, RunFolder
@@ -91,9 +94,10 @@ def _import_fairseq_quietly() -> None:
     handlers, level = root.handlers[:], root.level
     logging.disable(logging.INFO)
     try:
-        import fairseq.models
-        import fairseq.tasks  # noqa: F401
-        import fairseq_cli.train  # noqa: F401
+        with late("sklearn", "sklearn.metrics", "scipy.stats"):
+            import fairseq.models
+            import fairseq.tasks  # noqa: F401
+            import fairseq_cli.train  # noqa: F401
     finally:
         logging.disable(logging.NOTSET)
         root.handlers[:] = handlers
