@@ -31,6 +31,8 @@ The changes are made when this module is imported. Import it before fairseq, or 
     (data_prep.base.fairseq_loading).
 12. fairseq needs compiled parts to cut batches and to print its own BLEU. Where it was installed without them,
     `meta_nmt.runs.batch_by_size` and `meta_nmt.runs.token_bleu` do the same.
+13. Importing fairseq loads scikit-learn, pandas and scipy.stats, which tasks for sounds and classes call. Here they are
+    loaded when they are called (`meta_nmt.late_imports`).
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ import numpy as np
 import torch
 
 from data_prep.base.fairseq_loading import fairseq_loading
+from meta_nmt.late_imports import late
 from meta_nmt.runs import batch_by_size, checkpoint_contents, checkpoint_files, token_bleu
 from meta_nmt.runs.progress import telling
 from meta_nmt.runs.run_folder import LAST, RunFolder
@@ -94,7 +97,7 @@ def apply() -> None:
 
 
 def _load_fairseq() -> None:
-    with fairseq_loading():
+    with fairseq_loading(), late("sklearn", "sklearn.metrics", "scipy.stats"):
         import fairseq.models
         import fairseq.tasks  # noqa: F401
         import fairseq_cli.train  # noqa: F401

@@ -35,11 +35,12 @@ import sentencepiece
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
+from data_prep.base.evenly import evenly
 from data_prep.base.extras import need
 from data_prep.base.files import write_array
 from data_prep.base.text_files import line_blocks, plain_or_gz, read_lines
 from data_prep.cleaning.clean_form import normalise
-from data_prep.packs.lexicon import evenly, incidence
+from data_prep.packs.lexicon import incidence
 from data_prep.packs.subwords import domain_weight, load, read_dictionary
 
 FAIRSEQ_SPECIALS = 4  # bos, pad, eos, unk
