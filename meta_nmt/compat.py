@@ -97,7 +97,7 @@ def apply() -> None:
 
 
 def _load_fairseq() -> None:
-    with fairseq_loading(), late("sklearn", "sklearn.metrics", "scipy.stats"):
+    with late("sklearn", "sklearn.metrics", "scipy.stats"), fairseq_loading():
         import fairseq.models
         import fairseq.tasks  # noqa: F401
         import fairseq_cli.train  # noqa: F401

@@ -36,7 +36,8 @@ def test_module_that_is_loaded_is_left_alone():
     assert sys.modules["json"] is json
 
 
-def test_stand_ins_are_gone_after_the_context():
+def test_stand_ins_are_gone_after_the_context(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     with late("colorsys"):
         import colorsys
 
