@@ -55,8 +55,8 @@ done
 
 # the sizes of the architecture in recipes/real/best.yaml, with the embeddings of both sides shared
 MODEL=(--user-dir recipes/peers/bf16 --task translation -s x -t en --arch transformer --encoder-layers 3
-  --decoder-layers 3 --encoder-embed-dim 384 --decoder-embed-dim 384 --encoder-ffn-embed-dim 1536
-  --decoder-ffn-embed-dim 1536 --encoder-attention-heads 6 --decoder-attention-heads 6 --share-all-embeddings
+  --decoder-layers 3 --encoder-embed-dim 256 --decoder-embed-dim 256 --encoder-ffn-embed-dim 512
+  --decoder-ffn-embed-dim 512 --encoder-attention-heads 4 --decoder-attention-heads 4 --share-all-embeddings
   --criterion label_smoothed_cross_entropy_bf16 --label-smoothing 0.1 --optimizer adam --adam-betas '(0.9, 0.98)'
   --clip-norm 1.0 --no-epoch-checkpoints --max-tokens "$BATCH" --keep-interval-updates 1 --num-workers 1
   --no-progress-bar --log-interval 100)
