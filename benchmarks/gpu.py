@@ -19,7 +19,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.fraction import products_of
-from benchmarks.measure import Row, compare, in_turns, line_of, peak_of, speeds, unmeasured
+from benchmarks.measure import Row, compare, in_turns, line_of, speeds, unmeasured
 from benchmarks.settings import Settings
 from benchmarks.transformer import Bench, token_count
 from data_prep.base.command_line import OneLineParser, run_command
@@ -46,10 +46,8 @@ def waiting(bench: Bench) -> Callable[[], object]:
 
 
 def added_mib(bench: Bench, system: str) -> float:
-    """The MiB that two steps of a system add, at their peak, to the built model and its batches."""
+    """The MiB that two steps of a system add on a GPU, at their peak, to the built model and its batches."""
     step = SYSTEMS[system](bench)
-    if bench.device != "cuda":
-        return peak_of(lambda: [step(), step()])["added"]
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     step()
@@ -140,7 +138,10 @@ def profile_row(bench: Bench, prefix: str, file: Path | None) -> Row:
 
 
 def bench_rows(bench: Bench, rounds: int, file: Path | None = None, side: int = SIDE) -> Iterator[Row]:
-    """All rows of one architecture. ``file``: for the profile's table; ``side``: of the card's matrices."""
+    """All rows of one architecture. ``file``: for the profile's table; ``side``: of the card's matrices.
+
+    On a CPU there are none of memory: a process keeps what it had before, so that a small step adds nothing.
+    """
     prefix = f"gpu_{bench.arch}_"
     parts: dict[str, Callable[[], Iterator[Row]]] = {
         "speed": lambda: speed_rows(bench, rounds, prefix),
@@ -148,6 +149,8 @@ def bench_rows(bench: Bench, rounds: int, file: Path | None = None, side: int = 
         "share": lambda: iter([share_row(bench, rounds, prefix, side)]),
         "profile": lambda: iter([profile_row(bench, prefix, file)]),
     }
+    if bench.device != "cuda":
+        del parts["memory"]
     for name, part in parts.items():
         try:
             yield from part()

@@ -14,7 +14,7 @@ from data_prep.base.errors import InputError
 from data_prep.base.extras import need
 from data_prep.base.language_registry import languages_of_name
 from data_prep.base.languages import check_language, usual_spelling
-from data_prep.cleaning.monolingual import FEWEST
+from data_prep.cleaning.monolingual import FEWEST, fault_of_lines
 from meta_nmt.cli import command
 from meta_nmt.translation.export_formats import QUANTIZATIONS
 
@@ -100,8 +100,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
-    if args.self_train and args.self_train < FEWEST:
-        parser.error(f"`--self-train` must be 0 or at least {FEWEST}, but is {args.self_train}")
+    if fault := fault_of_lines(args.self_train):
+        parser.error(fault)
     if args.checkpoint is None:
         parser.error(f"the following arguments are required: --checkpoint; {CHECKPOINTS}")
     need("ctranslate2", "export", "`--pairs`")

@@ -49,7 +49,7 @@ class Job:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def wait(self, limit_s: float = 600) -> str:
-        """Its state when it has ended."""
+        """The job's state when it has ended, in Slurm's words; AssertionError where it does not end in time."""
         wait_until(lambda: self.number not in job_ids(), f"job {self.number} ends: {self.said()[-2000:]}", limit_s)
         return self.shown("JobState")
 
