@@ -28,6 +28,8 @@ from meta_nmt.data.parallel_corpus import ParallelCorpus
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import workers
 from meta_nmt.tasks.learned_rule import LearnedRule, load_learned_rule
+from meta_nmt.tasks.r_drop import RDrop
+from meta_nmt.tasks.smoothed_loss import lean
 from meta_nmt.tasks.token_counts import CountsTokens, count_tokens
 from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig, trainable_names
 from meta_nmt.tasks.validation_bleu import ScoresText, log_bleu_of_nothing
@@ -57,6 +59,8 @@ class ULRTranslationTask(CountsTokens, ScoresText):
         super().__init__(cfg, pack.dictionary, target)
         if cfg.prior_weight < 0:
             raise InputError(f"`--prior-weight` must be at least 0, but is {cfg.prior_weight}")
+        if cfg.r_drop < 0:
+            raise InputError(f"`--r-drop` must be at least 0, but is {cfg.r_drop}")
         self.universal_keys, self.target_vectors = universal_keys, target_vectors
         check_finite(pack.queries, pack.file)
         self.language_queries = torch.from_numpy(pack.queries.copy())
@@ -148,14 +152,16 @@ class ULRTranslationTask(CountsTokens, ScoresText):
         update_num: int,
         ignore_grad: bool = False,
     ) -> tuple[Tensor, int, dict[str, Any]]:
+        in_training = RDrop(criterion, self.cfg.r_drop) if self.cfg.r_drop else lean(criterion)
+
         def autocast_criterion(*args: Any) -> Any:  # within fairseq's autocast context, which ends any outer one
             with torch.autocast(sample["target"].device.type, dtype=torch.bfloat16):
-                return criterion(*args)
+                return in_training(*args)
 
         loss, sample_size, logging_output = super().train_step(
             sample,
             model,
-            autocast_criterion if self.cfg.bf16_autocast else criterion,
+            autocast_criterion if self.cfg.bf16_autocast else in_training,
             optimizer,
             update_num,
             ignore_grad,

@@ -48,6 +48,13 @@ class ULRTranslationConfig(TranslationDataConfig):
             "added to the loss per token; 0 for none"
         },
     )
+    r_drop: float = field(
+        default=0.0,
+        metadata={
+            "help": "weight alpha of R-Drop (Liang et al. 2021): each sentence is read twice with other dropout, and "
+            "the two translations are drawn together; twice the time for an update; 0 for none"
+        },
+    )
     learned_rule: bool = field(
         default=False,
         metadata={
