@@ -59,6 +59,8 @@ setup(
             "torchmetrics>=0.10.2,<0.11",
             "transformers>=4.40,<5",
         ],
+        # the documentation site; docs/conf.py says why these
+        "docs": ["sphinx>=8.2,<10", "furo>=2025.7", "myst-nb>=1.3,<2"],
         "dev": [
             "httpx>=0.27,<1",  # fastapi's test client
             "hypothesis>=6.100,<7",
