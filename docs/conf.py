@@ -20,7 +20,7 @@ html_css_files = ["page.css"]
 html_copy_source = html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {"top_of_page_buttons": []}
-exclude_patterns = ["_site", "reference/api/modules.rst"]
+exclude_patterns = ["_site", "reference/api/*/modules.rst"]
 
 extensions = [
     *("sphinx.ext.autodoc", "sphinx.ext.apidoc", "sphinx.ext.napoleon", "myst_nb"),
@@ -38,7 +38,7 @@ nb_execution_timeout = 600
 nb_execution_show_tb = True
 
 apidoc_modules = [
-    {"path": f"../{package}", "destination": "reference/api", "max_depth": 1, "module_first": True}
+    {"path": f"../{package}", "destination": f"reference/api/{package}", "max_depth": 1, "module_first": True}
     for package in ("meta_nmt", "data_prep")
 ]
 apidoc_separate_modules = False
