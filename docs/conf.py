@@ -29,7 +29,8 @@ extensions = [
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 myst_url_schemes = {"http": None, "https": None, "source": None}  # `source`: source_pages.py
-suppress_warnings = ["myst.header"]  # a report may begin with a table of its own level
+# a report may begin with a heading of its own level; a package shows names that its modules define
+suppress_warnings = ["myst.header", "ref.python"]
 
 # the notebook is run whenever the site is built; a cell that fails fails the build
 nb_execution_mode = "force"
@@ -44,6 +45,7 @@ apidoc_modules = [
 apidoc_separate_modules = False
 apidoc_automodule_options = {"members", "undoc-members"}
 autodoc_default_options = {"member-order": "bysource", "exclude-members": "model_config,__init__"}
+autodoc_inherit_docstrings = False  # those of torch and fairseq are written otherwise
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_numpy_docstring = False

@@ -37,6 +37,8 @@ def as_restructured(lines: list[str]) -> list[str]:
         elif indented and not before and not code and not section:
             result += ["::", ""]
             code = True
+        elif indented and before and not code and not section:
+            line = line.lstrip()  # a paragraph that goes on, such as that of a field
         result.append(line if code else plain(line))
     return result
 
