@@ -1,4 +1,4 @@
-"""The documentation site: `sphinx-build --fail-on-warning docs outputs/site`. It needs the extra `docs`, and no network.
+"""The documentation site: `sphinx-build --fail-on-warning docs outputs/site`, with the extra `docs` and no network.
 
 Sphinx with the theme Furo, because Material for MkDocs had its last support in November 2026, and Zensical, its
 successor, is not at 1.0 and builds no pages from our parsers. Furo brings its own fonts, scripts and dark colours.

@@ -18,7 +18,7 @@ MARK = "\0"
 
 
 def help_page(module: str) -> list[str | ArgumentParser]:
-    """What ``--help`` of the command whose ``main`` is in ``module`` prints: texts, and parsers that show their flags."""
+    """What ``--help`` of the command whose ``main`` is in ``module`` prints: texts, and the parsers of its flags."""
     said, parsers = io.StringIO(), list[ArgumentParser]()
 
     def noted(parser: ArgumentParser) -> str:
