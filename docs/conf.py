@@ -15,6 +15,7 @@ author = "meta_nmt authors"
 copyright = "meta_nmt authors"  # noqa: A001  Sphinx calls it so
 html_title = "meta_nmt"
 html_theme = "furo"
+smartquotes = False  # two hyphens are a flag
 html_static_path = ["_site/static"]
 html_css_files = ["page.css"]
 html_copy_source = html_show_sourcelink = False

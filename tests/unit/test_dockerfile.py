@@ -21,7 +21,7 @@ def arguments(instruction: str) -> list[str]:
 
 def requirements(text: str) -> set[str]:
     """The requirements in lines of pip: no flags, no paths."""
-    words = [word for line in text.split("\n") if "install" in line for word in shlex.split(line, comments=True)]
+    words = [word for line in text.split("\n") if "pip" in line for word in shlex.split(line, comments=True)]
     return {word for word in words if re.match(r"(torch|numpy|cython|setuptools|wheel|ninja|fairseq-fixed)\b", word)}
 
 
