@@ -30,11 +30,14 @@ from fairseq.models.transformer import TransformerModel
 from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks.translation import TranslationTask
 
+from meta_nmt.data.language_pack import LanguagePack
 from meta_nmt.models import ulr_transformer
 from meta_nmt.tasks.learner import build_meta_learner
 from meta_nmt.tasks.meta_translation import MetaTranslationTask
 from meta_nmt.tasks.meta_translation_config import MetaTranslationConfig
 from meta_nmt.tasks.smoothed_loss import lean
+from meta_nmt.tasks.ulr_translation import ULRTranslationTask
+from meta_nmt.tasks.ulr_translation_config import ULRTranslationConfig, trainable_names
 
 VOCABULARY = 8000
 UNIVERSAL_TOKENS = 20_000
@@ -198,6 +201,30 @@ class Bench:
 
         def step() -> None:
             _, size, _ = task.train_step({"episodes": episodes}, model, criterion, optimizer, 0)
+            update(model, optimizer, size)
+
+        return step
+
+    def adapt_step(self, model: Any, adapt_params: str = "emb_enc") -> Callable[[], None]:
+        """A function that fine-tunes ours for an update on all batches, by the train_step of our task for one pair.
+
+        The model takes the language in: its query vectors and residual rows. ``adapt_params``: ``--adapt-params``.
+        """
+        queries = self.episodes()[0]["queries"]
+        cfg = ULRTranslationConfig(bf16_autocast=self.mixed)
+        pack, no_vectors = LanguagePack("xx", self.symbols, queries.numpy()), torch.empty(0, QUERY_WIDTH)
+        task = ULRTranslationTask(Namespace(**vars(cfg)), pack, no_vectors, self.symbols, no_vectors)
+        embedding = model.encoder.embed_tokens
+        embedding.queries = queries.to(self.device)
+        embedding.residual = torch.nn.Parameter(torch.zeros(len(queries), embedding.embedding_dim, device=self.device))
+        parameters = dict(model.named_parameters())
+        chosen = trainable_names(list(parameters), adapt_params)
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(name in chosen)
+        optimizer, batches = optimizer_of(model), self.on_device(batches_of(self.episodes()))
+
+        def step() -> None:
+            size = sum(task.train_step(batch, model, self.criterion, optimizer, 0)[1] for batch in batches)
             update(model, optimizer, size)
 
         return step

@@ -1,12 +1,12 @@
 """All changes to fairseq that let it run well on today's Python and torch; no other file changes fairseq.
 
-The changes are made when this module is imported. Import it before fairseq, or (2) and (3) come too late.
+The changes are made when this module is imported. Import it before fairseq, or (2), (3) and (11) come too late.
 
 1. torch >= 2.6 loads checkpoints with ``weights_only=True``: only tensors, plain containers and types on an
    allow-list. fairseq's checkpoints hold a few harmless types more, which are allowed here one by one. The
    protection stays on, so loading a stranger's checkpoint cannot run code.
 2. Importing fairseq's tasks and models sets up the root logger (at level DEBUG) and logs messages about packages that
-   have nothing to do with text. Here logging is put back as it was.
+   have nothing to do with text. Here logging is put back as it was (data_prep.base.fairseq_loading).
 3. fairseq's own calls of newer libraries cause warnings at each start that a user can do nothing about. They are
    filtered by their exact texts.
 4. fairseq keeps the best score so far in attributes of two functions, so a second run in one process would measure
@@ -27,12 +27,19 @@ The changes are made when this module is imported. Import it before fairseq, or 
    listeners.
 10. fairseq ends a path at every ``:``, also in the name of a folder; here where no such file is
     (`meta_nmt.runs.path_lists`).
+11. fairseq cannot be imported on Python 3.14, which writes types that may be None in another way
+    (data_prep.base.fairseq_loading).
+12. fairseq needs compiled parts to cut batches and to print its own BLEU. Where it was installed without them,
+    `meta_nmt.runs.batch_by_size` and `meta_nmt.runs.token_bleu` do the same.
+13. Importing fairseq loads scikit-learn, pandas and scipy.stats, which tasks for sounds and classes call. Here they are
+    loaded when they are called (`meta_nmt.late_imports`).
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import sys
 import warnings
 from argparse import Namespace
 from functools import wraps
@@ -41,7 +48,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from meta_nmt.runs import checkpoint_contents, checkpoint_files
+from data_prep.base.fairseq_loading import fairseq_loading
+from meta_nmt.late_imports import late
+from meta_nmt.runs import batch_by_size, checkpoint_contents, checkpoint_files, token_bleu
 from meta_nmt.runs.progress import telling
 from meta_nmt.runs.run_folder import LAST, RunFolder
 
@@ -64,7 +73,8 @@ def apply() -> None:
     """Make all changes to fairseq; a second call changes nothing."""
     for message in KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-    _import_fairseq_quietly()
+    _load_fairseq()
+    _replace_compiled_parts()
     torch.serialization.add_safe_globals(
         [
             Namespace,  # a model's configuration: attributes only
@@ -86,18 +96,25 @@ def apply() -> None:
     _split_paths()
 
 
-def _import_fairseq_quietly() -> None:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logging.disable(logging.INFO)
-    try:
+def _load_fairseq() -> None:
+    with late("sklearn", "sklearn.metrics", "scipy.stats"), fairseq_loading():
         import fairseq.models
         import fairseq.tasks  # noqa: F401
         import fairseq_cli.train  # noqa: F401
-    finally:
-        logging.disable(logging.NOTSET)
-        root.handlers[:] = handlers
-        root.setLevel(level)
+
+
+def _replace_compiled_parts() -> None:
+    """Put Python in the place of the compiled parts that a fairseq has which was installed without a compiler."""
+    try:
+        import fairseq.data.data_utils_fast  # noqa: F401
+    except ImportError:
+        sys.modules["fairseq.data.data_utils_fast"] = batch_by_size
+    try:
+        import fairseq.libbleu  # noqa: F401
+    except ImportError:
+        from fairseq.scoring.bleu import Scorer
+
+        Scorer.__init__, Scorer.reset, Scorer.add = token_bleu.start, token_bleu.reset, token_bleu.add
 
 
 def forget_earlier_runs() -> None:

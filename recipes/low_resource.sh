@@ -64,11 +64,11 @@ adapt() {
 what_next() {
   local target=$1 translator
   translator=$(printf '%q' "$RUN/translator")
-  sed '/^## /Q' "$RUN/report.md"
-  python -m recipes.above_joint "$RUN/report.json"
+  awk '/^## / { exit } 1' "$RUN/report.md"
+  python "$REPO/recipes/above_joint.py" "$RUN/report.json"
   echo "The whole report: $RUN/report.html (for a browser) and $RUN/report.md"
   echo "The meta-trained translator, in $PWD:"
-  echo "  source $(printf '%q' "$VENV/bin/activate")"
+  [[ "$INSTALL" == 0 ]] || echo "  source $(printf '%q' "$VENV/bin/activate")"
   echo "  head -n 3 $(printf '%q' "$META/data/text/$target-en/test.$target") | meta-nmt-translate --model $translator"
   echo "  meta-nmt-serve $translator"
 }

@@ -17,6 +17,9 @@ readonly BATCH=1000 # tokens of an update, as in recipes/real/best.yaml
 [[ "$DRY_RUN" == 1 || -f "$DATA/data.json" ]] ||
   die "DATA must name a data folder of meta-nmt-preprocess (bash recipes/real.sh makes one), but $DATA is none"
 start_recipe peers
+[[ "$DRY_RUN" == 1 ]] || python -c 'import fairseq.data.data_utils_fast, fairseq.libbleu' >/dev/null 2>&1 ||
+  die "stock fairseq needs its compiled parts; with g++: pip install cython ninja numpy, then pip install \
+--force-reinstall --no-deps --no-cache-dir --no-binary fairseq-fixed --no-build-isolation fairseq-fixed==$FAIRSEQ"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 # tokens_of TARGET: English tokens of its samples, as in recipes/real.sh
@@ -52,8 +55,8 @@ done
 
 # the sizes of the architecture in recipes/real/best.yaml, with the embeddings of both sides shared
 MODEL=(--user-dir recipes/peers/bf16 --task translation -s x -t en --arch transformer --encoder-layers 3
-  --decoder-layers 3 --encoder-embed-dim 384 --decoder-embed-dim 384 --encoder-ffn-embed-dim 1536
-  --decoder-ffn-embed-dim 1536 --encoder-attention-heads 6 --decoder-attention-heads 6 --share-all-embeddings
+  --decoder-layers 3 --encoder-embed-dim 256 --decoder-embed-dim 256 --encoder-ffn-embed-dim 512
+  --decoder-ffn-embed-dim 512 --encoder-attention-heads 4 --decoder-attention-heads 4 --share-all-embeddings
   --criterion label_smoothed_cross_entropy_bf16 --label-smoothing 0.1 --optimizer adam --adam-betas '(0.9, 0.98)'
   --clip-norm 1.0 --no-epoch-checkpoints --max-tokens "$BATCH" --keep-interval-updates 1 --num-workers 1
   --no-progress-bar --log-interval 100)

@@ -5,6 +5,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=recipes/common.sh
 source recipes/common.sh
-ensure_venv
+EXTRAS=dev ensure_venv
 export OMP_NUM_THREADS=1 PYTHONPATH="$PWD/tests:$PWD${PYTHONPATH:+:$PYTHONPATH}"
 exec python -m campaign "$@"

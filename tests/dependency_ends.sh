@@ -9,7 +9,7 @@
 #   CHECK_ONLY=1  only ask pip whether there is such a set of versions, and list it
 #   OUTPUTS       where the environments go (default: outputs/ in the repository)
 #
-# 5 to 10 minutes for each end on two cores, most of it compiling fairseq and the tests.
+# 5 minutes for each end on two cores, most of it the tests. PYTHON=python3.12 names another Python than python3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 OUTPUTS=${OUTPUTS:-outputs}
@@ -19,7 +19,7 @@ constraints() {
   python3 - "$1" "${TORCH:-}" <<'PYTHON'
 import re, sys
 end, torch = sys.argv[1:]
-ranges = re.findall(r'"([\w.-]+)>=([\w.]+),<([\w.]+)"', open("setup.py", encoding="utf-8").read())
+ranges = re.findall(r'"([\w.-]+)>=([\w.]+),<([\w.]+)[";]', open("setup.py", encoding="utf-8").read())
 for name, low, high in dict.fromkeys(ranges):
     if name == "torch" and torch:
         print(f"torch=={torch}")
@@ -32,12 +32,13 @@ PYTHON
 try_end() {
   set -e
   local end=$1 venv=$OUTPUTS/dependencies-$1
+  export READTHEDOCS=1 # fairseq without its compiled parts
   local pip=("$venv/bin/python" -m pip install --quiet --constraint "$venv.txt")
   mkdir -p "$OUTPUTS"
   constraints "$end" >"$venv.txt"
-  python3 -m venv --clear "$venv"
+  "${PYTHON:-python3}" -m venv --clear "$venv"
   echo "== $end: tools to build fairseq"
-  "${pip[@]}" 'setuptools<81' wheel cython ninja numpy torch
+  "${pip[@]}" 'setuptools<81' wheel torch
   if [[ "${CHECK_ONLY:-0}" == 1 ]]; then
     "$venv/bin/python" -m pip install --dry-run --no-build-isolation --constraint "$venv.txt" '.[dev]' | tail -n 1
     return

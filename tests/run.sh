@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=recipes/common.sh
 source recipes/common.sh
-ensure_venv
+EXTRAS=dev ensure_venv
 echo "== Lint"
 ruff check .
 echo "== Types"

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-
-from langcodes import Language
-from langcodes.tag_parser import LanguageTagError
+from typing import TYPE_CHECKING
 
 from data_prep.base.languages import first_part, usual_spelling
+
+if TYPE_CHECKING:
+    from langcodes import Language
 
 
 def _language(code: str) -> Language | None:
     """The registered language, script and region of a code; None where one of these is not registered."""
+    from langcodes import Language, LanguageTagError  # its tables take longer to load than a translator
+
     try:
         language = Language.get(code)
     except LanguageTagError:

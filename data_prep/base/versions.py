@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+CODE = Path(__file__).resolve().parents[2]  # the folder that has our packages: of a clone, its top folder
 OWN = "meta-nmt"  # this distribution; with a new version all stages are run again
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "sentencepiece", "gensim", "fairseq-fixed", "torch")
@@ -23,10 +24,18 @@ def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit of this code, with "-dirty" if files were changed since; "unknown" outside a git checkout."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """The commit of this code, with "-dirty" if files were changed since; "unknown" outside a git checkout.
+
+    It is unknown, too, where the code is installed, and a repository of something else has the environment in it.
+    """
     try:
-        process = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        if Path(_git("rev-parse", "--show-toplevel")) != CODE:
+            return "unknown"
+        return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return process.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=CODE, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,10 +1,9 @@
 """Language identification of single lines by py3langid, an optional package whose wheel contains its model."""
 
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
-from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 
 PACKAGE = "py3langid"
 # A line counts as one in another language only if the model gives that language at least this probability. So short
@@ -15,8 +14,7 @@ CERTAIN = 0.9
 
 def check_language_id() -> None:
     """InputError unless py3langid is installed."""
-    if find_spec(PACKAGE) is None:
-        raise InputError(f"--language-id needs {PACKAGE}, which is not installed: pip install 'meta-nmt[language-id]'")
+    need(PACKAGE, "language-id", "--language-id")
 
 
 @cache

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from data_prep.base import extensions
 from data_prep.base.command_line import OneLineParser, comma_list, run_command, writable_directory
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 from data_prep.base.files import atomic, read_json, sha256, write_json, write_text
 from data_prep.base.text_files import line_blocks
 from data_prep.corpora import archives, hub
@@ -37,6 +38,8 @@ def fetch(manifest: Manifest, out: Path, langs: Sequence[str] = (), limit: int =
     unknown = sorted(set(langs) - {lang for corpus in manifest.corpora for lang in corpus.languages})
     if unknown:
         raise InputError(f"--langs must be languages of {manifest.file}, but has {', '.join(unknown)}")
+    if hub_names := [corpus.name for corpus in chosen if corpus.hub]:
+        need("datasets", "hub", f"{manifest.file}: {hub_names[0]} is a corpus of the hub; reading it")
     writable_directory(out, "--out")
     out = out.absolute()
     if (out / NAME).is_file() and (out / NAME).samefile(manifest.file):

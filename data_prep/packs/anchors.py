@@ -13,9 +13,10 @@ import sentencepiece
 
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
+from data_prep.base.evenly import evenly
 from data_prep.base.text_files import plain_or_gz, read_lines
 from data_prep.cleaning.clean_form import normalise
-from data_prep.packs.lexicon import MOST_LINES, evenly, mine_pairs
+from data_prep.packs.lexicon import MOST_LINES, mine_pairs
 from data_prep.packs.subwords import load, read_dictionary
 from data_prep.packs.ulr_tables import counts_of, load_table, normalised, unit
 from data_prep.packs.vectors import FAIRSEQ_SPECIALS

@@ -1,8 +1,6 @@
 """Binarised data: fairseq's own binariser over SentencePiece-cut text, in fairseq's mmap format."""
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -10,6 +8,7 @@ import sentencepiece
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
+from data_prep.base.fairseq_loading import fairseq_loading
 from data_prep.base.files import partial_folder
 from data_prep.packs.subwords import load
 
@@ -19,7 +18,7 @@ def binarise(text_file: Path, pack: PackFolder, prefix: Path) -> int:
 
     Returns the number of sentences. Atomic: the files are made in a temporary folder beside the target, then moved.
     """
-    with _logging_left_alone():
+    with fairseq_loading():
         from fairseq.binarizer import FileBinarizer, VocabularyDatasetBinarizer  # slow to import: only where used
         from fairseq.data import Dictionary
 
@@ -38,23 +37,6 @@ def binarise(text_file: Path, pack: PackFolder, prefix: Path) -> int:
         for suffix in (".bin", ".idx"):
             Path(f"{temporary_prefix}{suffix}").replace(f"{prefix}{suffix}")
     return summary.num_seq
-
-
-@contextmanager
-def _logging_left_alone() -> Iterator[None]:
-    """Keep the settings of logging as they are, and be silent up to INFO, while fairseq is loaded.
-
-    Loading fairseq sets the root logger to DEBUG, and recommends packages that have nothing to do with text.
-    """
-    root = logging.getLogger()
-    handlers, level, disabled = root.handlers[:], root.level, root.manager.disable
-    logging.disable(logging.INFO)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)
-        root.handlers[:] = handlers
-        root.setLevel(level)
 
 
 def _check_match(model: sentencepiece.SentencePieceProcessor, dictionary: object, pack: PackFolder) -> None:

@@ -19,11 +19,6 @@ MOST_TOKENS = 10_000  # different tokens of each side that are mined, the most f
 BLOCK = 500  # lines whose links are listed at once
 
 
-def evenly(lines: int, most: int) -> np.ndarray:
-    """Row numbers: at most ``most`` of 0 to ``lines`` - 1, evenly spaced."""
-    return np.arange(lines) if lines <= most else np.linspace(0, lines - 1, most).astype(int)
-
-
 def incidence(lines: Sequence[Sequence[int]], size: int) -> scipy.sparse.csr_array:
     """(lines, size) float32 matrix: 1 where a line holds a token."""
     row = np.repeat(np.arange(len(lines)), [len(line) for line in lines])

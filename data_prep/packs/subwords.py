@@ -14,9 +14,9 @@ import sentencepiece
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
+from data_prep.base.evenly import evenly
 from data_prep.base.files import atomic, write_lines
 from data_prep.base.text_files import read_lines
-from data_prep.packs.lexicon import evenly
 
 BYTE_PIECES = 256  # pieces of byte fallback, not counted in --vocab-size
 SPECIALS = 3  # SentencePiece's <unk>, <s>, </s>; not in the dictionary, since fairseq has its own

@@ -35,10 +35,12 @@ import sentencepiece
 from data_prep.base.command_line import OneLineParser, run_command
 from data_prep.base.data_folder import PackFolder
 from data_prep.base.errors import InputError
+from data_prep.base.evenly import evenly
+from data_prep.base.extras import need
 from data_prep.base.files import write_array
 from data_prep.base.text_files import line_blocks, plain_or_gz, read_lines
 from data_prep.cleaning.clean_form import normalise
-from data_prep.packs.lexicon import evenly, incidence
+from data_prep.packs.lexicon import incidence
 from data_prep.packs.subwords import domain_weight, load, read_dictionary
 
 FAIRSEQ_SPECIALS = 4  # bos, pad, eos, unk
@@ -294,6 +296,12 @@ def add_vector_arguments(parser: OneLineParser) -> None:
     )
 
 
+def check_vector_method(method: str) -> None:
+    """InputError where the method needs gensim and that is not installed."""
+    if method != "svd":
+        need("gensim", "vectors", f"--vector-method {method}")
+
+
 def check_vector_dim(dim: int) -> None:
     """InputError unless the size of the vectors is positive."""
     if dim < 1:
@@ -316,6 +324,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_vector_arguments(parser)
     args = parser.parse_args(argv)
     check_vector_dim(args.vector_dim)
+    check_vector_method(args.vector_method)
     text, extra = read_lines(args.text), read_lines(args.extra) if args.extra else []
     pack = PackFolder(args.pack)
     write_vectors(pack, text, extra, args.vector_dim, args.out, args.vector_method, args.seed, args.vec_file)

@@ -67,6 +67,7 @@ class NewLanguage:
     def __post_init__(self) -> None:
         check_language(self.lang)
         subwords.check_vocab_size(self.vocab_size)
+        vectors.check_vector_method(self.vector_method)
         check_budgets(self.english_tokens, self.sample_seeds)
         self.refuse_a_second_time()
         for flag, folder in (("--dictionaries", self.dictionaries), ("--vec-files", self.vec_files)):

@@ -55,6 +55,7 @@ class Options:
             lambda: subwords.check_vocab_size(self.vocab_size),
             lambda: ulr_tables.check_universal_tokens(self.universal_tokens),
             lambda: vectors.check_vector_dim(self.vector_dim),
+            lambda: vectors.check_vector_method(self.vector_method),
             self._check_languages,
             self._check_rest,
         ]

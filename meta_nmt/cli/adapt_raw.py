@@ -30,6 +30,7 @@ from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, remove_partial, sha256, sole_writer, write_json, write_lines
 from data_prep.base.language_registry import code_and_name
 from data_prep.base.text_files import column_blocks, line_blocks, read_lines
+from data_prep.cleaning.monolingual import FEWEST
 from data_prep.packs import align
 from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.bleu_tokeniser import bleu_tokeniser
@@ -238,7 +239,7 @@ class Job:
             self.work.own_pairs, self.command,
         )  # fmt: skip
         if not options:
-            say(f"no self-training: fewer than {self_training.FEWEST} lines of --mono are translated without loops")
+            say(f"no self-training: fewer than {FEWEST} lines of --mono are translated without loops")
             return {}
         first, name = vars(fine_tune.parse_args(flags)), strategy + AGAIN
         longer = [option for option in ("max_update", "total_num_update", "save_interval_updates") if first.get(option)]

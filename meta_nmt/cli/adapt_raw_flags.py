@@ -11,8 +11,10 @@ from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 from data_prep.base.language_registry import languages_of_name
 from data_prep.base.languages import check_language, usual_spelling
+from data_prep.cleaning.monolingual import FEWEST, fault_of_lines
 from meta_nmt.cli import command
 from meta_nmt.translation.export_formats import QUANTIZATIONS
 
@@ -22,7 +24,7 @@ meta-nmt-adapt from raw text: sentence pairs and a meta-trained checkpoint in, a
 Any flag of fine-tuning is understood too: meta-nmt-adapt --help lists them."""
 STRATEGIES = ("emb", "emb_enc", "all")  # from the fewest parameters to all: of equals, the first is taken
 FEWEST_FOR_TEST = 300  # pairs
-SELF_TRAIN, FEWEST_OWN = 5_000, 200  # lines of self-training
+SELF_TRAIN = 5_000  # lines of self-training
 CHECKPOINTS = (
     "meta-nmt-train makes a checkpoint; `bash recipes/quickstart.sh` makes a small one, and others can give you theirs "
     "(meta-nmt-export --to meta)"
@@ -70,7 +72,7 @@ def own_parser() -> OneLineParser:
     parser.add_argument(
         "--self-train", type=int, default=SELF_TRAIN, metavar="N",
         help="translate at most N lines of --mono with the adapted model, adapt again to these pairs too, and keep the "
-        f"better of both by dev BLEU; 0: do not; at least {FEWEST_OWN} (default: {SELF_TRAIN})",
+        f"better of both by dev BLEU; 0: do not; at least {FEWEST} (default: {SELF_TRAIN})",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of the split and of fine-tuning (default: 1)")
     parser.add_argument(
@@ -98,10 +100,11 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     args.training = fine_tuning_flags
     if args.pairs is None:
         parser.error("`--pairs FILE` must be given with `--out`")
-    if args.self_train and args.self_train < FEWEST_OWN:
-        parser.error(f"`--self-train` must be 0 or at least {FEWEST_OWN}, but is {args.self_train}")
+    if fault := fault_of_lines(args.self_train):
+        parser.error(fault)
     if args.checkpoint is None:
         parser.error(f"the following arguments are required: --checkpoint; {CHECKPOINTS}")
+    need("ctranslate2", "export", "`--pairs`")
     args.named_target = None
     if args.source_lang is None:
         args.source_lang, args.named_target = languages_of_name(args.pairs.name) or (None, None)

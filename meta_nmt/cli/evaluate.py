@@ -27,8 +27,9 @@ from data_prep.base.versions import commit, versions
 from meta_nmt.cards.model_card import PACKAGES, write_model_card
 from meta_nmt.cards.result_facts import facts_of_result
 from meta_nmt.evaluation.cells import Choice, Job, Step, filled, fingerprints, plan, with_user_dir
+from meta_nmt.evaluation.executor import CLUSTERS, make_executor
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
-from meta_nmt.evaluation.runner import CLUSTERS, Sweep, make_executor
+from meta_nmt.evaluation.runner import Sweep
 from meta_nmt.ledger import FILE_NAME, Ledger, finished_cells
 from meta_nmt.roles import added_card
 from meta_nmt.runs import cost

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, writable_directory
+from data_prep.base.extras import need
 from data_prep.base.files import sole_writer
 from data_prep.base.languages import usual_spelling
 from meta_nmt.cards.model_card import write_model_card
@@ -59,6 +60,8 @@ def parse_args(argv: Sequence[str]) -> Namespace:
 
 def make(args: Namespace, typed: str) -> None:
     """Make the folder that was asked for. ``typed``: the command as it was typed, for the card."""
+    if "ctranslate2" in args.to:
+        need("ctranslate2", "export", "`--to ctranslate2`, which stands where no `--to` is given,")
     # these load torch and fairseq, which the flags do not need
     from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
     from meta_nmt.cards.meta_card import facts_of_meta, meta_card

@@ -10,6 +10,8 @@ from pathlib import Path
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
+from data_prep.cleaning.monolingual import FEWEST, fault_of_lines, lines_beside_sample
 from meta_nmt.cli import command
 from meta_nmt.cli import fairseq_front as front
 from meta_nmt.cli.adapt_raw_flags import CHECKPOINTS, PROG, check_checkpoint
@@ -52,7 +54,7 @@ def own_parser() -> ArgumentParser:
     parser.add_argument(
         "--self-train", type=int, default=0, metavar="N",
         help="translate at most N lines of the language's monolingual text in DATA with the adapted model, and adapt "
-        f"again to these pairs too, from the same start, over twice the updates; at least {self_training.FEWEST} "
+        f"again to these pairs too, from the same start, over twice the updates; at least {FEWEST} "
         "(default: 0, none)",
     )  # fmt: skip
     parser.add_argument(
@@ -73,8 +75,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error(f"give either `--checkpoint FILE` or `--from-scratch`; {CHECKPOINTS}")
     if own_flags.from_scratch and own_flags.strategy is not None:
         parser.error("`--strategy` must not be given with `--from-scratch`, which trains everything")
-    if fault := self_training.fault_of_lines(own_flags.self_train):
+    if fault := fault_of_lines(own_flags.self_train):
         parser.error(fault)
+    if own_flags.self_train:
+        need("ctranslate2", "export", "`--self-train`")
     given = {arg.partition("=")[0] for arg in argv}
     if own_flags.self_train and (set_by_it := sorted(given & {"--train-prefix", "--aligned-with"})):
         parser.error(f"`{set_by_it[0]}` must not be given with `--self-train`, which sets it")
@@ -154,12 +158,12 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
     run = RunFolder(args.save_dir)
     if run.last.exists() and not (run.path / "self").exists():
         raise InputError(f"--save-dir {run}: must be new or of a run with `--self-train`, but holds another adaptation")
-    lines = self_training.lines_beside_sample(
+    lines = lines_beside_sample(
         DataFolder(args.data, args.target_lang), args.source_lang, args.train_subset, own_flags.self_train, args.seed
     )[1]
-    if len(lines) < self_training.FEWEST:
+    if len(lines) < FEWEST:
         raise InputError(
-            f"`--self-train` needs at least {self_training.FEWEST} lines of {args.source_lang} in {args.data} beside "
+            f"`--self-train` needs at least {FEWEST} lines of {args.source_lang} in {args.data} beside "
             f"those of {args.train_subset}, but there are {len(lines)}"
         )
     first, out = RunFolder(run.path / "first"), run.path / "self"
@@ -185,7 +189,7 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
     )
     if not options:
         raise InputError(
-            f"{teacher}: must translate at least {self_training.FEWEST} of {len(lines)} lines without loops, for "
+            f"{teacher}: must translate at least {FEWEST} of {len(lines)} lines without loops, for "
             "`--self-train`, but does not: train or adapt it longer"
         )
     vars(args).update(options)

@@ -44,8 +44,8 @@ NOT_IN_GENERATION = {
 OTHER_NAMES = {"post_process": "`--remove-bpe` and `--post-process`"}
 # attribute of a flag of fairseq-train that logs elsewhere -> the packages of which one is needed, and how to install it
 LOGGERS = {
-    "tensorboard_logdir": (("tensorboard", "tensorboardX"), "pip install tensorboard, or our extra [logging]"),
-    "wandb_project": (("wandb",), "pip install wandb, or our extra [logging]"),
+    "tensorboard_logdir": (("tensorboard", "tensorboardX"), "pip install tensorboard, or 'meta-nmt[logging]'"),
+    "wandb_project": (("wandb",), "pip install wandb, or 'meta-nmt[logging]'"),
     "azureml_logging": (("azureml",), "pip install azureml-core"),
 }
 METRICS = ("loss", "nll_loss", "ppl", "bleu", "accuracy")

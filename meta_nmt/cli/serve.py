@@ -16,15 +16,11 @@ from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
-
 from data_prep.base.command_line import OneLineParser
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 from meta_nmt.cli import command
-from meta_nmt.serving.connections import ACCEPTED_AT_ONCE, SILENT_S, Door, most_connections
-from meta_nmt.serving.desk import Limits
-from meta_nmt.serving.requests import BODY_S
-from meta_nmt.serving.server import LOOPBACK, make_app
+from meta_nmt.serving import LOOPBACK
 from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.translator import MAX_BEAM
 from meta_nmt.translation.translator_folder import TranslatorFolder
@@ -89,6 +85,16 @@ def warn_of(host: str) -> None:
 def body(argv: Sequence[str]) -> int:
     """Parse the flags and serve the page until Ctrl-C; returns the exit status."""
     args = parse_args(argv)
+    for package in ("fastapi", "h11", "uvicorn"):
+        need(package, "serve", PROG)
+    # these are of an extra, which the flags do not need
+    import uvicorn
+
+    from meta_nmt.serving.connections import ACCEPTED_AT_ONCE, SILENT_S, Door, most_connections
+    from meta_nmt.serving.desk import Limits
+    from meta_nmt.serving.requests import BODY_S
+    from meta_nmt.serving.server import make_app
+
     translator = load_folder(args.model, backend=args.backend, beam=args.beam)
     card = TranslatorFolder(Path(args.model)).read_card()
     if is_loopback(args.host):

@@ -32,6 +32,7 @@ from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError, did_you_mean, fault_of
 from data_prep.base.languages import LANGUAGE
 from data_prep.base.yaml_files import VALUES, read_yaml, short
+from data_prep.cleaning.monolingual import FEWEST, lines_beside_sample
 from data_prep.cleaning.subsample import sample_name
 from meta_nmt.roles import added_role, recorded_roles
 
@@ -157,8 +158,9 @@ class Experiment(BaseModel):
     generate_flags: Text = Field("", description="flags of meta-nmt-generate")
     executor: Parameters = Field(
         {},
-        description="parameters of submitit.AutoExecutor: timeout_min, slurm_partition, cpus_per_task, gpus_per_node "
-        "(without which a local job sees no GPU)",
+        description="parameters of submitit.AutoExecutor: timeout_min (by default 4 hours on Slurm, where a training "
+        "goes on after them, and a week here), slurm_partition, cpus_per_task, gpus_per_node (without which a local "
+        "job sees no GPU)",
     )
 
     def tokens_per_step(self, system: str) -> int:
@@ -387,3 +389,12 @@ def _missing_from_data(e: Experiment) -> Iterable[str]:
         absent = [n for n in names if not Path(f"{folder.binary_sides(target, n)[0]}.idx").is_file()]
         if absent:
             yield f"budgets and seeds must be samples of {target} in {e.data}, but it has no {', '.join(absent)}"
+        elif names and SELF in e.strategies:
+            yield from _too_few_lines(folder, target, names[0], e.self_train)
+
+
+def _too_few_lines(data: DataFolder, target: str, sample: str, most: int) -> Iterable[str]:
+    """That a target has too little monolingual text for the strategy self."""
+    count = len(lines_beside_sample(data, target, sample, min(most, FEWEST), seed=1)[1])
+    if count < FEWEST:
+        yield f"strategies: self needs {FEWEST} lines of {target} beside those of {sample} in {data}, but has {count}"

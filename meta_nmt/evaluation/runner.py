@@ -7,45 +7,28 @@ for. A failed job, and the jobs that need it, are tried again.
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import submitit
-from submitit.core.utils import cloudpickle
 from tqdm import tqdm
 
 from data_prep.base.errors import InputError
 from meta_nmt.evaluation import worker
 from meta_nmt.evaluation.cells import Choice, Job, Option, Step, filled
+from meta_nmt.evaluation.executor import last_words, submit
 from meta_nmt.ledger import Ledger, latest
 from meta_nmt.runs import training_log
 
-WEEK = 7 * 24 * 60  # minutes: the longest that a local job may take, unless the experiment says otherwise
 POLL_S = 0.2
 BAR = "{desc} {bar} {n_fmt}/{total_fmt}{postfix}"
-CLUSTERS = ("local", "slurm")
 OnFinished = Callable[
     [Job, str | None], None
 ]  # takes a finished job, and the folder of its model with its places filled
-
-
-def make_executor(folder: Path, cluster: str, parameters: Mapping[str, Any]) -> submitit.AutoExecutor:
-    """The executor that submits jobs; InputError where submitit does not know a parameter, or there is no cluster."""
-    # a job's process gets the code of the worker itself, and does not load this package
-    cloudpickle.register_pickle_by_value(worker)
-    try:
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-        executor.update_parameters(**{"timeout_min": WEEK, "name": "meta-nmt", **parameters})
-    except (NameError, AssertionError, ValueError, RuntimeError) as error:
-        raise InputError(f"executor: must fit submitit's {cluster} executor: {str(error).splitlines()[0]}") from None
-    return executor
 
 
 @dataclass
@@ -120,7 +103,12 @@ class Sweep:
                         self._collect(name, bar)
             except KeyboardInterrupt:
                 for running in self.running.values():
-                    running.handle.cancel()
+                    running.handle.cancel(check=False)  # it may have ended by itself
+                raise
+            except InputError:
+                if self.running:
+                    text = f"jobs that were submitted go on, and this command takes them up again: {len(self.running)}"
+                    bar.write(text, file=sys.stderr)
                 raise
             self._show(bar)
         return all(self.state[step.name] == "finished" for step in self.steps)
@@ -141,9 +129,7 @@ class Sweep:
             elif (outcome := worker.finished(self._place(step), self.marks[step.name])) is not None:
                 self._settle(step, outcome, bar)  # its process lived longer than the evaluation that started it
             elif len(self.running) < self.limit:
-                order = self._order(step)
-                with _errors_to(self.out / "submitit.log"):
-                    handle = self.executor.submit(worker.run_job, order)
+                handle = submit(self.executor, self._order(step), self.out / "submitit.log")
                 self.running[step.name] = Running(step, handle, time.monotonic())
             else:
                 continue
@@ -181,8 +167,7 @@ class Sweep:
             try:
                 outcome = running.handle.result()
             except Exception as error:  # submitit: it was killed, or could not even start
-                message = str(error).strip().splitlines() or [repr(error)]
-                outcome = {"state": "failed", "error": f"it ended without a word: {message[-1]}"}
+                outcome = {"state": "failed", "error": last_words(running.handle, error)}
                 outcome["seconds"] = round(time.monotonic() - running.since, 1)
         del self.running[name]
         self._settle(running.job, outcome, bar)
@@ -264,22 +249,6 @@ class Sweep:
                 mean = sum(durations) / len(durations)
                 left += max(0.0, mean - (time.monotonic() - started.since if started else 0.0))
         return f"about {left / self.limit / 60:.0f} min left"
-
-
-@contextmanager
-def _errors_to(log: Path) -> Iterator[None]:
-    """In this context, standard error is a file, also for processes that are started in it.
-
-    submitit's own process answers Ctrl-C, which a terminal gives to all of them, with a traceback.
-    """
-    before = os.dup(2)
-    with open(log, "ab") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
 
 
 def executable(command: Sequence[str]) -> list[str]:

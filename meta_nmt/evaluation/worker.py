@@ -60,6 +60,23 @@ def run_job(order: Order) -> Outcome:
         return outcome
 
 
+class Resumable:
+    """`run_job` for a job that goes on where it was; such a job is sent again at its time limit.
+
+    submitit calls ``checkpoint`` some time before the limit, ends the job, and lets Slurm send it again.
+    """
+
+    def __call__(self, order: Order) -> Outcome:
+        """Run an order."""
+        return run_job(order)
+
+    def checkpoint(self, order: Order) -> Any:
+        """What is sent again: the same order, since what was done so far is in the job's folders."""
+        from submitit.core.utils import DelayedSubmission  # the job's process has loaded it
+
+        return DelayedSubmission(self, order)
+
+
 def finished(place: str, fingerprint: str) -> Outcome | None:
     """The outcome that a process left, if this version of the job has finished; None otherwise."""
     try:
@@ -73,7 +90,7 @@ def finished(place: str, fingerprint: str) -> Outcome | None:
 def is_held(place: str) -> bool:
     """Whether a process holds the lock of a job, and so runs it."""
     try:
-        with open(f"{place}.lock") as lock:
+        with open(f"{place}.lock", "r+") as lock:  # NFS gives an exclusive lock to those alone who may write
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -107,15 +124,22 @@ def _run(order: Order, lock: int, resumed: bool) -> str | None:
             log.flush()
             try:
                 status = subprocess.run(
-                    command, cwd=order.cwd, env=environment, pass_fds=(lock,),
+                    command, cwd=order.cwd, env=environment, pass_fds=(lock,), preexec_fn=_ignore_warnings,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 ).returncode  # fmt: skip
             except OSError as error:
                 return f"{shlex.split(shown)[0]} could not be started: {error}"
+            except RuntimeError as error:  # submitit's, in answer to the warning
+                return f"{shlex.split(shown)[0]} reached its time limit (timeout_min of executor): {error}"
             if status:
                 return f"{shlex.split(shown)[0]} {_reason(status)}: {_last_line(order.log)}"
     missing = [name for name in order.makes if not os.path.exists(name)]
     return f"it made no {', '.join(missing)}" if missing else None
+
+
+def _ignore_warnings() -> None:
+    """Let a command live on at the signal that warns of the time limit: Slurm gives it to all processes of a job."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
 def _reason(status: int) -> str:

@@ -141,12 +141,6 @@ def small(args: Namespace) -> None:
     _sizes(args, width=256, ffn=512, layers=3, heads=4, dropout=0.1)
 
 
-@register_model_architecture("ulr_transformer", "ulr_transformer_medium")
-def medium(args: Namespace) -> None:
-    """Sizes for a CPU, about twice the time of small: d 384, ffn 1536, 3+3 layers, 6 heads."""
-    _sizes(args, width=384, ffn=1536, layers=3, heads=6, dropout=0.1)
-
-
 @register_model_architecture("ulr_transformer", "ulr_transformer_metanmt")
 def metanmt(args: Namespace) -> None:
     """The sizes of MetaNMT (Gu et al. 2018, section 4.2): d 512, ffn 512, 6+6 layers, 8 heads."""

@@ -25,7 +25,7 @@ def check_comet(checkpoint: Path) -> Any:
         return importlib.import_module("comet")
     except ImportError as error:
         raise InputError(
-            "`--comet` needs the package unbabel-comet: install our extra [comet], then pip install --no-deps "
+            "`--comet` needs the package unbabel-comet: pip install 'meta-nmt[comet]', then pip install --no-deps "
             f"unbabel-comet, as it asks for an older numpy ({error})"
         ) from None
 

@@ -21,6 +21,7 @@ import re
 import zipfile
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
@@ -200,14 +201,21 @@ def _mapping(name: str, value: Any) -> dict[str, Any]:
 
 def _fields_of_group(name: str, kind: type, given: Any) -> dict[str, Any]:
     """The fields of a configuration dataclass: the given ones, and defaults where there is none."""
+    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
     defaults = {
         field: value for field, value in vars(kind()).items() if not (isinstance(value, str) and requirement(value))
     }
+    # a number may have text as its default: that of device_id is LOCAL_RANK, which torchrun sets
+    defaults = {field: int(v) if _is_number(known[field], v) else v for field, v in defaults.items()}
     given = _mapping(name, given)
     for field, value in given.items():
         if field in defaults and not _is_like(value, defaults[field]):
             raise InputError(f"{name}.{field} must be of type {type(defaults[field]).__name__}, but is {_short(value)}")
-    return defaults | {field: value for field, value in given.items() if field in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+    return defaults | {field: value for field, value in given.items() if field in known}
+
+
+def _is_number(field: Field[Any], default: Any) -> bool:
+    return field.type is int and isinstance(default, str) and default.isdecimal()
 
 
 def _is_like(value: Any, default: Any) -> bool:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from data_prep.base.language_registry import language_name
-from meta_nmt.serving import libre_translate
+from meta_nmt.serving import LOOPBACK, libre_translate
 from meta_nmt.serving.connections import Complaints
 from meta_nmt.serving.desk import MAX_NBEST, Desk, Failed, Full, Limits
 from meta_nmt.serving.requests import WholeBody, WithHeaders
@@ -35,7 +35,6 @@ MAX_LINES = 200
 MAX_BODY = 16 * MAX_CHARACTERS  # bytes: a character is at most 12 as JSON writes it
 NEAREST = 5  # universal tokens of a piece
 PAGE = Path(__file__).parent / "page"
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def check_texts(asked: Any) -> Any:

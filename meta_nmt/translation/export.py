@@ -17,11 +17,10 @@ from meta_nmt import plugin  # noqa: F401  plugs into fairseq, before it is load
 
 # isort: split
 import torch
-from ctranslate2.converters import fairseq as ctranslate2_fairseq
-from ctranslate2.converters.converter import Converter
 from fairseq.models.transformer import TransformerModel, base_architecture
 
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 from data_prep.base.files import atomic, partial_folder, read_json, remove_partial, sha256, write_json, write_text
 from data_prep.base.versions import versions
 from meta_nmt.data.language_pack import language_folder, load_universal_names
@@ -59,9 +58,11 @@ def export(
     or an unfinished one, which the same command finishes.
 
     Raises:
-        InputError: the checkpoint is not of this data folder, ``out`` holds another model, or CTranslate2 cannot
-            convert the model.
+        InputError: the checkpoint is not of this data folder, ``out`` holds another model, or CTranslate2 is not
+            installed or cannot convert the model.
     """
+    if "ctranslate2" in formats:
+        need("ctranslate2", "export", "a model for CTranslate2")
     data, folder = Path(data), TranslatorFolder(Path(out))
     task, (model,) = load_adapted(data, [checkpoint], source_lang, target_lang)
     record = {
@@ -92,7 +93,9 @@ def export(
             with atomic(new.torch_model) as temporary, open(temporary, "wb") as file:  # given a path, torch writes it
                 torch.save(plain_checkpoint(model, args, source_lang, target_lang), file)
         if "ctranslate2" in formats:
-            _write_ctranslate2(_Plain(model, args, task), new, quantization)
+            from meta_nmt.translation.ctranslate2_export import write_ctranslate2  # its package is of an extra
+
+            write_ctranslate2(model, args, task, new, quantization)
         elif folder.ctranslate2_model.exists():
             record["quantization"] = record_before.get("quantization")
         digests_before = record_before.get("files")
@@ -192,28 +195,3 @@ def plain_checkpoint(model: Any, args: Namespace, source_lang: str, target_lang:
         "last_optimizer_state": None,
         "task_state": {},
     }  # fmt: skip
-
-
-class _Plain(Converter):
-    """A converter of a folded model to CTranslate2, made of parts of CTranslate2's converter of fairseq models."""
-
-    def __init__(self, model: Any, args: Namespace, task: Any) -> None:
-        self.model, self.args, self.task = model, args, task
-
-    @torch.no_grad()
-    def _load(self) -> Any:
-        spec = ctranslate2_fairseq._get_model_spec(self.args)
-        ctranslate2_fairseq.set_transformer_encoder(spec.encoder, self.model.encoder)
-        ctranslate2_fairseq.set_transformer_decoder(spec.decoder, self.model.decoder)
-        spec.register_source_vocabulary(ctranslate2_fairseq._get_vocab(self.task.source_dictionary))
-        spec.register_target_vocabulary(ctranslate2_fairseq._get_vocab(self.task.target_dictionary))
-        spec.config.decoder_start_token = spec.config.eos_token  # fairseq starts with the end symbol
-        spec.config.add_source_eos = True
-        return spec
-
-
-def _write_ctranslate2(converter: Converter, out: TranslatorFolder, quantization: str) -> None:
-    try:
-        converter.convert(str(out.ctranslate2_model), quantization=None if quantization == "float32" else quantization)
-    except ValueError as error:
-        raise InputError(f"CTranslate2 cannot convert this model: {error}") from None

@@ -12,11 +12,13 @@ or from adapted checkpoints and the data folder that they were adapted on. `meta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.extras import need
 from data_prep.packs import subwords
 from meta_nmt.translation.backend import Backend
 from meta_nmt.translation.translator import BEAM, MAX_PIECES, Translator, check_limits
@@ -35,8 +37,8 @@ def load_folder(
 
     Args:
         folder: a folder made by meta-nmt-adapt or meta-nmt-export.
-        backend: "torch", "ctranslate2", or "auto": CTranslate2 where the folder has it. Without "torch", torch and
-            fairseq are not loaded.
+        backend: "torch", "ctranslate2", or "auto": CTranslate2 where the folder has it and it is installed. Without
+            torch's, torch and fairseq are not loaded.
         beam: beam width, in hypotheses.
         max_pieces: longer lines are cut to so many pieces, with a warning.
         threads: threads of CTranslate2; by default OMP_NUM_THREADS, or else all cores. torch has its own setting.
@@ -66,12 +68,15 @@ def _load_backend(
     """The wanted backend of a folder, loaded; "auto" is the faster one that the folder has."""
     places = {"ctranslate2": folder.ctranslate2_model, "torch": folder.torch_model}
     available = [name for name, place in places.items() if place.exists()]
+    if wanted == "auto" and "torch" in available and find_spec("ctranslate2") is None:
+        available = ["torch"]
     if not available or wanted not in ("auto", *available):
         needed = "a model" if wanted == "auto" else f"a model for {wanted} ({places[wanted].name})"
         raise InputError(f"{folder}: must have {needed}, but has {', '.join(available) or 'none'}")
     chosen = available[0] if wanted == "auto" else wanted
     folder.check_digests(record, places[chosen])
     if chosen == "ctranslate2":
+        need("ctranslate2", "export", f"{folder.ctranslate2_model}")
         from meta_nmt.translation.ctranslate2_backend import (
             CTranslate2Backend,
         )  # some versions of ctranslate2 load torch

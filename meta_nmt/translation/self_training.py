@@ -14,15 +14,14 @@ the language is aligned anew, with all of these pairs.
 
 from __future__ import annotations
 
-import random
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.base.data_folder import DataFolder, PackFolder, sides_of
 from data_prep.base.errors import InputError
 from data_prep.base.files import read_json, sha256, write_json, write_lines
-from data_prep.base.text_files import read_lines
+from data_prep.cleaning.monolingual import FEWEST, Pairs, lines_beside_sample
 from data_prep.packs.align import align_anew
 from data_prep.packs.binarise import binarise
 from meta_nmt.cards.verdict import loops
@@ -32,42 +31,9 @@ from meta_nmt.translation.export import export
 from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.translator import Translator
 
-FEWEST = 200  # of the model's own pairs: fewer are not worth a second adaptation
 LONGER = 2  # times the updates of the first adaptation
 REAL_SHARE = 1 / 3  # of the sentences of the second adaptation
 BEAM = 4
-Pairs = list[tuple[str, str]]  # X and English
-
-
-def monolingual_lines(data: DataFolder, lang: str, without: Collection[str], most: int, seed: int) -> list[str]:
-    """At most so many different lines of a language, in random order.
-
-    They are of the domain, that is, of the language's training text. Where that has less than FEWEST, other monolingual
-    text is taken too: text of another domain can make a model worse (lab book, entry 21).
-
-    without: lines that are left out, such as those of the sample.
-    """
-    rng = random.Random(seed)
-    left_out = set(without)
-    lines: list[str] = []
-    for path in (data.text(lang).sides("train")[0], data.mono(lang).extra):
-        if len(lines) < min(most, FEWEST) and path.is_file():
-            new = [line for line in dict.fromkeys(read_lines(path)) if line not in left_out]
-            rng.shuffle(new)
-            lines += new[: most - len(lines)]
-            left_out.update(lines)
-    return lines
-
-
-def lines_beside_sample(data: DataFolder, lang: str, sample: str, most: int, seed: int) -> tuple[Pairs, list[str]]:
-    """The pairs of a sample, and at most so many lines of the language beside them (`monolingual_lines`)."""
-    real: Pairs = list(zip(*map(read_lines, data.text(lang).sides(sample)), strict=True))
-    return real, monolingual_lines(data, lang, [source for source, _ in real], most, seed)
-
-
-def fault_of_lines(most: int) -> str | None:
-    """What is wrong with ``--self-train``, in words; None if nothing is."""
-    return None if most == 0 or most >= FEWEST else f"`--self-train` must be 0 or at least {FEWEST}, but is {most}"
 
 
 def own_pairs(translator: Translator, lines: Sequence[str]) -> Pairs:

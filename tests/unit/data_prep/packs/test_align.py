@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.evenly import evenly
 from data_prep.packs.align import (
     add_lexicon,
     csls,
@@ -20,7 +21,7 @@ from data_prep.packs.align import (
     sentence_queries,
 )
 from data_prep.packs.anchors import Anchor, Pack, hold_out, read_word_list
-from data_prep.packs.lexicon import evenly, mine_pairs
+from data_prep.packs.lexicon import mine_pairs
 from data_prep.packs.ulr_tables import normalised, unit
 from data_prep.packs.vectors import positive_pmi, train_fasttext, train_svd, train_word2vec
 

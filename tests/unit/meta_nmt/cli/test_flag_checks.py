@@ -131,8 +131,8 @@ def test_no_dev_or_test_sentence_may_be_left_out():
 @pytest.mark.parametrize(
     "flags, package, install",
     [
-        ("--tensorboard-logdir logs", "tensorboard", "extra [logging]"),
-        ("--wandb-project mine", "wandb", "extra [logging]"),
+        ("--tensorboard-logdir logs", "tensorboard", "meta-nmt[logging]"),
+        ("--wandb-project mine", "wandb", "meta-nmt[logging]"),
         ("--azureml-logging", "azureml", "azureml-core"),
     ],
 )

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.cleaning.monolingual import FEWEST
 from meta_nmt.cli import evaluate
 from meta_nmt.evaluation.experiment import Experiment, ExperimentError, read_experiment
 
@@ -64,6 +66,18 @@ def test_a_target_that_was_added_later_has_its_role_in_its_card(tmp_path: Path, 
     assert read_experiment(path).targets == ("dd", "ff")
     card.write_text(json.dumps({"lang": "ff", "role": "valid"}))
     assert problems(path) == [f"targets must be languages of role target in {data}, but has ff (valid)"]
+
+
+def test_self_training_needs_text_beside_the_sample(tmp_path: Path, data: Path) -> None:
+    path = written(tmp_path, data, strategies=["emb", "self"])
+    sample, domain = (DataFolder(data, "en").text("dd").sides(name) for name in ("train-300-s1", "train"))
+    sample[0].parent.mkdir(parents=True)
+    for side in (*sample, *domain):
+        side.write_text("a\nb\n")
+    said = f"strategies: self needs {FEWEST} lines of dd beside those of train-300-s1 in {data}, but has 0"
+    assert problems(path) == [said]
+    domain[0].write_text("".join(f"line {n}\n" for n in range(FEWEST)))
+    assert read_experiment(path).strategies == ("emb", "self")
 
 
 def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from data_prep.base.errors import InputError
 from meta_nmt.evaluation.cells import Job, Step, fingerprints
-from meta_nmt.evaluation.runner import Sweep, make_executor
+from meta_nmt.evaluation.executor import make_executor
+from meta_nmt.evaluation.runner import Sweep
 from meta_nmt.ledger import FILE_NAME, Ledger, latest, read_ledger
 
 from .conftest import cell, in_a_process, processes_at, stub_plan

@@ -1,5 +1,7 @@
 """A job where it runs: fresh or resumed, once, and what went wrong in one line."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,3 +66,30 @@ def test_the_lock_is_held_as_long_as_a_command_is_at_work(order: Order) -> None:
     assert worker.is_held(order.place), "a process that the job left behind holds it"
     assert run_job(replace(order, fingerprint="2"))["state"] == "finished", "which is waited for"
     assert not worker.is_held(order.place)
+
+
+def test_what_submitit_sends_again_is_the_same_order(order: Order) -> None:
+    job = worker.Resumable()
+    again = job.checkpoint(order)
+    assert again.function is job and again.args == (order,)
+    assert job(order)["state"] == "finished"
+
+
+def test_the_warning_of_a_time_limit_ends_the_worker_and_no_command(order: Order) -> None:
+    lives = failing(order, f"kill -USR2 $$; {order.commands[0][2]}")
+    assert run_job(lives)["state"] == "finished", "a command does not heed the signal"
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("Job not requeued because: timed-out.")
+
+    before = signal.signal(signal.SIGUSR2, refuse)  # as submitit does in a job that can't be sent again
+    try:
+        outcome = run_job(
+            replace(failing(order, f"sleep 0.5; kill -USR2 {os.getpid()}; exec sleep 600"), fingerprint="2")
+        )
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert outcome["error"] == (
+        "stub reached its time limit (timeout_min of executor): Job not requeued because: timed-out."
+    )
+    assert not worker.is_held(order.place), "the command was ended"

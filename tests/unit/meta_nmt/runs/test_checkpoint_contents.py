@@ -3,6 +3,7 @@
 import io
 import zipfile
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,14 @@ def test_an_architecture_of_a_user_is_read_and_not_built(tmp_path):
     with pytest.raises(InputError, match="some.pt: its architecture 'ulr_transformer_of_mine' must be known.*user-dir"):
         check_architecture(path, read)
     check_architecture(path, read_checkpoint(written(small_state(), tmp_path)))
+
+
+def test_a_number_may_have_text_as_its_default() -> None:
+    @dataclass
+    class Group:
+        device_id: int = "1"  # type: ignore[assignment]  # LOCAL_RANK, in a process that torchrun started
+
+    assert checkpoint_contents._fields_of_group("group", Group, {"device_id": 2}) == {"device_id": 2}
+    assert checkpoint_contents._fields_of_group("group", Group, {}) == {"device_id": 1}
+    with pytest.raises(InputError, match="device_id must be of type int, but is 'x'"):
+        checkpoint_contents._fields_of_group("group", Group, {"device_id": "x"})

@@ -51,6 +51,19 @@ def test_a_damaged_ctranslate2_model(model, tmp_path):
         Translator(tmp_path / "copy")
 
 
+def test_without_ctranslate2_installed(model, tmp_path, monkeypatch):
+    """Torch translates where the folder has its weights; where it has not, one line says what to install."""
+    for place in ("meta_nmt.translation.loaders", "data_prep.base.extras"):
+        monkeypatch.setattr(f"{place}.find_spec", lambda name: None)
+    assert type(Translator(model).backend).__name__ == "TorchBackend"
+    with pytest.raises(InputError, match=r"pip install 'meta-nmt\[export\]'"):
+        Translator(model, backend="ctranslate2")
+    shutil.copytree(model, tmp_path / "copy")
+    (tmp_path / "copy/model.pt").unlink()
+    with pytest.raises(InputError, match=r"pip install 'meta-nmt\[export\]'"):
+        Translator(tmp_path / "copy")
+
+
 @pytest.mark.parametrize("arguments, words", [({"beam": 0}, "beam"), ({"max_pieces": 0}, "max_pieces")])
 def test_impossible_arguments(model, arguments, words):
     with pytest.raises(InputError, match=f"{words} must be at least 1"):

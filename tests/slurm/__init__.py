@@ -1,0 +1,1 @@
+"""Checks on a real Slurm of two nodes on one machine: `bash tests/slurm.sh`."""
