@@ -6,19 +6,19 @@
 # Every other command of the package is there too: docker run --rm meta-nmt meta-nmt-translate --help
 
 FROM python:3.11-slim-bookworm AS build
-RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# the same versions and order as in recipes/common.sh: fairseq is compiled against what is installed before it
+# the same versions, order and extras as in recipes/common.sh; nothing is compiled
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --index-url "$TORCH_INDEX" torch==2.13.0
-RUN pip install 'numpy<2.5' cython 'setuptools<81' wheel ninja
-RUN pip install --no-build-isolation fairseq-fixed==0.12.3.1
+RUN pip install 'setuptools<81' wheel
+RUN READTHEDOCS=1 pip install --no-build-isolation --no-deps fairseq-fixed==0.12.3.1
 WORKDIR /src
 COPY setup.py pyproject.toml README.md LICENSE ./
 COPY data_prep ./data_prep
 COPY meta_nmt ./meta_nmt
-RUN pip install --no-build-isolation .
+COPY recipes ./recipes
+RUN pip install --no-build-isolation '.[export,hub,serve]'
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/venv /opt/venv

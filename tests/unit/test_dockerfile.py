@@ -20,9 +20,15 @@ def arguments(instruction: str) -> list[str]:
 
 
 def requirements(text: str) -> set[str]:
-    """The requirements in lines of pip: no flags, no paths."""
-    words = [word for line in text.split("\n") if "pip" in line for word in shlex.split(line, comments=True)]
-    return {word for word in words if re.match(r"(torch|numpy|cython|setuptools|wheel|ninja|fairseq-fixed)\b", word)}
+    """The requirements that pip is given before the package, with their versions."""
+    return set(re.findall(r"(?<![\w-])((?:torch|setuptools|fairseq-fixed)[<=]+[\d.]+)", text))
+
+
+def of_the_recipes() -> str:
+    """The script by which the recipes install, with the versions in the place of their variables."""
+    script = (REPO / "recipes/common.sh").read_text("utf-8")
+    versions = dict(re.findall(r"\b(TORCH|FAIRSEQ)=([\d.]+)", script))
+    return re.sub(r"\$(TORCH|FAIRSEQ)\b", lambda match: versions[match[1]], script)
 
 
 def copied() -> list[str]:
@@ -39,13 +45,22 @@ def test_what_is_copied_is_there_and_sent_to_the_engine() -> None:
 
 
 def test_all_that_setup_reads_and_installs_is_copied() -> None:
-    read = set(re.findall(r'parent / "([\w.]+)"', (REPO / "setup.py").read_text("utf-8")))
-    assert {"setup.py", "pyproject.toml", "data_prep", "meta_nmt"} | read <= set(copied())
+    setup = (REPO / "setup.py").read_text("utf-8")
+    read = set(re.findall(r'parent / "([\w.]+)"', setup))
+    placed = set(re.findall(r'package_dir=\{"[\w.]+": "(\w+)"', setup))
+    assert read and placed and {"setup.py", "pyproject.toml", "data_prep", "meta_nmt"} | read | placed <= set(copied())
 
 
 def test_it_installs_what_the_recipes_install() -> None:
-    recipe = requirements((REPO / "recipes/common.sh").read_text("utf-8"))
-    assert recipe and requirements("\n".join(arguments("RUN"))) == recipe
+    script, here = of_the_recipes(), "\n".join(arguments("RUN"))
+    assert len(requirements(script)) == 3 and requirements(here) == requirements(script)
+    assert re.search(r"\.\[([\w,-]+)\]", here)[1] == re.search(r"^EXTRAS=\$\{EXTRAS:-([\w,-]+)\}", script, re.M)[1]
+
+
+def test_fairseq_is_built_without_a_compiler() -> None:
+    (line,) = (line for line in arguments("RUN") if "fairseq-fixed" in line)
+    assert line.startswith("READTHEDOCS=1 ") and "--no-deps" in line
+    assert not re.search(r"g\+\+|gcc|build-essential|apt-get", TEXT)
 
 
 def test_its_python_is_one_of_ours() -> None:
