@@ -30,8 +30,6 @@ extensions = [
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 myst_url_schemes = {"http": None, "https": None, "source": None}  # `source`: source_pages.py
-# a report may begin with a heading of its own level; a package shows names that its modules define
-suppress_warnings = ["myst.header", "ref.python"]
 
 # the notebook is run whenever the site is built; a cell that fails fails the build
 nb_execution_mode = "force"
@@ -44,7 +42,8 @@ apidoc_modules = [
     for package in ("meta_nmt", "data_prep")
 ]
 apidoc_separate_modules = False
-apidoc_automodule_options = {"members", "undoc-members"}
+# a package does not show again what its modules define: a name that stands twice has no one place to link to
+apidoc_automodule_options = {"members", "undoc-members", "ignore-module-all"}
 autodoc_default_options = {"member-order": "bysource", "exclude-members": "model_config,__init__"}
 autodoc_inherit_docstrings = False  # those of torch and fairseq are written otherwise
 autodoc_typehints = "description"
