@@ -76,6 +76,18 @@ def test_it_starts_the_server_on_the_port_that_it_names() -> None:
     assert "--port" not in flags and arguments("EXPOSE") == ["8000"], "8000 is the server's own default"
 
 
+def test_the_how_to_builds_and_starts_it() -> None:
+    page = (REPO / "docs/how-to/ctranslate2.md").read_text("utf-8")
+    lines = [shlex.split(line.removeprefix("$ ")) for line in page.split("\n") if line.startswith("$ docker ")]
+    assert {line[1] for line in lines} == {"build", "run"}
+    given = {line[line.index("--build-arg") + 1].partition("=")[0] for line in lines if "--build-arg" in line}
+    assert given and given <= {line.partition("=")[0] for line in arguments("ARG")}
+    folder = json.loads(arguments("CMD")[0])[1]
+    for line in (line for line in lines if line[1] == "run"):
+        assert f":{folder}:ro" in line[line.index("-v") + 1] and line[line.index("-p") + 1] == "8000:8000"
+        assert line[-1] in {build[build.index("-t") + 1] for build in lines if build[1] == "build"}, "built before"
+
+
 @pytest.mark.parametrize("flag", ["--port=x", "--gone"])
 def test_a_wrong_command_would_be_seen(flag: str) -> None:
     assert ask(("meta-nmt-serve",), ("/model", flag)).refusal
