@@ -32,7 +32,7 @@ setup(
     packages=[*find_packages(include=["meta_nmt", "meta_nmt.*", "data_prep", "data_prep.*"]), "meta_nmt.recipes"],
     package_dir={"meta_nmt.recipes": "recipes"},
     package_data={
-        "meta_nmt": ["py.typed"],
+        "meta_nmt": ["py.typed", "starters/**"],
         "data_prep": ["py.typed"],
         "meta_nmt.serving": ["page/*"],
         "meta_nmt.report": ["page.*"],

@@ -47,6 +47,9 @@ class MetaFacts:
         commands: the commands that made the model, oldest first.
         cost: cost records of the runs, oldest first.
         commit, versions: those of the code and of the packages that made the folder.
+        licence: of the weights, by the hub's identifier; None if nobody has said.
+        sha256: of the checkpoint in the folder; "" if not known.
+        about: lines of Markdown that its makers end the card with.
     """
 
     target_lang: str
@@ -58,6 +61,9 @@ class MetaFacts:
     cost: Sequence[Mapping[str, Any]] = ()
     commit: str = "unknown"
     versions: Mapping[str, str] = field(default_factory=dict)
+    licence: str | None = None
+    sha256: str = ""
+    about: Sequence[str] = ()
 
 
 def facts_of_meta(data: str | Path, checkpoint: str | Path, command: str) -> MetaFacts:
@@ -107,6 +113,8 @@ def meta_card(facts: MetaFacts) -> str:
         ("Scores", _scores(facts)),
         ("How it was made", _origin(facts)),
     ]
+    if facts.about:
+        sections.append(("", [*facts.about]))
     lines = [_front_matter(facts), "", f"# A start for translation into {text(facts.target_lang)}", ""]
     for name, body in sections:
         lines += [*([f"## {name}", ""] if name else []), *body, ""]
@@ -116,9 +124,24 @@ def meta_card(facts: MetaFacts) -> str:
 def _front_matter(facts: MetaFacts) -> str:
     head = {
         "language": [*(lang.code for lang in facts.languages), facts.target_lang],
+        **({"license": facts.licence} if facts.licence else {}),
+        "pipeline_tag": "translation",
         "tags": ["translation", "low-resource", "meta-learning", "fairseq", facts.system],
+        **({"sha256": facts.sha256} if facts.sha256 else {}),
+        **({"model-index": [_model_index(facts)]} if facts.scores else {}),
     }
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
+
+
+def _model_index(facts: MetaFacts) -> dict[str, Any]:
+    """The scores as the hub reads them."""
+    languages = ", ".join(lang.code for lang in facts.languages if lang.role == "validated on")
+    result = {
+        "task": {"type": "translation"},
+        "dataset": {"type": "dev", "name": f"dev sets of {languages}"},
+        "metrics": [{"type": "bleu", "name": name, "value": round(value, 2)} for name, value in facts.scores.items()],
+    }
+    return {"name": f"{facts.system} start", "results": [result]}
 
 
 def _what_it_is(facts: MetaFacts) -> list[str]:

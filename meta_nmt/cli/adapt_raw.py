@@ -41,6 +41,7 @@ from meta_nmt.cli import adapt_estimate, fine_tune
 from meta_nmt.cli.adapt_raw_flags import FEWEST_FOR_TEST, STRATEGIES
 from meta_nmt.cli.work_folder import WorkFolder
 from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.runs.processor import multiplies_bfloat16
 from meta_nmt.runs.progress import Progress, listen
 from meta_nmt.runs.run_folder import RunFolder
 from meta_nmt.translation import self_training
@@ -96,7 +97,7 @@ class Job:
                 raise InputError(f"{path}: file is missing")
         options = {
             "--source-lang": args.source_lang, "--strategy": args.strategy, "--seed": args.seed,
-            "--self-train": args.self_train if args.mono else 0,
+            "--self-train": args.self_train if args.mono else 0, "--float32": args.float32,
             "--quantization": args.quantization, "flags of fine-tuning": args.training,
         }  # fmt: skip
         hashed = {
@@ -140,7 +141,8 @@ class Job:
 
         InputError where the folder was made from other files or flags, unless with --force.
         """
-        before = {"--self-train": 0} | record.get("made_from", {})  # an earlier version knew no self-training
+        # an earlier version knew no self-training and no bfloat16
+        before = {"--self-train": 0, "--float32": False} | record.get("made_from", {})
         if record and before != made_from and not self.args.force:
             differ = ", ".join(name for name in made_from if before.get(name) != made_from[name])
             raise InputError(
@@ -248,12 +250,17 @@ class Job:
         again = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
         return {name: self.fine_tune(name, [*flags, *again])}
 
+    @property
+    def precision(self) -> list[str]:
+        """The flag of bfloat16, where it is faster on this machine and not declined."""
+        return ["--bf16-autocast"] if multiplies_bfloat16() and not self.args.float32 else []
+
     def training_flags(self, strategy: str) -> list[str]:
         """The flags of meta-nmt-adapt on a data folder that fine-tune by one strategy."""
         return [
             str(self.data), "--checkpoint", str(self.args.checkpoint), "--source-lang", self.lang,
             "--target-lang", self.english, "--train-subset", "train", "--strategy", strategy,
-            "--seed", str(self.args.seed), "--num-workers", "0", *self.args.training,
+            "--seed", str(self.args.seed), "--num-workers", "0", *self.precision, *self.args.training,
             "--save-dir", str(self.work.run(strategy)),
         ]  # fmt: skip
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from data_prep.base.command_line import OneLineParser, writable_directory
 from data_prep.base.extras import need
 from data_prep.base.files import sole_writer
 from data_prep.base.languages import usual_spelling
+from data_prep.base.text_files import read_lines
 from meta_nmt.cards.model_card import write_model_card
 from meta_nmt.cli import command
 from meta_nmt.translation.export_formats import FORMATS, QUANTIZATIONS
@@ -48,6 +50,13 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         "--quantization", choices=QUANTIZATIONS, default="int8", metavar="TYPE",
         help=f"of CTranslate2's weights: {', '.join(QUANTIZATIONS)} (default: int8)",
     )  # fmt: skip
+    parser.add_argument("--half", action="store_true", help="of `--to meta`: parameters of 16 bits, half as large")
+    parser.add_argument(
+        "--licence", metavar="ID", help="of `--to meta`: licence of the weights for the card, such as cc-by-sa-4.0"
+    )
+    parser.add_argument(
+        "--about", type=Path, metavar="FILE", help="of `--to meta`: Markdown to end the card with, such as intended use"
+    )
     parser.add_argument("--force", action="store_true", help="write over another model in DIR")
     args = parser.parse_args(argv)
     args.to = args.to or list(FORMATS)
@@ -55,6 +64,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error("`--to meta` must stand alone: a meta-trained model is no translator yet")
     if ("meta" in args.to) == (args.source_lang is not None):
         parser.error("`--source-lang` must be given with `--to fairseq` and `--to ctranslate2`, and only with them")
+    if "meta" not in args.to and (args.half or args.licence or args.about):
+        parser.error("`--half`, `--licence` and `--about` must be given with `--to meta` only")
+    if args.about and not args.about.is_file():
+        parser.error(f"`--about` {args.about}: file is missing")
     return args
 
 
@@ -71,8 +84,13 @@ def make(args: Namespace, typed: str) -> None:
     out = writable_directory(args.out, "--out")
     with sole_writer(out):
         if "meta" in args.to:
-            card = meta_card(facts_of_meta(find_data(args.path, args.data), args.path, typed))
-            made = export_meta(args.data, args.path, out, card, force=args.force)
+            about = read_lines(args.about) if args.about else []
+            known = facts_of_meta(find_data(args.path, args.data), args.path, typed)
+            facts = replace(known, licence=args.licence, about=about)
+            made = export_meta(
+                args.data, args.path, out, lambda digest: meta_card(replace(facts, sha256=digest)),
+                half=args.half, force=args.force,
+            )  # fmt: skip
             print(f"{made}: meta-nmt-adapt --checkpoint adds a language to it")
             return
         export(

@@ -35,6 +35,7 @@ from meta_nmt.cli.command import configure_logging
 from meta_nmt.cli.flag_checks import check_flags
 from meta_nmt.models.checkpoints import read_checkpoint, trained_tokens
 from meta_nmt.runs import cost, run_inputs, training_log, workers
+from meta_nmt.runs.allocator import keep_freed_memory
 from meta_nmt.runs.checkpoint_contents import requirement
 from meta_nmt.runs.checkpoint_files import recover
 from meta_nmt.runs.run_folder import LAST, RunFolder
@@ -138,6 +139,7 @@ def _train_and_record(cfg: Any, kind: str, command: str, parent: str | None, aft
     save_dir, is_master = cfg.checkpoint.save_dir, distributed_utils.is_master(cfg.distributed_training)
     meter = cost.CostMeter(kind, command, save_dir, after)
     compat.forget_earlier_runs()
+    keep_freed_memory()
     with training_log.kept(save_dir) if is_master else nullcontext():
         fairseq_train.main(cfg)
     run = RunFolder(save_dir)

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any, Protocol
 
 from fairseq.models import register_model, register_model_architecture
-from fairseq.models.transformer import TransformerModel, base_architecture
+from fairseq.models.transformer import TransformerDecoderBase, TransformerModel, base_architecture
 from torch import Tensor
 
 from data_prep.base.errors import InputError
@@ -29,6 +29,19 @@ class LexicalTask(Protocol):
     target_vectors: Tensor  # (V of the target dictionary, Q)
     source_dictionary: Any
     target_dictionary: Any
+
+
+class FoldedDecoder(TransformerDecoderBase):
+    """fairseq's decoder, whose output layer is one matrix product for all sentences.
+
+    fairseq gives it features whose memory is not in their order. Where the layer is frozen, as in adaptation, torch
+    then multiplies sentence by sentence.
+    """
+
+    def output_layer(self, features: Tensor) -> Tensor:
+        """(B, T, D) features -> (B, T, V) logits."""
+        logits: Tensor = super().output_layer(features.contiguous())
+        return logits
 
 
 @register_model("ulr_transformer")
@@ -81,6 +94,7 @@ class ULRTransformer(TransformerModel):
             start_from_vectors(embedding.values, embedding.keys, model.decoder.embed_tokens.weight, task.target_vectors)
             for layer in model.decoder.layers:
                 start_as_copy(layer.encoder_attn)
+        model.decoder.__class__ = FoldedDecoder
         use_dropout(model)
         use_training_attention(model)
         return model

@@ -7,7 +7,10 @@ written last: a folder that has it is whole. It is all that meta-nmt-adapt needs
 
 from __future__ import annotations
 
+import hashlib
+import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from meta_nmt.runs.run_folder import RunFolder
 
 CHECKPOINT = "meta.pt"
 MOST_BYTES, MOST_CHECKPOINT = 1 << 32, 1 << 36  # of a table of a meta model, and of its checkpoint
+KEYS = "encoder.embed_tokens.keys"  # of the universal tokens, in a checkpoint
 RECORD = "meta.json"  # says from which checkpoint the folder is made
 
 
@@ -60,7 +64,7 @@ def find_data(checkpoint: str | Path, data: str | Path | None = None) -> Path:
             f"`--data` must name the data folder that {checkpoint} was trained on ({trained_on!r}), or a meta model's "
             f"folder: there is no {LAYOUT.record} in {', '.join(map(str, places))}"
         )
-    keys = state["model"]["encoder.embed_tokens.keys"].numpy()
+    keys = state["model"][KEYS].numpy()
     if not np.array_equal(load_universal_keys(folder).numpy(), keys):
         raise InputError(f"{folder}: must hold the universal tokens of {checkpoint}, but they differ; give `--data`")
     return folder
@@ -87,13 +91,37 @@ def copy_universal(data: Path, out: Path, without: str | None = None) -> None:
     write_json(DataFolder(out).record, record | {"languages": languages})
 
 
+def weights(checkpoint: str | Path, half: bool) -> bytes:
+    """A checkpoint as a file without optimiser state, which is twice as large as the model.
+
+    ``half``: with parameters of 16 bits. The keys keep theirs, since they must be those of the universal space.
+    """
+    state = checkpoint_contents.load(checkpoint)
+    state["last_optimizer_state"] = None
+    if half:
+        short: dict[int, torch.Tensor] = {}  # by the place in memory: what is shared is written once
+        for name, value in state["model"].items():
+            if value.is_floating_point() and value.numel() and name != KEYS:
+                state["model"][name] = short.setdefault(value.data_ptr(), value.half())
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
 def export_meta(
-    data: str | Path, checkpoint: str | Path, out: str | Path, card: str = "", *, force: bool = False
+    data: str | Path,
+    checkpoint: str | Path,
+    out: str | Path,
+    card: Callable[[str], str] | None = None,
+    *,
+    half: bool = False,
+    force: bool = False,
 ) -> Path:
     """Make the meta model folder ``out``, without optimiser state; returns the path of its checkpoint.
 
     Args:
-        card: the text of its model card; "" for none.
+        card: makes the text of its model card from the SHA-256 of its checkpoint.
+        half: with parameters of 16 bits instead of 32.
         force: take the place of another meta model.
 
     Raises:
@@ -101,6 +129,7 @@ def export_meta(
     """
     folder, out = find_data(checkpoint, data), Path(out)
     target, record, made_from = out / CHECKPOINT, out / RECORD, {"checkpoint": sha256(checkpoint)}
+    made_from |= {"bits": "16"} if half else {}
     remove_partial(out, deep=False)
     of_this_kind = record.is_file() or (force and target.is_file())  # an earlier version wrote no such record
     if not of_this_kind and (others := sorted(path.name for path in out.glob("*"))):
@@ -115,10 +144,9 @@ def export_meta(
     RunFolder(out).costs.unlink(missing_ok=True)
     for entry in cost.history(checkpoint):
         cost.append(out, entry | {"parent": None})  # these records contain those of its parents
+    content = weights(checkpoint, half)
     if card:
-        write_text(out / model_card.FILE_NAME, card)
-    state = checkpoint_contents.load(checkpoint)
-    state["last_optimizer_state"] = None  # it is twice as large as the model
+        write_text(out / model_card.FILE_NAME, card(hashlib.sha256(content).hexdigest()))
     with atomic(target) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(content)
     return target

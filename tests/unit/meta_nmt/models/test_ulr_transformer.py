@@ -134,3 +134,14 @@ def test_attention_in_bfloat16_sees_no_later_words_and_no_padding(task):
     changed = words.clone()
     changed[4:, 1] = 0
     assert torch.equal(attend(True, changed)[:, 0], found[:, 0])
+
+
+def test_a_frozen_output_layer_is_one_product_for_all_sentences(task):
+    model = ulr_transformer.ULRTransformer.build_model(architecture(dropout=0.0), task)
+    decoder = model.decoder
+    decoder.output_projection.weight.requires_grad_(False)
+    features = torch.randn(5, 3, 128, requires_grad=True).transpose(0, 1)  # as fairseq's decoder gives them
+    with torch.profiler.profile() as profile:
+        logits = decoder.output_layer(features)
+    torch.testing.assert_close(logits, features @ decoder.output_projection.weight.t())
+    assert "aten::bmm" not in {event.key for event in profile.key_averages()}

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from data_prep.base.data_folder import DataFolder
-from data_prep.base.files import read_json
+from data_prep.base.files import read_json, sha256
 from data_prep.cleaning.held_out import hashes_of, read_held_out
 from meta_nmt.cli import export
+from meta_nmt.translation.meta_model import find_data
 
 SECRETS = ["a sentence that tests will ask for", "another one of them"]
 
@@ -79,3 +80,32 @@ def test_another_checkpoint_is_refused_and_no_checkpoint_stands_beside_files_of_
     (mine / "data.json").write_text("x")
     assert export.main([*flags[:-1], str(mine), "--path", str(meta), "--force"]) == 2, "no folder of another kind"
     assert texts(mine) == {"data.json": b"x"}
+
+
+def test_half_of_the_bits_and_what_its_makers_say(folder, meta, tmp_path):
+    about, out = tmp_path / "about.md", tmp_path / "given"
+    about.write_text("## Intended use\n\nTo try it.\n", "utf-8")
+    flags = [str(folder), "--path", str(meta), "--to", "meta"]
+    more = ["--half", "--licence", "cc-by-sa-4.0", "--about", str(about)]
+    assert export.main([*flags, *more, "--out", str(out)]) == 0
+    assert export.main([*flags, "--out", str(tmp_path / "whole")]) == 0
+    half, whole = (torch.load(path / "meta.pt", weights_only=True)["model"] for path in (out, tmp_path / "whole"))
+    assert [*half] == [*whole] and {k: v.shape for k, v in half.items()} == {k: v.shape for k, v in whole.items()}
+    for name, value in whole.items():
+        assert (half[name].dtype == torch.float32) == (name == "encoder.embed_tokens.keys" or not value.numel()), name
+        torch.testing.assert_close(half[name].float(), value, rtol=1e-3, atol=1e-6)
+    assert half["decoder.embed_tokens.weight"].data_ptr() == half["decoder.output_projection.weight"].data_ptr(), (
+        "twice"
+    )
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    assert f"sha256: {sha256(out / 'meta.pt')}" in card and "license: cc-by-sa-4.0" in card
+    assert card.endswith("## Intended use\n\nTo try it.\n")
+    assert find_data(out / "meta.pt") == out, "its universal tokens are those of its checkpoint"
+    assert export.main([*flags, "--out", str(out)]) == 2, "of 32 bits is another model"
+
+
+@pytest.mark.parametrize("flag", [["--half"], ["--licence", "mit"], ["--about", "x.md"]])
+def test_flags_of_a_meta_model_are_refused_for_a_translator(tmp_path, capsys, flag):
+    with pytest.raises(SystemExit):
+        export.main(["data", "--path", "x.pt", "--source-lang", "aa", "--out", str(tmp_path / "out"), *flag])
+    assert "`--to meta`" in capsys.readouterr().err
