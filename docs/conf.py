@@ -43,8 +43,9 @@ apidoc_modules = [
 ]
 apidoc_separate_modules = False
 # a package does not show again what its modules define: a name that stands twice has no one place to link to
-apidoc_automodule_options = {"members", "undoc-members", "ignore-module-all"}
-autodoc_default_options = {"member-order": "bysource", "exclude-members": "model_config,__init__"}
+autodoc_default_options = {
+    "member-order": "bysource", "exclude-members": "model_config,__init__", "ignore-module-all": True,
+}  # fmt: skip
 autodoc_inherit_docstrings = False  # those of torch and fairseq are written otherwise
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"

@@ -9,6 +9,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 CODE = re.compile(r"(``.+?``)|`([^`\s][^`]*)`")
+ITEM = re.compile(r"(-|\d+\.) ")
 SECTION = re.compile(r"(Args|Raises|Returns|Yields|Attributes|Note|Example):\s*$")
 
 
@@ -28,11 +29,17 @@ def plain(text: str) -> str:
 def as_restructured(lines: list[str]) -> list[str]:
     """The lines of a docstring with its code marked as such, and nothing else that means more than it says."""
     result: list[str] = []
-    code, section = False, False
+    code, section, listed = False, False, False
     for number, line in enumerate(lines):
         indented = line.startswith("    ")
         before = lines[number - 1].strip() if number else ""
-        if line.strip() and not indented:
+        item, goes_on = bool(ITEM.match(line)), listed and line.startswith("  ")
+        if line.strip() and before and (item != listed) and not goes_on:
+            result.append("")  # a list stands between empty lines
+        listed = item or goes_on
+        if goes_on:
+            pass
+        elif line.strip() and not indented:
             code, section = False, bool(SECTION.match(line))
         elif indented and not before and not code and not section:
             result += ["::", ""]
