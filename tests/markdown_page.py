@@ -8,10 +8,11 @@ A page that speaks of the past may quote what is no more. It says so in comments
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 LINK = re.compile(r"!?\[([^\]]*)\]\(([^()\s]+)\)")
+PICTURE = re.compile(r"<(?:img|source)\b[^>]*?\bsrc(?:set)?=\"([^\"]+)\"")
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
 PAST = re.compile(r"<!-- past: (.*?) -->", re.DOTALL)
@@ -31,6 +32,13 @@ class Link(Quote):
     """A link or an image: ``text`` is what is read, ``target`` where it leads."""
 
     target: str
+
+
+@dataclass(frozen=True)
+class Block(Quote):
+    """A block of code; ``language`` is what its fence says, and nothing where it is indented."""
+
+    language: str
 
 
 def slug(heading: str) -> str:
@@ -76,14 +84,31 @@ class Page:
 
     @cached_property
     def links(self) -> list[Link]:
-        """Links and images."""
+        """Links and images, those of HTML too."""
         found = LINK.finditer(self.prose)
-        return [Link(self._line(match.start()), " ".join(match[1].split()), match[2]) for match in found]
+        links = [Link(self._line(match.start()), " ".join(match[1].split()), match[2]) for match in found]
+        return links + [Link(self._line(match.start()), "", match[1]) for match in PICTURE.finditer(self.prose)]
 
     @cached_property
     def spans(self) -> list[Quote]:
         """What stands in backticks; a span may go on in the next line."""
         return [Quote(self._line(match.start()), " ".join(match[1].split())) for match in SPAN.finditer(self.prose)]
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The blocks of code, each without its fences and its margin."""
+        found: list[Block] = []
+        fence: str | None = None  # what the fence says that the line is behind
+        for number, line in enumerate(self.text.split("\n"), 1):
+            if line.startswith(FENCE):
+                fence = line.removeprefix(FENCE).strip() if fence is None else None
+                found += [Block(number + 1, "", fence)] if fence is not None else []
+            elif self.is_code[number - 1]:
+                if fence is None and (number == 1 or not self.is_code[number - 2]):
+                    found.append(Block(number, "", ""))
+                text = line if fence is not None else line.removeprefix("    ")
+                found[-1] = replace(found[-1], text=f"{found[-1].text}{text}\n")
+        return found
 
     @cached_property
     def code_lines(self) -> list[Quote]:

@@ -119,3 +119,11 @@ def test_what_was_installed_is_used_and_with_install_0_nothing_is(programs: Path
         made = "" if variables else 'touch "$(stamp_of dev)"; '
         done = run(f'mkdir -p "$VENV"; {made}make_venv() {{ echo made; exit 9; }}; ensure_venv', programs, **variables)
         assert (done.returncode, done.stdout.endswith("made\n")) == ((9, True) if "EXTRAS" in variables else (0, False))
+
+
+def test_install_says_how_to_use_what_it_made(programs: Path) -> None:
+    venv = programs.parent / "venv"
+    venv.mkdir()
+    Path(run('stamp_of "$EXTRAS"', programs).stdout.strip()).touch()  # as if it had installed before
+    done = run(f"bash {REPO}/recipes/install.sh", programs)
+    assert (done.stdout, done.stderr) == (f"source {venv}/bin/activate\n", "")

@@ -33,7 +33,8 @@ from recipes.real import corpora
 REPO = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(REPO) for path in (REPO / "recipes").rglob("*.sh"))
 LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
-RECIPES = [path for path in SCRIPTS if path not in LIBRARIES]
+INSTALL = Path("recipes/install.sh")
+RECIPES = [path for path in SCRIPTS if path not in (*LIBRARIES, INSTALL)]
 EVALUATION, REAL = Path("recipes/evaluate.sh"), Path("recipes/real.sh")
 EVALUATIONS = (EVALUATION, REAL)  # their trainings and adaptations are jobs of meta-nmt-evaluate
 PEERS = Path("recipes/peers.sh")  # stock fairseq

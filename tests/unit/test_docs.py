@@ -8,13 +8,18 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import pytest
 from markdown_page import Link, Page, Quote
 from programs import CAMPAIGN, REPO, Program, all_flags, ask, flags_of, is_there
 
-PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
+PAGES = [REPO / "README.md", REPO / "CONTRIBUTING.md", *sorted((REPO / "docs").rglob("*.md"))]
+WRAPPED = [
+    *(REPO / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted(path for path in (REPO / "docs").rglob("*.md") if "results" not in path.parts),
+]
 FOLDERS = ("meta_nmt", "data_prep", "benchmarks", "recipes", "tests", "docs")
 PATH = re.compile(rf"(?<![\w./~-])(?:{'|'.join(FOLDERS)})/[\w./<>*-]*(?<![.])")
 FILE_NAME = re.compile(r"[\w./-]+\.(?:py|sh|md|yaml|sbatch)|[\w./-]+/")
@@ -140,27 +145,30 @@ def commands(words: list[str], whole: bool) -> Iterator[Command]:
         yield Command((program,), tuple(rest), whole)
 
 
-def words_of(line: str) -> tuple[list[str], bool]:
-    """The words of a shell command, and whether none is left to the reader. Comments and redirections are left out."""
+def words_of(line: str) -> Iterator[tuple[list[str], bool]]:
+    """The words of each command of a shell line, and whether none is left to the reader.
+
+    Comments and redirections are left out.
+    """
     try:
         words = shlex.split(line, comments=True)
     except ValueError:  # prose with an apostrophe
-        return [], False
-    end = next((i for i, word in enumerate(words) if word in ("<", ">", "|", "&&")), len(words))
-    given = [word for word in words[:end] if word != "..."]
-    return given, len(given) == end and not any(re.fullmatch("[A-Z]+", word) for word in given)
+        return
+    ends = [at for at, word in enumerate(words) if word in ("|", "&&")]
+    for start, stop in pairwise([-1, *ends, len(words)]):
+        part = list(takewhile(lambda word: word not in ("<", ">"), words[start + 1 : stop]))
+        given = [word for word in part if word != "..."]
+        yield given, given == part and not any(re.fullmatch("[A-Z]+", word) for word in given)
 
 
 def commands_that_fail(page: Page) -> Complaints:
     """Commands whose program is not there, whose flags it does not know, or which it refuses where they are whole."""
-    for quote in page.code_lines:
-        for command in commands(*words_of(quote.text)):
-            if complaint := command.complaint():
-                yield quote, complaint
-    for quote in page.spans:
-        for command in commands(words_of(quote.text)[0], whole=False):
-            if complaint := command.complaint():
-                yield quote, complaint
+    quoted = [*((quote, True) for quote in page.code_lines), *((quote, False) for quote in page.spans)]
+    for quote, in_block in quoted:
+        for words, whole in words_of(quote.text):
+            for command in commands(words, whole and in_block):
+                if complaint := command.complaint():
+                    yield quote, complaint
 
 
 def flags_that_are_gone(page: Page) -> Complaints:
@@ -192,7 +200,7 @@ def test_what_a_page_quotes_is_there(path: Path) -> None:
     assert not wrong, "\n".join([str(path.relative_to(REPO)), *wrong])
 
 
-@pytest.mark.parametrize("path", [REPO / "README.md", REPO / "CHANGELOG.md", *sorted((REPO / "docs").glob("*.md"))])
+@pytest.mark.parametrize("path", WRAPPED, ids=lambda path: str(path.relative_to(REPO)))
 def test_lines_are_wrapped(path: Path) -> None:
     lines = [line for line in path.read_text("utf-8").split("\n") if not line.startswith("|")]  # a row is one line
     assert not [line for line in lines if len(line) > 120], f"{path.name} has lines of more than 120 characters"
@@ -225,6 +233,7 @@ STAGE`, `--reset-*`, `python -m`, it's `fairseq-train --user-dir`, `bash tests/c
     VARIABLE=~/x bash recipes/ro-en.sh                    # what it does
     meta-nmt-train data --save-dir runs/meta ...
     meta-nmt-translate --model models/ro < text.ro > text.en
+    echo "one line" | meta-nmt-translate --model models/ro && meta-nmt-serve models/ro
     meta-nmt-train data --optimizer sgd --momentum 0.9 \\
         --meta-learner fomaml
     torchrun --nproc-per-node 8 -m meta_nmt.cli.train DATA --max-update 3
@@ -277,6 +286,8 @@ def test_what_is_there_passes(root: Path) -> None:
             "python -m data_prep fetch --in x: python -m data_prep fetch has no --in",
         ),
         ("`bash tests/campaign.sh --kill 3`", "bash tests/campaign.sh --kill 3: python -m campaign has no --kill"),
+        ("    echo x | meta-nmt-translate --modell x", "meta-nmt-translate has no --modell"),
+        ('![notes](docs/notes.md) <img src="docs/note.png">', "docs/note.png: leads nowhere"),
         ("    torchrun --nproc 2 -m meta_nmt.cli.train ...", "torchrun has no --nproc"),
         ("    torchrun -m meta_nmt.cli.train --lrr 1", "python -m meta_nmt.cli.train has no --lrr"),
         ("    meta-nmt-train data --optimizer mine", "argument --optimizer: invalid choice: 'mine'"),
