@@ -7,6 +7,8 @@ successor, is not at 1.0 and builds no pages from our parsers. Furo brings its o
 import sys
 from pathlib import Path
 
+import fastapi  # noqa: F401  before autodoc sets typing.TYPE_CHECKING, under which pydantic cannot make its models
+
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS / "_site")]
 

@@ -24,7 +24,7 @@ TRAINING=(--source-langs "$bible,$tatoeba,$news" --valid-langs sl --meta-learner
   --sampling-temperature 2 --bf16-autocast --dropout 0.1 --meta-batch-size 1 --support-tokens 500 --query-tokens 500
   --max-update 2000 --lr 1e-3 --warmup-updates 100 --lr-scheduler polynomial_decay --total-num-update 2000
   --save-interval-updates 500)
-ADAPTATION=(--max-tokens 1000 --max-update 240 --lr-scheduler polynomial_decay --save-interval-updates 120)
+ADAPTATION=(--max-tokens 1000 --max-update 240 --lr-scheduler polynomial_decay --save-interval-updates 120 --r-drop 0)
 # 4,000 tokens an update
 LARGE=(--support-tokens 2000 --query-tokens 2000 --max-update 500 --total-num-update 500 --warmup-updates 25)
 

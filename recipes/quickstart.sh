@@ -19,7 +19,7 @@ BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 300 --lr 2e-3 
 JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 120 --lr 1e-3 --warmup-updates 20)
 FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 120 --lr 1e-3 --warmup-updates 20)
 SCRATCH_ADAPTATION=(--max-tokens 1000 --max-update 300 --save-interval-updates 100 --patience 2)
-ADAPTATION=(--max-tokens 1000 --max-update 120 --save-interval-updates 40)
+ADAPTATION=(--max-tokens 1000 --max-update 120 --save-interval-updates 40 --r-drop 0)
 
 start_recipe quickstart
 META=$RUN

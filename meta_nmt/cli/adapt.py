@@ -12,7 +12,7 @@ On a data folder that is prepared:
     meta-nmt-adapt DATA --from-scratch --arch ulr_transformer_small ...     (the baseline without transfer)
 
 Every shape of the model comes from the checkpoint; flags given here, such as --dropout, win. The rate falls to zero
-over --max-update updates of --max-tokens tokens: 240 of 1,000, 15 times through 16,000 tokens. Raise it for more text.
+over --max-update updates of --max-tokens tokens: 480 of 1,000, 30 times through 16,000 tokens. Raise it for more text.
 """
 
 from __future__ import annotations

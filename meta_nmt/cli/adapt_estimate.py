@@ -12,7 +12,6 @@ from torch import nn
 
 from data_prep.pipeline.estimate import ALIGN, BINARISE, CLEAN, MARGIN, SUBWORDS_AND_VECTORS, spell
 from meta_nmt.models.checkpoints import read_checkpoint
-from meta_nmt.translation.self_training import LONGER
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4
@@ -80,12 +79,12 @@ def seconds(
     ]
     dev, test = (size / 2 / CHARACTERS_PER_PIECE * DECODING for size in sizes)
     gigabytes = 3 * sum(value.numel() * value.element_size() for value in state["model"].values()) / 1e9
+    ways = 2 if training.r_drop else 1  # R-Drop reads each sentence twice
     validations = training.max_update / training.save_interval_updates
-    strategy_s = (
-        START_S + training.max_update * pieces * piece_s + validations * (dev * piece_s + gigabytes * SAVE_S_PER_GB)
-    )
+    updates_s = ways * training.max_update * pieces * piece_s
+    strategy_s = START_S + updates_s + validations * (dev * piece_s + gigabytes * SAVE_S_PER_GB)
     lines = min(self_train, sum(path.stat().st_size for path in mono) // (PIECES_PER_LINE * CHARACTERS_PER_PIECE))
-    again_s = LONGER * strategy_s + lines * PIECES_PER_LINE * piece_s if lines else 0.0
+    again_s = strategy_s + lines * PIECES_PER_LINE * piece_s if lines else 0.0
     return pack_s + strategies * strategy_s + again_s + START_S + test * piece_s
 
 

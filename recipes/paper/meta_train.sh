@@ -31,6 +31,7 @@ fi
 PREPARATION=(--vocab-size 40000 --universal-tokens 20000 --vector-dim 300 --english-tokens 160000,40000,16000,4000)
 TRAINING=(--support-tokens 4000 --query-tokens 4000 --sampling-temperature 2 --eval-bleu --ulr-top-k 0 --random-start)
 SCRATCH_ADAPTATION=(--ulr-top-k 0 --random-start)
+ADAPTATION=(--max-update 240 --save-interval-updates 60 --r-drop 0)
 BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 50000)
 JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 50000 --lr 5e-4)
 FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 50000 --lr 5e-4)

@@ -23,7 +23,7 @@ BASE_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 1400 --lr 1e-3
 JOINT_TRAINING=(--meta-learner joint "${TRAINING[@]}" --max-update 500 --lr 5e-4 --warmup-updates 50)
 FOMAML_TRAINING=(--meta-learner fomaml "${TRAINING[@]}" --max-update 500 --lr 5e-4 --warmup-updates 50)
 SCRATCH_ADAPTATION=(--max-tokens 1000 --max-update 500 --save-interval-updates 100 --patience 3)
-ADAPTATION=(--max-tokens 1000 --max-update 160 --save-interval-updates 40)
+ADAPTATION=(--max-tokens 1000 --max-update 160 --save-interval-updates 40 --r-drop 0)
 
 # what the split leaves of these two languages is less than 16,000 English tokens
 [[ $TARGETS != *lv* ]] || PREPARATION+=(--english-tokens-of lv=400)
