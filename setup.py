@@ -71,7 +71,7 @@ setup(
             "transformers>=4.40,<5",
         ],
         # the documentation site; docs/conf.py says why these
-        "docs": ["sphinx>=8.2,<10", "furo>=2025.7", "myst-nb>=1.3,<2"],
+        "docs": [*EXTRAS["serve"], "sphinx>=8.2,<10", "furo>=2025.7", "myst-nb>=1.3,<2"],
         "dev": [  # lint, types and tests; the tests use what the extras of the commands bring
             *(package for name in ("serve", "hub", "export", "vectors", "language-id") for package in EXTRAS[name]),
             "build>=1.2,<2",
