@@ -39,5 +39,5 @@ run meta-nmt-train "$RUN/data" --save-dir "$RUN/ending" "${TRAINING[@]}" "${WORL
 STAGES_SO_FAR="$UPDATES $ENDING $VALID"
 stage many-en "Make the starter" meta-nmt-export "$RUN/data" --path "$RUN/ending/checkpoint_last.pt" --to meta --half \
   --licence cc-by-sa-4.0 --about recipes/starter/about.md --out "$RUN/many-en"
-run cp "$RUN/corpus/ATTRIBUTION.md" "$RUN/many-en/"
+[[ "$DRY_RUN" == 1 ]] || cp "$RUN/corpus/ATTRIBUTION.md" "$RUN/many-en/"
 echo "meta_nmt/starters/ is where the package looks for it: rm -rf meta_nmt/starters/many-en; cp -r $RUN/many-en meta_nmt/starters/"

@@ -23,7 +23,7 @@ after_samples=$STAGES_SO_FAR
 # result NAME RUN SYSTEM STRATEGY LANG SIZE SEED: translates the test set with the run's best checkpoint
 result() {
   local tokens # 0 where DRY_RUN drew nothing
-  tokens=$(cut -f 2 "$RUN/samples/$5/$6-s$7.tsv" 2>/dev/null | wc -w)
+  tokens=$(cut -f 2 "$RUN/samples/$5/$6-s$7.tsv" 2>/dev/null | wc -w || true)
   stage "results/$1" "Translate: $1" meta-nmt-generate "$RUN/made/$5-$6-s$7/work/data" --path "$2/checkpoint_best.pt" \
     --source-lang "$5" --gen-subset test --results "$RUN/results/$1" --system "$3" --strategy "$4" \
     --english-tokens "$tokens" --seed "$7"

@@ -12,6 +12,7 @@ from torch import nn
 
 from data_prep.pipeline.estimate import ALIGN, BINARISE, CLEAN, MARGIN, SUBWORDS_AND_VECTORS, spell
 from meta_nmt.models.checkpoints import read_checkpoint
+from meta_nmt.translation.self_training import LONGER
 
 PROBE = 8, 32  # sentences and pieces of the batch that the probe times
 CHARACTERS_PER_PIECE = 4
@@ -84,7 +85,7 @@ def seconds(
     updates_s = ways * training.max_update * pieces * piece_s
     strategy_s = START_S + updates_s + validations * (dev * piece_s + gigabytes * SAVE_S_PER_GB)
     lines = min(self_train, sum(path.stat().st_size for path in mono) // (PIECES_PER_LINE * CHARACTERS_PER_PIECE))
-    again_s = strategy_s + lines * PIECES_PER_LINE * piece_s if lines else 0.0
+    again_s = LONGER * strategy_s + lines * PIECES_PER_LINE * piece_s if lines else 0.0
     return pack_s + strategies * strategy_s + again_s + START_S + test * piece_s
 
 

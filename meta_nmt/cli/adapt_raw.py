@@ -243,7 +243,9 @@ class Job:
         if not options:
             say(f"no self-training: fewer than {FEWEST} lines of --mono are translated without loops")
             return {}
-        name = strategy + AGAIN
+        first, name = vars(fine_tune.parse_args(flags)), strategy + AGAIN
+        longer = [option for option in ("max_update", "total_num_update", "save_interval_updates") if first.get(option)]
+        options |= {option: str(self_training.LONGER * first[option]) for option in longer}
         options["save_dir"] = str(self.work.run(name))
         again = [f"--{option.replace('_', '-')}={value}" for option, value in options.items()]
         return {name: self.fine_tune(name, [*flags, *again])}

@@ -55,7 +55,8 @@ def own_parser() -> ArgumentParser:
     parser.add_argument(
         "--self-train", type=int, default=0, metavar="N",
         help="translate at most N lines of the language's monolingual text in DATA with the adapted model, and adapt "
-        f"again to these pairs too, from the same start; at least {FEWEST} (default: 0, none)",
+        f"again to these pairs too, from the same start, over twice the updates; at least {FEWEST} "
+        "(default: 0, none)",
     )  # fmt: skip
     parser.add_argument(
         "--teacher", metavar="CKPT",
@@ -193,3 +194,6 @@ def self_train(args: Namespace, own_flags: Namespace, said: str) -> None:
             "`--self-train`, but does not: train or adapt it longer"
         )
     vars(args).update(options)
+    for name in ("max_update", "total_num_update", "save_interval_updates"):
+        if getattr(args, name, None):
+            setattr(args, name, self_training.LONGER * getattr(args, name))

@@ -17,7 +17,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from data_prep.base.data_folder import DataFolder, PackFolder, sides_of
 from data_prep.base.errors import InputError
@@ -32,6 +31,7 @@ from meta_nmt.translation.export import export
 from meta_nmt.translation.loaders import load_folder
 from meta_nmt.translation.translator import Translator
 
+LONGER = 2  # times the updates of the first adaptation
 REAL_SHARE = 1 / 3  # of the sentences of the second adaptation
 BEAM = 4
 
@@ -58,7 +58,7 @@ def make_pairs(
     seed: int,
     out: Path,
     command: str,
-) -> dict[str, Any]:
+) -> dict[str, str]:
     """Write the pairs of the second adaptation into ``out``; returns the options of fine-tuning that take them.
 
     Args:
@@ -98,8 +98,7 @@ def make_pairs(
         if raw.is_file() and (packs[0].words.is_file() or not _knows_word_lists(packs[0])):
             write_json(table.with_suffix(".json"), align_anew(packs[0], raw, packs[1], texts, table))
         cost.append(out, meter.record())
-    # so many pairs are not learnt by heart: R-Drop only slows it (docs/results/lab-book.md, entry 27)
-    return {"train_prefix": str(stem), "r_drop": 0.0} | ({"aligned_with": str(table)} if table.exists() else {})
+    return {"train_prefix": str(stem)} | ({"aligned_with": str(table)} if table.exists() else {})
 
 
 def _knows_word_lists(pack: PackFolder) -> bool:

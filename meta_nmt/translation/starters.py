@@ -14,9 +14,10 @@ import yaml
 
 from data_prep.base.errors import InputError
 from data_prep.base.files import sha256
+from meta_nmt.cards import model_card
 
 PLACE = Path(__file__).resolve().parents[1] / "starters"
-CARD, CHECKPOINT = "MODEL_CARD.md", "meta.pt"
+CHECKPOINT = "meta.pt"
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Starter:
         """InputError where the checkpoint is not the one that the card describes."""
         if sha256(self.checkpoint) != self.head["sha256"]:
             raise InputError(
-                f"{self.checkpoint}: must have the SHA-256 that {CARD} beside it names, but has another; install the "
-                "package again"
+                f"{self.checkpoint}: must have the SHA-256 of its card, {model_card.FILE_NAME}, but has another; install "
+                "the package again"
             )
 
     def describe(self) -> str:
@@ -77,7 +78,7 @@ def _scores(head: Mapping[str, Any]) -> list[str]:
 def starters(place: Path | None = None) -> list[Starter]:
     """The starters in a folder (default: those that came with the package), by name."""
     found = []
-    for card in sorted((place or PLACE).glob(f"*/{CARD}")):
+    for card in sorted((place or PLACE).glob(f"*/{model_card.FILE_NAME}")):
         if (card.parent / CHECKPOINT).is_file():  # it is written last
             _, head, _ = card.read_text("utf-8").split("---\n", 2)
             found.append(Starter(card.parent, yaml.safe_load(head)))

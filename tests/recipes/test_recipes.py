@@ -24,7 +24,7 @@ from data_prep.base.text_files import read_lines
 from data_prep.cleaning.split import SPLITS_OF_ROLE
 from data_prep.corpora.manifest import read_manifest
 from data_prep.synthetic.family import main as make_corpora
-from meta_nmt.cli import evaluate
+from meta_nmt.cli import adapt_raw_flags, evaluate
 from meta_nmt.evaluation.cells import plan
 from meta_nmt.evaluation.experiment import SCRATCH, Experiment, all_systems, parse_experiment
 from recipes import above_joint
@@ -39,10 +39,14 @@ EVALUATION, REAL = Path("recipes/evaluate.sh"), Path("recipes/real.sh")
 EVALUATIONS = (EVALUATION, REAL)  # their trainings and adaptations are jobs of meta-nmt-evaluate
 PEERS = Path("recipes/peers.sh")  # stock fairseq
 ABLATION = Path("recipes/ablation.sh")
+STARTER_SCORES = Path("recipes/starter_scores.sh")
+STARTER = (Path("recipes/starter.sh"), STARTER_SCORES)  # they read packs of their own
 ON_REAL = (PEERS, ABLATION)  # they read the data folder of the real recipe
 OURS = [path for path in RECIPES if path != PEERS]
-TARGET_RECIPES = [path for path in OURS if path.name != "meta_train.sh" and path not in (*EVALUATIONS, ABLATION)]
+WITHOUT_TARGETS = (*EVALUATIONS, *STARTER, ABLATION)
+TARGET_RECIPES = [path for path in OURS if path.name != "meta_train.sh" and path not in WITHOUT_TARGETS]
 OFFLINE = (Path("recipes/quickstart.sh"), EVALUATION)  # they generate what they need
+OF_OTHER_FOLDERS = (*OFFLINE, REAL, *STARTER, *ON_REAL)
 TATOEBA, BIBLE, PAPER = Path("recipes/tatoeba"), Path("recipes/bible"), Path("recipes/paper")
 PROMISED = {
     *OFFLINE, REAL, *ON_REAL, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
@@ -133,10 +137,14 @@ def test_the_real_parsers_accept_every_command(recipe: Path, folder: Path) -> No
     for command in commands(recipe, folder):
         split = 1 if command[0] != "python" else 4 if command[2] == "data_prep" else 3
         try:
-            parser(tuple(command[:split]))(command[split:])
+            raw = command[0] == "meta-nmt-adapt" and adapt_raw_flags.asked_for(command)
+            parse = adapt_raw_flags.parse_args if raw else parser(tuple(command[:split]))
+            parse(command[split:])
         except SystemExit as stop:
             pytest.fail(f"{recipe}: {shlex.join(command)} is refused with status {stop.code}")
         names.add(command[0])
+    if recipe == STARTER_SCORES:  # it trains no model
+        return
     assert ("meta-nmt-evaluate" if recipe in EVALUATIONS else "meta-nmt-train") in names, f"{recipe} trains"
     assert recipe == ABLATION or "meta-nmt-preprocess" in names, f"{recipe} prepares"
     if recipe in TARGET_RECIPES:
@@ -222,8 +230,8 @@ def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path)
 
 @pytest.mark.parametrize(
     ("recipe", "missing"),
-    [(path, name) for path in RECIPES if path not in (*OFFLINE, REAL, *ON_REAL) for name in ("CORPUS", "DICTIONARIES")]
-    + [(REAL, "PACKS"), *((path, "DATA") for path in ON_REAL)],
+    [(path, name) for path in RECIPES if path not in OF_OTHER_FOLDERS for name in ("CORPUS", "DICTIONARIES")]
+    + [*((path, "PACKS") for path in (REAL, *STARTER)), *((path, "DATA") for path in ON_REAL)],
     ids=str,
 )
 def test_a_missing_folder_is_one_line(recipe: Path, missing: str, tmp_path: Path) -> None:
