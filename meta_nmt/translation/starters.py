@@ -44,12 +44,12 @@ class Starter:
         """InputError where the checkpoint is not the one that the card describes."""
         if sha256(self.checkpoint) != self.head["sha256"]:
             raise InputError(
-                f"{self.checkpoint}: must have the SHA-256 of its card, {model_card.FILE_NAME}, but has another; install "
-                "the package again"
+                f"{self.checkpoint}: must have the SHA-256 of {model_card.FILE_NAME} beside it, but has another; "
+                "install the package again"
             )
 
     def describe(self) -> str:
-        """The text about it for a person: path, languages, scores and licence, for a person."""
+        """The text about it for a person: path, languages, scores and licence."""
         *sources, english = self.languages
         # a domain of a language is a source of its own in the data: xx_news
         known = sorted({code.partition("_")[0] for code in sources})
