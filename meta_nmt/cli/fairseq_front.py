@@ -110,9 +110,10 @@ def generation_arguments(prog: str, defaults: Sequence[str], argv: Sequence[str]
 
 
 def _fitting(defaults: Sequence[str], argv: Sequence[str]) -> list[str]:
-    """``defaults`` without flags that the user's optimiser or schedule does not have, such as Adam's betas with SGD."""
+    """``defaults`` without flags that what the user chose does not have, such as Adam's betas with SGD."""
     kept = list(defaults)
-    for flag, owner in (("--adam-betas", "optimizer"), ("--warmup-updates", "lr_scheduler")):
+    owners = {"--adam-betas": "optimizer", "--warmup-updates": "lr_scheduler", "--label-smoothing": "criterion"}
+    for flag, owner in owners.items():
         parser = OneLineParser(add_help=False, allow_abbrev=False)
         parser.add_argument(f"--{owner.replace('_', '-')}", dest="chosen", nargs="?")  # no value: fairseq says so
         options_of = REGISTRIES[owner]["dataclass_registry"].get(parser.parse_known_args([*defaults, *argv])[0].chosen)

@@ -23,9 +23,10 @@ from meta_nmt.runs.run_folder import RunFolder
 from meta_nmt.tasks.ulr_translation_config import check_workers
 from meta_nmt.translation import self_training
 
+SMOOTHED = "label_smoothed_cross_entropy"
 DEFAULTS = [
     *["--task", "ulr_translation", "--target-lang", "en"],
-    *["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
+    *["--criterion", SMOOTHED, "--label-smoothing", "0.1"],
     *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--clip-norm", "1.0"],
     # a rate that falls to zero ends better on average, and varies less from sample to sample, than the best
     # checkpoint of a constant rate (docs/results/lab-book.md, entry 9)
@@ -103,6 +104,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         # the rule learnt its steps from whole gradients, and each of several workers would take other steps
         defaults += ["--clip-norm", "0", "--distributed-world-size", "1", "--r-drop", "0", "--max-update", "240"]
     args = front.training_arguments(PROG, defaults, fairseq_flags)
+    if args.r_drop and (args.criterion != SMOOTHED or getattr(args, "ignore_prefix_size", 0)):
+        if "--r-drop" in given:
+            parser.error(f"`--r-drop` needs `--criterion {SMOOTHED}` without `--ignore-prefix-size`")
+        args.r_drop = 0.0  # our default, which other criteria do not know
     args.own_flags = own_flags
     return args
 

@@ -285,3 +285,13 @@ def test_invalid_utf8_on_standard_input(data, checkpoint):
     done = subprocess.run([sys.executable, *argv], input=b"ddwaa\n\xff\xfe\n", capture_output=True)
     assert done.returncode == 2, done.stderr
     assert b"standard input: line 2 must be UTF-8" in done.stderr, done.stderr
+
+
+def test_r_drop_is_of_the_smoothed_loss_alone(data, checkpoint, tmp_path, capfd):
+    for flags in ("--criterion cross_entropy --r-drop 5", "--ignore-prefix-size 1 --r-drop 5"):
+        refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", flags), "--r-drop", "--criterion")
+    refused(capfd, adapt, adapt_flags(data, checkpoint, tmp_path / "save", "--r-drop=-1"), "--r-drop", "-1")
+    assert not (tmp_path / "save").exists()
+    flags = adapt_flags(data, checkpoint, tmp_path / "save", "--criterion cross_entropy")
+    assert adapt.parse_args(flags).r_drop == 0, "the default is no mistake of the user's"
+    assert adapt.parse_args(adapt_flags(data, checkpoint, tmp_path / "save")).r_drop == 5
