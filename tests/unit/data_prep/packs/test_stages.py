@@ -106,21 +106,48 @@ def test_vectors_of_another_dictionary_are_refused(tmp_path: Path) -> None:
         ulr_tables.load_table(tmp_path / "raw.npy", PackFolder(tmp_path / "xx"))
 
 
+def vocab_size(wanted: int | None, lines: list[str]) -> int:
+    return subwords.fitting_vocab_size(wanted, lines, subwords.count_characters(lines))
+
+
 def test_vocabulary_sizes_follow_from_the_text() -> None:
     lines = ["a b c d e f g h i j"] * 100
-    assert subwords.fitting_vocab_size(8000, lines) == 100, "one piece for 10 of 1,000 tokens"
-    assert subwords.fitting_vocab_size(50, lines) == 50, "never more than wanted"
-    assert subwords.fitting_vocab_size(8000, lines[:1]) == 24, "but room for the 11 characters"
-    assert subwords.fitting_vocab_size(None, lines * 1000) == 8000, "8 times the square root of a million tokens"
-    assert subwords.fitting_vocab_size(None, lines) == 100, "8 times the root would be more than the text can feed"
+    assert vocab_size(8000, lines) == 100, "one piece for 10 of 1,000 tokens"
+    assert vocab_size(50, lines) == 50, "never more than wanted"
+    assert vocab_size(8000, lines[:1]) == 24, "but room for the 11 characters"
+    assert vocab_size(None, lines * 1000) == 8000, "8 times the square root of a million tokens"
+    assert vocab_size(None, lines) == 100, "8 times the root would be more than the text can feed"
     assert subwords.count_tokens(["太初有道道与神同在道就是神"]) == 2, "text without spaces has tokens, too"
 
 
 def test_character_coverage_follows_from_the_script() -> None:
     alphabet = "".join(map(chr, range(ord("a"), ord("z") + 1)))
-    assert subwords.character_coverage([alphabet, "ăâîșț", "абвгд"]) == 1.0, "every letter of an alphabet is a piece"
-    hangul = "".join(map(chr, range(0xAC00, 0xAC00 + 600)))
-    assert subwords.character_coverage([hangul]) == 0.9995, "rare syllables may be bytes"
+    letters = subwords.count_characters([alphabet, "ăâîșț", "абвгд"])
+    assert subwords.character_coverage(letters, 100) == 1.0, "every letter of an alphabet is a piece"
+    hangul = subwords.count_characters(["".join(map(chr, range(0xAC00, 0xAC00 + 600)))])
+    assert subwords.character_coverage(hangul, 1000) == 0.9995, "rare syllables may be bytes"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "coverage", "fewest"),
+    [(None, 0.9995, 1400), (1000, (9_000 + 40 * 9_006 + 625 * 6) / 378_000, 600), (300, 0.98, 240)],
+)
+def test_more_han_than_the_vocabulary_has_room_for(
+    tmp_path: Path, wanted: int | None, coverage: float, fewest: int
+) -> None:
+    """A text of very many characters, as Literary Chinese is: a model all the same, and no character is lost."""
+    lines = [chr(0x4E00 + i) + chr(0x4E00 + i % 40) * 40 for i in range(1500)] * 6
+    characters = subwords.count_characters(lines)
+    assert subwords.character_coverage(characters, vocab_size(wanted, lines)) == pytest.approx(coverage)
+    subwords.write_pack(PackFolder(tmp_path / "lzh"), lines, [], wanted)
+    pieces = [piece for piece, _ in subwords.read_dictionary(tmp_path / "lzh/dict.txt")]
+    assert sum(len(piece) == 1 for piece in pieces) >= fewest
+    model = subwords.load(tmp_path / "lzh/spm.model")
+    assert all(model.decode(model.encode(line)) == line for line in lines[:1500])
+
+
+def test_a_vocabulary_too_small_for_its_characters_grows() -> None:
+    assert vocab_size(30, ["".join(map(chr, range(0x4E00, 0x4E00 + 600)))]) == 589, "SentencePiece wants 0.98 of them"
 
 
 def test_rare_letters_of_an_alphabet_are_pieces(tmp_path: Path) -> None:
