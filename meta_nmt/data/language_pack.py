@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,6 +99,16 @@ class LanguagePack:
                 f"{file}: must have one row per dictionary entry ({len(dictionary)}), but has {len(vectors)}"
             )
         return cls(code, dictionary, vectors[dictionary.nspecial :], file)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process maps the vectors itself: pickled, those of all languages would be copied to each of them."""
+        if isinstance(self.queries, np.memmap):
+            return _mapped, (self.code, self.dictionary, self.file)
+        return LanguagePack, (self.code, self.dictionary, self.queries, self.file)
+
+
+def _mapped(code: str, dictionary: Dictionary, file: Path) -> LanguagePack:
+    return LanguagePack(code, dictionary, _read_vectors(file)[dictionary.nspecial :], file)
 
 
 def load_universal_keys(data: str | Path) -> Tensor:

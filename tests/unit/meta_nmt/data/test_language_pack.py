@@ -1,5 +1,8 @@
 """Language packs: the vectors that a sample's pairs have aligned, and those that know none."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,3 +31,15 @@ def test_a_sample_has_vectors_of_its_own(with_sample):
 def test_a_sample_without_vectors_is_refused_and_those_that_are_there_are_named(with_sample):
     with pytest.raises(InputError, match=r"`--aligned-with` must be .*, but is train-9-s9 \(there are train-3"):
         LanguagePack.load(with_sample, "dd", "train-9-s9")
+
+
+def test_another_process_maps_the_vectors_and_gets_no_copy(data):
+    pack = LanguagePack.load(data, "dd")
+    moved = pickle.loads(pickle.dumps(pack))
+    assert isinstance(moved.queries, np.memmap) and np.array_equal(moved.queries, pack.queries)
+    assert (moved.code, moved.file, moved.dictionary.symbols) == (pack.code, pack.file, pack.dictionary.symbols)
+    large = replace(pack, queries=np.zeros((50_000, 16), np.float32))
+    assert len(pickle.dumps(pack)) < 100_000 < large.queries.nbytes < len(pickle.dumps(large)), (
+        "vectors in memory go along"
+    )
+    assert np.array_equal(pickle.loads(pickle.dumps(large)).queries, large.queries)
