@@ -49,7 +49,7 @@ def adapt(argv: Sequence[str]) -> None:
 def adapt_from_raw(argv: Sequence[str]) -> None:
     """Make a translator folder from raw text."""
     args = adapt_raw_flags.parse_args(argv)
-    adapt_raw_flags.check_checkpoint(args.checkpoint)
+    adapt_raw_flags.check_files(args)
     from meta_nmt.cli import adapt_raw  # this loads torch and fairseq: once the flags are known to be right
 
     adapt_raw.run(args, command.command_line(PROG, argv))

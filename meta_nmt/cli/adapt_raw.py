@@ -10,14 +10,13 @@ can be removed once the translator is made.
 from __future__ import annotations
 
 import logging
-import random
+import shlex
 import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +26,19 @@ from tqdm import tqdm
 from data_prep.base.command_line import writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
-from data_prep.base.files import read_json, remove_partial, sha256, sole_writer, write_json, write_lines
+from data_prep.base.files import read_json, remove_partial, sha256, sole_writer, write_json
 from data_prep.base.language_registry import code_and_name
-from data_prep.base.text_files import column_blocks, line_blocks, read_lines
+from data_prep.base.text_files import read_lines
 from data_prep.cleaning.monolingual import FEWEST
 from data_prep.packs import align
 from data_prep.pipeline.add_language import NewLanguage, add
 from meta_nmt.bleu_tokeniser import bleu_tokeniser
 from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
-from meta_nmt.cards.model_card import write_model_card
+from meta_nmt.cards.model_card import SHOWN_SAMPLES, write_model_card
 from meta_nmt.cards.verdict import judge, repetition
 from meta_nmt.cli import adapt_estimate, fine_tune
-from meta_nmt.cli.adapt_raw_flags import FEWEST_FOR_TEST, STRATEGIES
+from meta_nmt.cli.adapt_raw_flags import STRATEGIES
+from meta_nmt.cli.adapt_raw_text import Pairs, read_given, split, write_raw
 from meta_nmt.cli.work_folder import WorkFolder
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs.processor import multiplies_bfloat16
@@ -51,10 +51,7 @@ from meta_nmt.translation.meta_model import copy_universal, find_data
 from meta_nmt.translation.translator import Translation, Translator
 from meta_nmt.translation.translator_folder import TranslatorFolder
 
-FEWEST_PAIRS = 60
-HELD_OUT_SHARE, LEAST_DEV, MOST_HELD_OUT = 10, 20, 500  # dev and test have a tenth of the pairs each, in these bounds
 AGAIN = "-self"  # ends the name of a run after self-training
-Pairs = list[tuple[str, str]]  # X and English
 INPUTS = ("--pairs", "--dev", "--test", "--dictionary", "--mono")  # flags of files that hold text
 CLEARING, STARTED, FINISHED = "clearing", "started", "finished"  # states of the folder
 
@@ -92,9 +89,6 @@ class Job:
             "--mono": args.mono, "--checkpoint": [args.checkpoint],
         }  # fmt: skip
         given = {flag: [path for path in paths if path is not None] for flag, paths in files.items()}
-        for path in chain.from_iterable(given.values()):
-            if not path.is_file():
-                raise InputError(f"{path}: file is missing")
         options = {
             "--source-lang": args.source_lang, "--strategy": args.strategy, "--seed": args.seed,
             "--self-train": args.self_train if args.mono else 0, "--float32": args.float32,
@@ -116,14 +110,14 @@ class Job:
             record = read_json(self.work.record) if self.work.record.is_file() else {}
             if self.state(record, made_from) == FINISHED:
                 say(f"{self.out}: finished before, from the same files and flags")
-                say("\n".join(record["said"]))
+                say("\n".join([*record["said"], self.use]))
                 return
             if self.state(record, made_from) != STARTED:
                 self.clear(made_from)
             say(estimate)
-            closing = [self.steps(pairs_of), *self.warnings()]
+            closing = [*self.steps(pairs_of), *self.warnings()]
             write_json(self.work.record, {"made_from": made_from, "state": FINISHED, "said": closing})
-            say("\n".join(closing))
+            say("\n".join([*closing, self.use]))
 
     def refuse_strangers(self) -> None:
         """InputError if --out holds files and is not of this command.
@@ -173,8 +167,17 @@ class Job:
         pair = f"{code_and_name(self.lang)} to {code_and_name(self.english)}"
         return adapt_estimate.describe(pair, self.strategies, time_s)
 
-    def steps(self, pairs_of: dict[str, Pairs]) -> str:
-        """Do every step, from the pairs that were given to the model card; skip what is done. Returns the verdict."""
+    @property
+    def use(self) -> str:
+        """How the translator is used, as a line for a person."""
+        place = shlex.quote(str(self.out))
+        return f"a file: meta-nmt-translate --model {place} < text.{self.lang}; a page: meta-nmt-serve {place}"
+
+    def steps(self, pairs_of: dict[str, Pairs]) -> list[str]:
+        """Do every step, from the pairs that were given to the model card; skip what is done.
+
+        Returns what there is to say of the translator: some translations, and the verdict.
+        """
         if not self.work.written.exists():
             write_raw(self.work, split(pairs_of, self.args.seed), self.args.mono, self.args.dictionary)
         if not DataFolder(self.data).pack(self.lang).card.is_file():
@@ -264,8 +267,8 @@ class Job:
             "--save-dir", str(self.work.run(strategy)),
         ]  # fmt: skip
 
-    def write_card(self, checkpoint: Path, scores: dict[str, float]) -> str:
-        """Write MODEL_CARD.md, with scores of the exported model, which is what users run; returns the verdict."""
+    def write_card(self, checkpoint: Path, scores: dict[str, float]) -> list[str]:
+        """Write MODEL_CARD.md, with scores of the exported model, which is what users run; returns what it comes to."""
         split = "test" if self.role == "target" else "valid"
         source, reference = (
             read_lines(path) for path in DataFolder(self.data, self.english).text(self.lang).sides(split)
@@ -299,17 +302,24 @@ class Job:
             facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **score_of}, notes=notes,
             verdict=verdict,
             commands=[*facts.commands[:-2], self.command],
-            samples=list(zip(source, hypotheses, reference, strict=True)),
+            samples=list(zip(source, hypotheses, reference, strict=True))[:: max(1, len(source) // SHOWN_SAMPLES)],
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
         write_model_card(facts, self.out)
-        say(f"{self.out}: {', '.join(f'{k} {v:.1f}' for k, v in score_of.items())} ({len(source)} pairs)")
-        return verdict.line
+        return [f"translations of {name} sentences:", *shown(facts.samples[:SHOWN_SAMPLES]), verdict.line]
 
 
 def best_of(scores: Mapping[str, float]) -> str:
     """The name with the highest score, the first of equals."""
     return max(scores, key=lambda name: scores[name])
+
+
+def shown(samples: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Lines for a person that show each (source, translation, reference)."""
+    for source, translation, reference in samples:
+        # a model may spell control characters as bytes, which would be commands to a terminal
+        translation = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in translation)
+        yield from (f"source:      {source}", f"translation: {translation}", f"reference:   {reference}")
 
 
 def say(message: str) -> None:
@@ -324,45 +334,6 @@ def is_whole(checkpoint: Path) -> bool:
     except InputError:
         return False
     return True
-
-
-def read_given(args: Namespace) -> dict[str, Pairs]:
-    """The pairs of --pairs ("train"), --dev ("valid") and --test. InputError names the line that is no pair."""
-    files = {"train": args.pairs, "valid": args.dev, "test": args.test}
-    pairs_of = {
-        name: [(row[0], row[1]) for rows in column_blocks(path) for row in rows] for name, path in files.items() if path
-    }
-    if len(pairs_of["train"]) < FEWEST_PAIRS:
-        raise InputError(f"{args.pairs}: must have at least {FEWEST_PAIRS} pairs, but has {len(pairs_of['train'])}")
-    return pairs_of
-
-
-def split(pairs_of: dict[str, Pairs], seed: int) -> dict[str, Pairs]:
-    """The pairs by split, with a dev set, and a test set where there are enough pairs.
-
-    A set that was not given is drawn from the training pairs.
-    """
-    splits, pairs = dict(pairs_of), pairs_of["train"]
-    share = max(LEAST_DEV, min(MOST_HELD_OUT, len(pairs) // HELD_OUT_SHARE))
-    order = list(range(len(pairs)))
-    random.Random(seed).shuffle(order)
-    for name in ("valid", "test") if len(pairs) >= FEWEST_FOR_TEST else ("valid",):
-        if name not in splits:
-            splits[name], order = [pairs[i] for i in sorted(order[:share])], order[share:]
-    return splits | {"train": [pairs[i] for i in sorted(order)]}
-
-
-def write_raw(work: WorkFolder, splits: dict[str, Pairs], mono: Sequence[Path], dictionary: Path | None) -> None:
-    """Write the raw text as data_prep reads it: pairs, and the monolingual text and the word list that were given."""
-    for name, rows in splits.items():
-        for column, side in enumerate(work.text(name)):
-            write_lines(side, [row[column] for row in rows])
-    work.mono.mkdir(exist_ok=True)
-    if mono:
-        write_lines(work.mono_text, [line for path in mono for block in line_blocks(path) for line in block])
-    if dictionary:
-        write_lines(work.dictionary, read_lines(dictionary))
-    work.written.touch()
 
 
 def translated(translator: Translator, lines: Sequence[str]) -> Iterator[Translation]:

@@ -39,6 +39,14 @@ def check_checkpoint(checkpoint: str | Path) -> None:
         raise InputError(f"--checkpoint {checkpoint}: does not exist; {CHECKPOINTS}")
 
 
+def check_files(args: Namespace) -> None:
+    """InputError where the checkpoint, or a file of text, is missing or no file."""
+    check_checkpoint(args.checkpoint)
+    for path in (args.checkpoint, args.pairs, args.dev, args.test, args.dictionary, *args.mono):
+        if path is not None and not path.is_file():
+            raise InputError(f"{path}: must be a file, but is none" if path.exists() else f"{path}: file is missing")
+
+
 def asked_for(argv: Sequence[str]) -> bool:
     """Whether the flags ask for adaptation from raw text."""
     return any(item.split("=")[0] in ("--pairs", "--out", LIST) for item in argv)

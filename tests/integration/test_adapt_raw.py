@@ -94,10 +94,17 @@ def test_one_command_one_folder(work, capfd):
     ):
         assert words in card, words
     made = hashes(out)
-    verdict = next(i for i, line in enumerate(said) if line.startswith("verdict: of no use: test BLEU"))
-    ends, warning = said[verdict:], f"{out}/work/data/lang/zz/card.json"
-    assert ends[1].startswith("warning: zz: the alignment") and warning in ends[1], "again at the end, with its path"
-    assert len(ends) == 2 and ends[1] in said[:verdict], ends
+    first = said.index("translations of test sentences:")
+    ends, warning = said[first:], f"{out}/work/data/lang/zz/card.json"
+    assert [line.split(":")[0] for line in ends[1:]] == 5 * ["source", "translation", "reference"] + [
+        "verdict", "warning", "a file",
+    ], ends  # fmt: skip
+    assert ends[16].startswith("verdict: of no use: test BLEU")
+    assert ends[17].startswith("warning: zz: the alignment") and warning in ends[17], "again at the end, with its path"
+    assert ends[17] in said[:first], "and said when it was found"
+    assert f"meta-nmt-translate --model {out} < text.zz" in ends[18] and f"meta-nmt-serve {out}" in ends[18]
+    for source in (line.partition(": ")[2].strip() for line in ends[1:16:3]):
+        assert source in lines and source in card, "held-out sentences, the same as in the card"
     assert any(line.startswith("alignment of zz to en: precision@1") for line in said)
     assert "For nothing: its translations are of no use" in card, "four updates make no draft"
     assert adapt.main(argv) == 0 and hashes(out) == made, "a second run changes nothing"

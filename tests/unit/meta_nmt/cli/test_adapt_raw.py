@@ -92,7 +92,7 @@ def job(tmp_path, monkeypatch):
             (self.work.path / "runs/log").touch()
             for path in (TranslatorFolder(self.out).record, TranslatorFolder(self.out).card):
                 path.touch()
-            return "verdict: none"
+            return ["verdict: none"]
 
         monkeypatch.setattr(Job, "steps", work)
         Job(parse_args(argv), "command", tmp_path, "en").run()
@@ -111,7 +111,8 @@ def test_a_folder_of_other_files_or_flags_is_refused_and_kept(job, tmp_path, cap
     made = files(tmp_path)
     assert job() == [] and files(tmp_path) == made
     said = capsys.readouterr().err.splitlines()
-    assert said[-3:] == ["out: finished before, from the same files and flags", "verdict: none", "warning: poor"]
+    use = "a file: meta-nmt-translate --model out < text.yo; a page: meta-nmt-serve out"
+    assert said[-4:] == ["out: finished before, from the same files and flags", "verdict: none", "warning: poor", use]
     with pytest.raises(InputError, match="other: --seed.*--force"):
         job("--seed", "2")
     (tmp_path / "mono.txt").write_text("x")

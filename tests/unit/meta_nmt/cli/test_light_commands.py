@@ -58,11 +58,16 @@ def test_help_and_mistakes_in_flags(name: str) -> None:
     assert not out and err.count("\n") == 1, err
 
 
-def test_help_and_mistakes_in_flags_of_adaptation_from_raw_text() -> None:
+def test_help_and_mistakes_in_flags_of_adaptation_from_raw_text(tmp_path: Path) -> None:
     out, err = command(0, "adapt", "--pairs", "qu-en.tsv", "--help")
     assert "usage: meta-nmt-adapt [--pairs FILE]" in out and not err
-    out, err = command(2, "adapt", "--pairs", "qu-en.tsv", "--out", "x")
-    assert not out and "required: --checkpoint" in err and err.count("\n") == 1, err
+    checkpoint = tmp_path / "meta.pt"
+    flags = ["--pairs", tmp_path / "qu-en.tsv", "--checkpoint", checkpoint, "--out", tmp_path / "x"]
+    out, err = command(2, "adapt", *flags)
+    assert not out and f"{checkpoint}: does not exist" in err and err.count("\n") == 1, err
+    checkpoint.touch()
+    out, err = command(2, "adapt", *flags)
+    assert not out and "qu-en.tsv: file is missing" in err and err.count("\n") == 1, err
 
 
 @pytest.mark.parametrize("name", ["evaluate", "report"])
