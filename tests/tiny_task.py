@@ -19,7 +19,7 @@ def build(data, *flags):
         data,
     )
     argv += flags
-    if "joint" not in flags:
+    if not {"joint", "multi_nmt"} & {*flags}:  # they have no inner loop
         argv += arguments("--inner-lr {}", INNER_LR)
     cfg = convert_namespace_to_omegaconf(parse_args(argv))
     torch.manual_seed(0)

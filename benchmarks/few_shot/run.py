@@ -327,7 +327,8 @@ def systems(argv: Sequence[str]) -> list[str]:
     if user_dir is not None:
         extensions.load(user_dir)
     registered = [name for name in META_LEARNERS if name not in known]
-    return list(dict.fromkeys([*OMNIGLOT, *registered, *META_LEARNERS]))
+    meta = [name for name, kind in META_LEARNERS.items() if kind.inner_loop]
+    return list(dict.fromkeys([*OMNIGLOT, *registered, *meta]))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

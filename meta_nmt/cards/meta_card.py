@@ -145,7 +145,9 @@ def _model_index(facts: MetaFacts) -> dict[str, Any]:
 
 
 def _what_it_is(facts: MetaFacts) -> list[str]:
-    how = "trained jointly" if facts.system == "joint" else f"meta-trained ({text(facts.system)})"
+    how = {"joint": "trained jointly", "multi_nmt": "trained jointly (multi\\_nmt)"}.get(
+        facts.system, f"meta-trained ({text(facts.system)})"
+    )
     held_out = DataFolder("", facts.target_lang).held_out
     command = "meta-nmt-adapt --checkpoint meta.pt --pairs yo-en.tsv --out models/yo-en"
     return [

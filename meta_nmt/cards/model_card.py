@@ -110,6 +110,7 @@ def _what_it_is(facts: ModelFacts) -> list[str]:
     start = {
         "scratch": "trained from random parameters on this pair alone",
         "joint": "a Transformer trained jointly on many languages",
+        "multi_nmt": "a Transformer trained jointly on many languages (multi\\_nmt)",
     }.get(facts.system, f"a Transformer meta-trained on many languages ({markup.text(facts.system)})")
     if facts.system == "scratch":
         how = f"It was {start}"

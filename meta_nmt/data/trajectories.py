@@ -52,17 +52,11 @@ class TrajectoryDataset(EpisodeDataset):
         sample_tokens: target tokens of a trajectory's sample.
 
     Raises:
-        InputError: a corpus is too small for a sample and a query set beside it; or there are several workers, each
-            of which would have trajectories of its own.
+        InputError: a corpus is too small for a sample and a query set beside it.
     """
 
     def __init__(self, *args: Any, visits: int, sample_tokens: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.num_shards > 1:
-            raise InputError(
-                "`--distributed-world-size` must be 1 for a meta-learner that keeps trajectories, but is "
-                f"{self.num_shards}"
-            )
         for code, corpus in self.corpora.items():
             available, needed = int(corpus.target_sizes[corpus.usable].sum()), sample_tokens + self.sizes.total
             if available < needed:

@@ -254,7 +254,7 @@ def _contradictions(e: Experiment) -> Iterable[str]:
             yield f"{name} must name each entry once, but is {list(value)}"
     yield from _unknown("systems", e.systems, all_systems())
     yield from _unknown("strategies", e.strategies, STRATEGIES)
-    yield from _unknown("inner_steps", e.inner_steps, [s for s in learners() if s != JOINT])
+    yield from _unknown("inner_steps", e.inner_steps, [s for s, kind in learners().items() if kind.inner_loop])
     yield from _unknown("system_flags", e.system_flags, [TRANSFER, *learners()])
     yield from _unknown("target_budgets", e.target_budgets, e.targets)
     all_budgets = sorted({budget for target in e.targets for budget in e.budgets_of(target)})

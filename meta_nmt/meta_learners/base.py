@@ -19,7 +19,8 @@ class Visit:
     """Whose episode it is, for a learner that keeps something of a task from one episode to the next.
 
     task: the name of the task.
-    trajectory: the name of the trajectory; another one than at the task's last visit starts anew.
+    trajectory: the name of the trajectory; another one than at the task's last visit starts anew. None where the
+        learner keeps no trajectories.
     rows: (U,) which of the task's ``vocabulary`` rows the episode brings, in its order.
     vocabulary: how many rows the task has.
     """
@@ -38,7 +39,7 @@ class Episode:
     theta: the parameters by name, never written to.
     adapted: names of the parameters that the inner loop may move.
     support, query: batches of any kind that the loss understands; a support batch for each inner step.
-    visit: whose episode it is, for learners that keep trajectories.
+    visit: whose episode it is; None at meta-test, where no learner knows the task.
     """
 
     loss: LossFunction
@@ -81,15 +82,20 @@ class MetaLearner(nn.Module):
 
     settings_type: ClassVar[type[Settings]] = InnerRule  # what a user may set
     group: ClassVar[str] = "emb_enc"  # what it adapts by default: `parameter_groups.select_parameters`
+    inner_loop: ClassVar[bool] = True  # whether an episode has one; joint training has none
     learned_rule: ClassVar[bool] = False  # whether `rule` is learnt, and so used at meta-test too
     keeps_trajectories: ClassVar[bool] = (
         False  # whether an episode goes on where its task's last ended (`Episode.visit`)
     )
+    one_worker: ClassVar[bool] = False  # whether it may not be trained by several workers
     settings: Any  # each class gives it its own type
 
     def __init__(self, settings: Any, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:
         super().__init__()
         self.settings = settings
+
+    def meet(self, tasks: Mapping[Hashable, int]) -> None:
+        """Called once, before training, with the names of the tasks and how many rows each has, for own parameters."""
 
     def inner_names(self, adapted: Sequence[str]) -> list[str]:
         """The names among ``adapted`` that the inner loop moves."""

@@ -21,6 +21,7 @@ class Joint(MetaLearner):
     """
 
     settings_type = Settings  # no settings, since there is no inner loop
+    inner_loop = False
 
     def rule(self, names: Sequence[str], steps: int | None = None) -> UpdateRule:
         """The rule at meta-test, where a joint model is fine-tuned as any other model is."""

@@ -89,6 +89,7 @@ class TrajectoryShifting(MetaLearner):
 
     settings_type = TrajectorySettings
     keeps_trajectories = True
+    one_worker = True  # each would have trajectories of its own
     settings: TrajectorySettings
 
     def __init__(self, settings: TrajectorySettings, theta: Mapping[str, Tensor], adapted: Sequence[str]) -> None:

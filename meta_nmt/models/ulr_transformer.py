@@ -120,7 +120,7 @@ class ULRTransformer(TransformerModel):
         else:
             state_dict.update(of_model)
             if of_model:
-                logger.warning("the checkpoint has no parameters of this meta-learner, which starts afresh")
+                logger.warning("the checkpoint has no parameters that fit this meta-learner, which starts afresh")
 
 
 def _sizes(args: Namespace, width: int, ffn: int, layers: int, heads: int, dropout: float) -> None:

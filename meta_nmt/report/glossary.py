@@ -19,6 +19,7 @@ SYSTEMS = {
     "lstm": "meta-learning of the update rule itself, by an LSTM",
     "cts": "meta-learning along long trajectories of adaptation (continual trajectory shifting)",
     "lslr": "a learning rate for each layer, learnt along long trajectories",
+    "multi_nmt": "joint training with residual rows of source tokens, which a new language has not",
 }
 STRATEGIES = {
     "zero": "the trained model as it is, without a sentence pair of the new language",

@@ -83,7 +83,20 @@ def has_own_parameters(cfg: Any, weights: Mapping[str, Tensor]) -> bool:
         InputError: as `build_meta_learner`.
     """
     theta = {name: value for name, value in weights.items() if not name.startswith(META_PREFIX)}
-    return bool(build_meta_learner(cfg, theta)[0].state_dict())
+    learner = build_meta_learner(cfg, theta)[0]
+    learner.meet({"": 0})  # it may have parameters for each task
+    return bool(learner.state_dict())
+
+
+def useful_in_adaptation(learner: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a model that a learner trained, without the learner's own where it learnt no update rule.
+
+    A learner that is not known keeps its own.
+    """
+    kind = META_LEARNERS.get(learner)
+    if kind is None or kind.learned_rule:
+        return weights
+    return {name: value for name, value in weights.items() if not name.startswith(META_PREFIX)}
 
 
 def own_parameters(cfg: Any) -> str:
@@ -99,6 +112,8 @@ def own_parameters(cfg: Any) -> str:
     shaping = [field for field, declaration in declared.items() if declaration.metadata["shapes"]]
     flags = {"meta_learner": name, "adapt_params": adapted_group(cfg)}
     flags |= {name: getattr(settings, name) for name in shaping}
+    if META_LEARNERS[name].meet is not MetaLearner.meet:
+        flags["source_langs"] = cfg.source_langs
     return " ".join(f"{flag(name)} {value}" for name, value in flags.items())
 
 

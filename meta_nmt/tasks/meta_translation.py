@@ -137,7 +137,13 @@ class MetaTranslationTask(CountsTokens, ScoresText):
                 "query_noise": cfg.query_noise,
             }
             kind: type[EpisodeDataset] = EpisodeDataset
-            if META_LEARNERS[cfg.meta_learner].keeps_trajectories:
+            learner = META_LEARNERS[cfg.meta_learner]
+            if learner.one_worker and drawn["num_shards"] > 1:
+                raise InputError(
+                    f"`--distributed-world-size` must be 1 for `--meta-learner {cfg.meta_learner}`, but is "
+                    f"{drawn['num_shards']}"
+                )
+            if learner.keeps_trajectories:
                 kind = TrajectoryDataset
                 settings: Any = learner_settings(cfg)
                 drawn |= {"visits": settings.trajectory_visits, "sample_tokens": settings.trajectory_tokens}
@@ -160,6 +166,8 @@ class MetaTranslationTask(CountsTokens, ScoresText):
         """The model; what the meta-learner learns itself is a submodule of it, for the trainer to train and save."""
         model = super().build_model(cfg, from_checkpoint)
         self.meta_learner, self.adapted = build_meta_learner(self.cfg, dict(model.named_parameters()))
+        sources = split_codes(self.cfg.source_langs, "--source-langs")
+        self.meta_learner.meet({code: len(self.packs[code].queries) for code in sources})
         if self.meta_learner.state_dict():
             model.meta_learner = self.meta_learner
         return model
@@ -240,11 +248,11 @@ class MetaTranslationTask(CountsTokens, ScoresText):
         }
 
     def _visit(self, episode: EpisodeSample) -> Visit | None:
-        """Whose episode it is, for a learner that keeps trajectories; None for other learners."""
-        if "trajectory" not in episode:
+        """Whose episode it is; None for one of validation, whose language no learner knows, or of no language."""
+        if not {"number", "rows"} <= episode.keys():
             return None
         language = episode["language"]
-        return Visit(language, episode["trajectory"], episode["rows"], len(self.packs[language].queries))
+        return Visit(language, episode.get("trajectory"), episode["rows"], len(self.packs[language].queries))
 
     def _query_log(self, loss: EpisodeLoss, support: Sequence[Any], query: Sequence[Any]) -> dict[str, Any]:
         """What the criterion reported of the query set.

@@ -26,6 +26,7 @@ from meta_nmt.data.language_pack import load_universal_keys
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.runs import checkpoint_contents, cost
 from meta_nmt.runs.run_folder import RunFolder
+from meta_nmt.tasks.learner import useful_in_adaptation
 
 CHECKPOINT = "meta.pt"
 MOST_BYTES, MOST_CHECKPOINT = 1 << 32, 1 << 36  # of a table of a meta model, and of its checkpoint
@@ -98,6 +99,7 @@ def weights(checkpoint: str | Path, half: bool) -> bytes:
     """
     state = checkpoint_contents.load(checkpoint)
     state["last_optimizer_state"] = None
+    state["model"] = useful_in_adaptation(state["cfg"]["task"].get("meta_learner", ""), state["model"])
     if half:
         short: dict[int, torch.Tensor] = {}  # by the place in memory: what is shared is written once
         for name, value in state["model"].items():

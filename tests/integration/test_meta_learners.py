@@ -13,7 +13,7 @@ import torch
 from arguments import arguments
 
 from data_prep.synthetic import family
-from meta_nmt.cli import adapt, generate, preprocess, train, translate
+from meta_nmt.cli import adapt, export, generate, preprocess, train, translate
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.models.checkpoints import trained_tokens
 from meta_nmt.runs import cost
@@ -110,7 +110,9 @@ def test_meta_training_lowers_the_loss_and_resumes_to_the_last_bit(data, trained
     meta_train(data, tmp_path, learner, 6)  # in the middle of the first epoch; the second part crosses into the next
     meta_train(data, tmp_path, learner, UPDATES)
     parts = load(tmp_path)
-    assert any(name.startswith("meta_learner.") for name in whole["model"]) == (learner in LEARNED)
+    own = {name for name in whole["model"] if name.startswith("meta_learner.")}
+    assert bool(own) == (learner in [*LEARNED, "multi_nmt"])
+    assert learner != "multi_nmt" or all(whole["model"][name].any() for name in own), "the rows are trained"
     if not META_LEARNERS[learner].keeps_trajectories:  # they are in no checkpoint (docs/reliability.md)
         assert_same(whole["model"], parts["model"], "model")
         assert_same(whole["last_optimizer_state"], parts["last_optimizer_state"], "optimiser")
@@ -204,3 +206,14 @@ def test_a_joint_model_starts_a_learner_with_parameters_of_its_own(data, trained
     assert losses(log)[0] < losses(trained("joint")[1])[0], "it starts where the joint model ended"
     meta_train(data, tmp_path / "b", "meta_sgd", 2, f"--restore-file {{joint}} {resets}", joint=joint)
     assert_same(load(tmp_path / "a")["model"], load(tmp_path / "b")["model"], "model")
+
+
+def test_rows_of_source_languages_stay_behind(data, trained, tmp_path):
+    """An exported start has no rows of multi_nmt, which no new language could use, and its card says what it is."""
+    line = "{data} --path {folder}/checkpoint_best.pt --to meta --out {out}"
+    command(export, line, data=data, folder=trained("multi_nmt")[0], out=tmp_path / "multi")
+    command(export, line, data=data, folder=trained("meta_sgd")[0], out=tmp_path / "sgd")
+    weights = {name: torch.load(tmp_path / name / "meta.pt", weights_only=False)["model"] for name in ("multi", "sgd")}
+    own = {name: [key for key in model if key.startswith("meta_learner.")] for name, model in weights.items()}
+    assert not own["multi"] and own["sgd"], "a learnt rule goes along"
+    assert "trained jointly (multi" in (tmp_path / "multi/MODEL_CARD.md").read_text("utf-8")

@@ -72,7 +72,5 @@ def test_it_is_a_function_of_seed_epoch_and_index(data):
 
 
 def test_refusals(data):
-    with pytest.raises(InputError, match="`--distributed-world-size` must be 1"):
-        dataset(data, num_shards=2)
     with pytest.raises(InputError, match=r"`--trajectory-tokens` .* language aa.*, but is 1000100"):
         dataset(data, sample=1_000_000)

@@ -112,6 +112,7 @@ def test_names_and_types_are_reported_together(tmp_path: Path, data: Path) -> No
         ({"base_tokens": 5}, "base_tokens must be a multiple of the 16000 tokens"),
         ({"support_tokens": 0}, "support_tokens must be at least 1, but is 0"),
         ({"inner_steps": {"joint": 2}}, "inner_steps must be of "),
+        ({"inner_steps": {"multi_nmt": 2}}, "inner_steps must be of "),
         ({"train_flags": "--lr 1e-3 --max-update=7"}, "train_flags must not have --max-update: the experiment sets"),
         ({"adapt_flags": "--lr 1"}, "adapt_flags must not have --lr"),
         ({"system_flags": {"maml": "--seed 2"}}, "system_flags of maml must not have --seed"),

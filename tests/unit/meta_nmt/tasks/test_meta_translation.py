@@ -8,7 +8,9 @@ import pytest
 import torch
 from tiny_task import INNER_LR, build, sample_of
 
+from data_prep.base.errors import InputError
 from meta_nmt.data import episodes
+from meta_nmt.runs import workers
 
 
 def gradients(model):
@@ -322,3 +324,30 @@ def test_a_step_has_the_same_tasks_on_any_number_of_workers(data, workers, tasks
     one = reference.get_batch_iterator(reference.dataset("train"), seed=1, max_sentences=1)
     assert [sorted(step) for step in steps] == [sorted(b) for b in one.ordered_batches(1, False, True)[2:]]
     assert isinstance(dataset, episodes.EpisodeDataset)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_multi_nmt_trains_the_rows_in_play(data, own):
+    """Its first step is joint training's, as its rows start at zero, and the rows get the gradient of theirs."""
+    task, model, criterion = build(data, "--meta-learner", "multi_nmt", *(["--own-rows"] if own else []))
+    sample = sample_of(task, tasks_per_step=1)
+    task.train_step(sample, model, criterion, None, 0)
+    (episode,) = sample["episodes"]
+    language, sizes = episode["language"], {code: len(task.packs[code].queries) for code in ("aa", "bb")}
+    name = "meta_learner.rows." + (f"{language}/" if own else "") + "encoder/embed_tokens/residual"
+    rows = {name: p.grad for name, p in model.named_parameters() if "meta_learner.rows" in name}
+    assert len(rows) == (2 if own else 1) and [n for n, grad in rows.items() if grad is not None] == [name]
+    assert rows[name].shape == (sizes[language] if own else max(sizes.values()), 16)
+    touched = rows[name].abs().sum(dim=1).nonzero().flatten()
+    assert len(touched) and {*touched.tolist()} <= {*episode["rows"].tolist()}
+    joint_task, joint, criterion = build(data, "--meta-learner", "joint")
+    joint_task.train_step(sample_of(joint_task, tasks_per_step=1), joint, criterion, None, 0)
+    for name, value in gradients(joint).items():
+        torch.testing.assert_close(dict(model.named_parameters())[name].grad, value, msg=name)
+
+
+@pytest.mark.parametrize("learner", ["cts", "lslr", "multi_nmt"])
+def test_learners_of_one_worker_refuse_several(data, monkeypatch, learner):
+    monkeypatch.setattr(workers, "count", lambda: 2)
+    with pytest.raises(InputError, match=f"`--distributed-world-size` must be 1 for `--meta-learner {learner}`, but"):
+        build(data, "--meta-learner", learner)
