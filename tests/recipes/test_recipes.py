@@ -3,7 +3,6 @@
 import gzip
 import importlib
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from fairseq.models import ARCH_CONFIG_REGISTRY
+from run_recipe import REPO, run
 
 from data_prep.__main__ import STAGES as DATA_STAGES
 from data_prep.base.errors import InputError
@@ -27,10 +27,8 @@ from data_prep.synthetic.family import main as make_corpora
 from meta_nmt.cli import adapt_raw_flags, evaluate
 from meta_nmt.evaluation.cells import plan
 from meta_nmt.evaluation.experiment import SCRATCH, Experiment, all_systems, parse_experiment
-from recipes import above_joint
 from recipes.real import corpora
 
-REPO = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(path.relative_to(REPO) for path in (REPO / "recipes").rglob("*.sh"))
 LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
 INSTALL = Path("recipes/install.sh")
@@ -39,11 +37,12 @@ EVALUATION, REAL = Path("recipes/evaluate.sh"), Path("recipes/real.sh")
 EVALUATIONS = (EVALUATION, REAL)  # their trainings and adaptations are jobs of meta-nmt-evaluate
 PEERS = Path("recipes/peers.sh")  # stock fairseq
 ABLATION = Path("recipes/ablation.sh")
+AUTHORS = Path("recipes/authors.sh")
 STARTER_SCORES = Path("recipes/starter_scores.sh")
 STARTER = (Path("recipes/starter.sh"), STARTER_SCORES)  # they read packs of their own
-ON_REAL = (PEERS, ABLATION)  # they read the data folder of the real recipe
+ON_REAL = (PEERS, ABLATION, AUTHORS)  # they read the data folder of the real recipe
 OURS = [path for path in RECIPES if path != PEERS]
-WITHOUT_TARGETS = (*EVALUATIONS, *STARTER, ABLATION)
+WITHOUT_TARGETS = (*EVALUATIONS, *STARTER, ABLATION, AUTHORS)
 TARGET_RECIPES = [path for path in OURS if path.name != "meta_train.sh" and path not in WITHOUT_TARGETS]
 OFFLINE = (Path("recipes/quickstart.sh"), EVALUATION)  # they generate what they need
 OF_OTHER_FOLDERS = (*OFFLINE, REAL, *STARTER, *ON_REAL)
@@ -54,14 +53,6 @@ PROMISED = {
     *(family / f"{code}-en.sh" for family in (TATOEBA, PAPER) for code in ("ro", "lv", "fi", "ko", "tr")),
     *(BIBLE / f"{code}-en.sh" for code in ("ro", "lv", "fi", "ko")),
 }  # fmt: skip
-
-
-def run(script: Path | str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    unset = {"CORPUS", "PACKS", "MONO", "DICTIONARIES", "OUTPUTS", "DRY_RUN", "SEEDS", "STRATEGY", "ARCH", "VALID",
-             "SOURCES", "TARGETS", "EXTRA_PREPARATION", "JOBS", "CLUSTER"}  # fmt: skip
-    environment = {name: value for name, value in os.environ.items() if name not in unset}
-    command = ["bash", str(REPO / script)] if isinstance(script, Path) else ["bash", "-c", script, "recipe"]
-    return subprocess.run(command, cwd=cwd, env={**environment, **variables}, capture_output=True, text=True)
 
 
 @cache
@@ -146,7 +137,7 @@ def test_the_real_parsers_accept_every_command(recipe: Path, folder: Path) -> No
     if recipe == STARTER_SCORES:  # it trains no model
         return
     assert ("meta-nmt-evaluate" if recipe in EVALUATIONS else "meta-nmt-train") in names, f"{recipe} trains"
-    assert recipe == ABLATION or "meta-nmt-preprocess" in names, f"{recipe} prepares"
+    assert recipe in (ABLATION, AUTHORS) or "meta-nmt-preprocess" in names, f"{recipe} prepares"
     if recipe in TARGET_RECIPES:
         assert {"meta-nmt-adapt", "meta-nmt-generate", "meta-nmt-report", "meta-nmt-export"} <= names, (
             f"{recipe} adapts, reports and exports"
@@ -301,73 +292,6 @@ def test_the_paper_s_recipe_runs_on_a_local_copy(tmp_path: Path) -> None:
     assert {f"train-{size}-s{seed}" for size in (200, 400) for seed in (1, 2)} <= set(languages["qbx"]["splits"])
     assert "Fetch" not in done.stdout, "a local copy needs no download"
     assert len((tmp_path / "venv/trainings").read_text().splitlines()) == 3, "base, joint and fomaml"
-
-
-STAGES = f"""
-source {REPO}/recipes/common.sh
-RUN=$OUTPUTS/recipe
-make() {{ mkdir -p "$RUN/$1"; echo "$2" >>"$RUN/$1/log"; [[ "$2" != fails ]]; }}
-stage one "First" make one "$ONE"
-stage two "Second" make two "$TWO"
-"""
-
-
-def stages(tmp_path: Path, one: str, two: str) -> tuple[int, list[str], list[str]]:
-    done = run(STAGES, tmp_path, OUTPUTS=str(tmp_path), ONE=one, TWO=two)
-    logs = [tmp_path / "recipe" / name / "log" for name in ("one", "two")]
-    one_log, two_log = (log.read_text("utf-8").split() if log.exists() else [] for log in logs)
-    return done.returncode, one_log, two_log
-
-
-def test_finished_stages_are_skipped_and_changed_ones_start_afresh(tmp_path: Path) -> None:
-    assert stages(tmp_path, "a", "b") == (0, ["a"], ["b"]), "the first run runs both"
-    assert stages(tmp_path, "a", "b") == (0, ["a"], ["b"]), "the second run runs neither"
-    assert stages(tmp_path, "a", "c") == (0, ["a"], ["c"]), "a changed command starts afresh"
-    assert stages(tmp_path, "x", "c") == (0, ["x"], ["c"]), "and so does what comes after it"
-
-
-def test_a_failed_stage_stops_the_recipe_and_goes_on_in_its_folder(tmp_path: Path) -> None:
-    status, one, two = stages(tmp_path, "fails", "b")
-    assert status != 0 and (one, two) == (["fails"], []), "the recipe must stop where a command fails"
-    assert stages(tmp_path, "fails", "b")[1] == ["fails", "fails"], "an interrupted stage keeps its folder and goes on"
-    assert stages(tmp_path, "a", "b") == (0, ["a"], ["b"]), "mended, it starts afresh"
-
-
-def test_what_a_stage_says_goes_to_its_log(tmp_path: Path) -> None:
-    script = f"""
-source {REPO}/recipes/common.sh
-RUN=$OUTPUTS/recipe
-talk() {{ printf '10%%|#\\r20%%|##\\n'; echo "warning: xx: poor" >&2; echo "last words"; return "$1"; }}
-stage one/a "First" talk 0
-stage two "Second" talk "$STATUS"
-"""
-    done = run(script, tmp_path, OUTPUTS=str(tmp_path), STATUS="0")
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    first, log, end = done.stdout.splitlines()[:3]
-    assert first == "== First" and log == f"   log: {tmp_path}/recipe/one/a.log", "a line a stage names the log"
-    assert end.startswith("   done in ") and end.endswith("s; warnings in the log: 1"), end
-    assert "\r" not in done.stdout and "20%" not in done.stdout and len(done.stdout.splitlines()) == 6
-    assert (tmp_path / "recipe/one/a.log").read_text().endswith("last words\n")
-    failed = run(script, tmp_path, OUTPUTS=str(tmp_path), STATUS="7")
-    assert failed.returncode == 7 and "last words" in failed.stderr, "what failed is shown"
-    assert failed.stderr.splitlines()[-1].count(f"{tmp_path}/recipe/two.log") == 1, "and where the rest is"
-
-
-@pytest.mark.parametrize("bleu, why", [((35.0, 35.5), True), ((35.5, 35.5), True), ((36.0, 35.5), False)])
-def test_why_a_learner_is_not_above_joint_is_said(
-    bleu: tuple[float, float], why: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = [
-        {"system": system, "english_tokens": tokens, "bleu": score + seed}
-        for system, score in zip(("fomaml", "joint"), bleu, strict=True)
-        for tokens in (0, 4800)
-        for seed in ((0,) if tokens == 0 else (-1, 0, 1))
-    ]
-    (tmp_path / "report.json").write_text(json.dumps({"rows": [*rows, {**rows[0], "system": "scratch"}]}))
-    above_joint.main(tmp_path / "report.json")
-    said = capsys.readouterr().out
-    expected = f"fomaml is not above joint training here ({bleu[0]:.2f} against 35.50 BLEU from 4,800 English tokens)"
-    assert said.startswith(expected) if why else said == "", said
 
 
 def test_the_real_corpora_are_listed(tmp_path: Path) -> None:
