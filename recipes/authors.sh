@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The comparison of the MetaNMT paper (Gu et al. 2018) as its authors' code makes it: their baseline trains residual
 # rows of source tokens, and is tested without them. Is that the published gap? Beside it joint training that never has
-# rows, has them in half of its episodes, or has a table for each language. Each is fine-tuned as the authors' code does, and as ours does.
+# rows, has them in half of its episodes, or has a table for each language. Each is fine-tuned as the authors' code
+# does, and as ours does.
 # Run recipes/real.sh first: its data folder is read.
 #   bash recipes/authors.sh                  (after a kill: it goes on)
 #   SEEDS="1" TARGETS="ro ko" bash recipes/authors.sh

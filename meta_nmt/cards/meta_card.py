@@ -12,7 +12,7 @@ import yaml
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.versions import commit, versions
 from meta_nmt.cards.markup import code_block, table, text
-from meta_nmt.cards.model_card import PACKAGES, licences_in_words
+from meta_nmt.cards.model_card import JOINTLY, PACKAGES, licences_in_words
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
@@ -145,9 +145,7 @@ def _model_index(facts: MetaFacts) -> dict[str, Any]:
 
 
 def _what_it_is(facts: MetaFacts) -> list[str]:
-    how = {"joint": "trained jointly", "multi_nmt": "trained jointly (multi\\_nmt)"}.get(
-        facts.system, f"meta-trained ({text(facts.system)})"
-    )
+    how = "trained jointly" if facts.system in JOINTLY else f"meta-trained ({text(facts.system)})"
     held_out = DataFolder("", facts.target_lang).held_out
     command = "meta-nmt-adapt --checkpoint meta.pt --pairs yo-en.tsv --out models/yo-en"
     return [

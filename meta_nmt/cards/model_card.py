@@ -19,6 +19,7 @@ from meta_nmt.cards.verdict import DRAFT, HINT, Verdict
 
 FILE_NAME = "MODEL_CARD.md"
 SHOWN_SAMPLES = 5
+JOINTLY = ("joint", "multi_nmt")  # systems without an inner loop
 # the packages whose versions the card names
 PACKAGES = ("meta-nmt", "torch", "fairseq-fixed", "ctranslate2", "sacrebleu", "sentencepiece", "numpy")
 
@@ -109,8 +110,7 @@ def _front_matter(facts: ModelFacts) -> str:
 def _what_it_is(facts: ModelFacts) -> list[str]:
     start = {
         "scratch": "trained from random parameters on this pair alone",
-        "joint": "a Transformer trained jointly on many languages",
-        "multi_nmt": "a Transformer trained jointly on many languages (multi\\_nmt)",
+        **dict.fromkeys(JOINTLY, "a Transformer trained jointly on many languages"),
     }.get(facts.system, f"a Transformer meta-trained on many languages ({markup.text(facts.system)})")
     if facts.system == "scratch":
         how = f"It was {start}"

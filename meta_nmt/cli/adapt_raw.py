@@ -26,6 +26,7 @@ from tqdm import tqdm
 from data_prep.base.command_line import writable_directory
 from data_prep.base.data_folder import DataFolder
 from data_prep.base.errors import InputError
+from data_prep.base.evenly import evenly
 from data_prep.base.files import read_json, remove_partial, sha256, sole_writer, write_json
 from data_prep.base.language_registry import code_and_name
 from data_prep.base.text_files import read_lines
@@ -302,11 +303,11 @@ class Job:
             facts, pack={**facts.pack, "sources": inputs}, scores={**facts.scores, **score_of}, notes=notes,
             verdict=verdict,
             commands=[*facts.commands[:-2], self.command],
-            samples=list(zip(source, hypotheses, reference, strict=True))[:: max(1, len(source) // SHOWN_SAMPLES)],
+            samples=[(source[i], hypotheses[i], reference[i]) for i in evenly(len(source), SHOWN_SAMPLES)],
             signatures=[metric.get_signature().format() for metric in metrics.values()],
         )  # fmt: skip
         write_model_card(facts, self.out)
-        return [f"translations of {name} sentences:", *shown(facts.samples[:SHOWN_SAMPLES]), verdict.line]
+        return [f"translations of {name} sentences:", *shown(facts.samples), verdict.line]
 
 
 def best_of(scores: Mapping[str, float]) -> str:

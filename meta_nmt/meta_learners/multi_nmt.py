@@ -62,9 +62,9 @@ class MultiNMT(Joint):
         self.rows = nn.ParameterDict()
 
     def meet(self, tasks: Mapping[Hashable, int]) -> None:
+        sizes: Mapping[Hashable, int] = tasks if self.settings.own_rows else {"": max(tasks.values())}
         for name, shape in self._of_rows.items():
-            for task, vocabulary in tasks.items():
-                size = vocabulary if self.settings.own_rows else max(tasks.values())
+            for task, size in sizes.items():
                 self.rows[self._key(task, name)] = nn.Parameter(torch.zeros(size, *shape))
 
     def episode(self, episode: Episode) -> EpisodeResult:

@@ -13,6 +13,7 @@ import torch
 from arguments import arguments
 
 from data_prep.synthetic import family
+from meta_nmt.cards.model_card import JOINTLY
 from meta_nmt.cli import adapt, export, generate, preprocess, train, translate
 from meta_nmt.meta_learners import META_LEARNERS
 from meta_nmt.models.checkpoints import trained_tokens
@@ -216,4 +217,7 @@ def test_rows_of_source_languages_stay_behind(data, trained, tmp_path):
     weights = {name: torch.load(tmp_path / name / "meta.pt", weights_only=False)["model"] for name in ("multi", "sgd")}
     own = {name: [key for key in model if key.startswith("meta_learner.")] for name, model in weights.items()}
     assert not own["multi"] and own["sgd"], "a learnt rule goes along"
-    assert "trained jointly (multi" in (tmp_path / "multi/MODEL_CARD.md").read_text("utf-8")
+    card = (tmp_path / "multi/MODEL_CARD.md").read_text("utf-8")
+    assert "A Transformer trained jointly for" in card, card
+    joint = {name for name, kind in META_LEARNERS.items() if not kind.inner_loop}
+    assert joint == {*JOINTLY}, "the cards know all of them"

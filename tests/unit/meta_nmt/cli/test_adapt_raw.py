@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from data_prep.base.errors import InputError
 from meta_nmt.cli import adapt_raw
-from meta_nmt.cli.adapt_raw import Bar, Job, logged_to, train
+from meta_nmt.cli.adapt_raw import Bar, Job, logged_to, shown, train
 from meta_nmt.cli.adapt_raw_flags import parse_args
 from meta_nmt.runs.progress import Progress
 from meta_nmt.runs.run_folder import RunFolder
@@ -71,6 +71,11 @@ def test_a_fine_tuning_says_its_validations_and_keeps_its_numbers(data, meta, tm
     ]  # fmt: skip
     assert "| INFO |" not in "".join(said) and '"valid_bleu"' in run.log.read_text()
     assert run.training_log.read_text().count('"bleu"') == 2, "the numbers are kept in this log format too"
+
+
+def test_what_a_terminal_would_obey_is_not_shown():
+    lines = list(shown([("Ea", "a\x1b[2Jb", "She")]))
+    assert lines == ["source:      Ea", "translation: a\N{REPLACEMENT CHARACTER}[2Jb", "reference:   She"]
 
 
 @pytest.fixture

@@ -68,6 +68,9 @@ def test_help_and_mistakes_in_flags_of_adaptation_from_raw_text(tmp_path: Path) 
     checkpoint.touch()
     out, err = command(2, "adapt", *flags)
     assert not out and "qu-en.tsv: file is missing" in err and err.count("\n") == 1, err
+    (tmp_path / "qu-en.tsv").mkdir()
+    out, err = command(2, "adapt", *flags)
+    assert not out and "qu-en.tsv: must be a file, but is none" in err and err.count("\n") == 1, err
 
 
 @pytest.mark.parametrize("name", ["evaluate", "report"])

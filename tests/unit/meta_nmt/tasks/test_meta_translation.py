@@ -328,7 +328,7 @@ def test_a_step_has_the_same_tasks_on_any_number_of_workers(data, workers, tasks
 
 @pytest.mark.parametrize("own", [False, True])
 def test_multi_nmt_trains_the_rows_in_play(data, own):
-    """Its first step is joint training's, as its rows start at zero, and the rows get the gradient of theirs."""
+    """The first step of multi_nmt is that of joint training, as its rows start at zero; they get a gradient too."""
     task, model, criterion = build(data, "--meta-learner", "multi_nmt", *(["--own-rows"] if own else []))
     sample = sample_of(task, tasks_per_step=1)
     task.train_step(sample, model, criterion, None, 0)

@@ -52,7 +52,8 @@ def test_a_damaged_starter_is_refused(place):
 
 def test_without_a_starter_a_checkpoint_must_be_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(starters, "PLACE", tmp_path)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as end:
         adapt_raw_flags.parse_args(PAIRS)
-    assert "--checkpoint" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert end.value.code == 2 and "required: --checkpoint" in err and err.count("\n") == 1, err
     assert starters.listing() == "No starter came with this package."
