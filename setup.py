@@ -36,7 +36,7 @@ setup(
         "data_prep": ["py.typed"],
         "meta_nmt.serving": ["page/*"],
         "meta_nmt.report": ["page.*"],
-        "meta_nmt.recipes": [*QUICKSTART],
+        "meta_nmt.recipes": [*QUICKSTART, "real_language/*"],
     },
     install_requires=[
         "torch>=2.6,<2.14",

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# The starter: a model that knows about a hundred languages and is given away, so that a person with 600 sentence pairs
+# The starter: a model that has read sixty languages and is given away, so that a person with 600 sentence pairs
 # of another language trains nothing but that. It takes text that may be given away alone (recipes/starter/corpora.py).
 #   PACKS=DIR bash recipes/starter.sh     (DIR: bible, bible-world, tatoeba, gnome, ntrex; after a kill: it goes on)
 #   WORKERS=2    processes of one thread each that train together; another number later goes on from the same checkpoint
-#   UPDATES=40000 ENDING=10000    updates at one rate, and then updates at a rate that falls to zero
+#   UPDATES=3500 ENDING=1500    updates at one rate, and then updates at a rate that falls to zero
 set -euo pipefail
 # shellcheck source=recipes/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 need_folder PACKS "the folder with the packs bible, bible-world, tatoeba, gnome and ntrex"
 WORKERS=${WORKERS:-2}
-UPDATES=${UPDATES:-40000}
-ENDING=${ENDING:-10000}
+UPDATES=${UPDATES:-3500}
+ENDING=${ENDING:-1500}
 
 start_recipe starter
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
@@ -24,7 +24,7 @@ stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text"
   --source-langs "$SOURCES" --valid-langs "$VALID" --valid-ids HEB,JAS --test-ids JHN --universal-tokens 4000 \
   --vector-dim 300 --align-as-targets
 TRAINING=(--meta-learner joint --arch ulr_transformer_small --source-langs "$SOURCES" --valid-langs "$VALID"
-  --sampling-temperature 5 --bf16-autocast --dropout 0.1 --meta-batch-size 2 --support-tokens 500 --query-tokens 500
+  --sampling-temperature 10 --bf16-autocast --dropout 0.1 --meta-batch-size 2 --support-tokens 500 --query-tokens 500
   --seed 1 --lr 7e-4 --save-interval-updates 1000)
 WORLD=()
 ((WORKERS == 1)) || WORLD=(--distributed-world-size "$WORKERS")

@@ -47,3 +47,4 @@ for size in $SIZES; do
   done
 done
 run meta-nmt-report "$RUN/results" --baseline scratch --title "Translators from the starter" --out "$RUN/report"
+run python -m recipes.starter.scores "$RUN/report/report.csv" --out "$RUN/scores.json"

@@ -10,12 +10,17 @@ from typing import Any
 import yaml
 
 from data_prep.base.data_folder import DataFolder
+from data_prep.base.errors import InputError
+from data_prep.base.files import read_json
+from data_prep.base.language_registry import code_and_name
 from data_prep.base.versions import commit, versions
 from meta_nmt.cards.markup import code_block, table, text
 from meta_nmt.cards.model_card import JOINTLY, PACKAGES, licences_in_words
 from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
+
+OWN = "starter"  # the system of translators that were made from the model that a card is of
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,21 @@ class Language:
 
 
 @dataclass(frozen=True)
+class TestScore:
+    """The scores of translators of one language on its test set, as means over samples, in per cent.
+
+    pairs: how many each was made from.
+    system: ``starter`` for those that were made from this model; others are beside it.
+    """
+
+    lang: str
+    pairs: int
+    system: str
+    bleu: float
+    chrf: float  # chrF2++
+
+
+@dataclass(frozen=True)
 class MetaFacts:
     """The facts about a meta model that its card states.
 
@@ -44,6 +64,7 @@ class MetaFacts:
         updates: meta-steps.
         languages: those that it was trained and validated on.
         scores: name -> value in per cent.
+        tests: what translators scored that were made from it, and others beside them.
         commands: the commands that made the model, oldest first.
         cost: cost records of the runs, oldest first.
         commit, versions: those of the code and of the packages that made the folder.
@@ -57,6 +78,7 @@ class MetaFacts:
     updates: int
     languages: Sequence[Language] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    tests: Sequence[TestScore] = ()
     commands: Sequence[str] = ()
     cost: Sequence[Mapping[str, Any]] = ()
     commit: str = "unknown"
@@ -87,6 +109,17 @@ def facts_of_meta(data: str | Path, checkpoint: str | Path, command: str) -> Met
         commit=commit(),
         versions=versions(PACKAGES),
     )
+
+
+def read_test_scores(path: Path) -> list[TestScore]:
+    """The scores in a file of recipes/starter/scores.py; InputError where it is none."""
+    try:
+        return [
+            TestScore(row["language"], int(row["pairs"]), row["system"], float(row["bleu"]), float(row["chrf++"]))
+            for row in read_json(path)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: must be made by recipes/starter/scores.py, but is not") from error
 
 
 def _codes(langs: Any) -> list[str]:
@@ -128,20 +161,30 @@ def _front_matter(facts: MetaFacts) -> str:
         "pipeline_tag": "translation",
         "tags": ["translation", "low-resource", "meta-learning", "fairseq", facts.system],
         **({"sha256": facts.sha256} if facts.sha256 else {}),
-        **({"model-index": [_model_index(facts)]} if facts.scores else {}),
+        **({"model-index": [_model_index(facts)]} if facts.scores or facts.tests else {}),
     }
     return f"---\n{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---"
 
 
 def _model_index(facts: MetaFacts) -> dict[str, Any]:
     """The scores as the hub reads them."""
-    languages = ", ".join(lang.code for lang in facts.languages if lang.role == "validated on")
-    result = {
-        "task": {"type": "translation"},
-        "dataset": {"type": "dev", "name": f"dev sets of {languages}"},
-        "metrics": [{"type": "bleu", "name": name, "value": round(value, 2)} for name, value in facts.scores.items()],
-    }
-    return {"name": f"{facts.system} start", "results": [result]}
+    validated = ", ".join(lang.code for lang in facts.languages if lang.role == "validated on")
+    scores = {f"dev sets of {validated}": facts.scores} if facts.scores else {}
+    for test in facts.tests:
+        if test.system == OWN:
+            scores[f"{test.lang}, {test.pairs} pairs"] = {"test BLEU": test.bleu, "test chrF2++": test.chrf}
+    results = [
+        {
+            "task": {"type": "translation"},
+            "dataset": {"type": name.partition(" ")[0].strip(","), "name": name},
+            "metrics": [
+                {"type": "chrf" if "chrF" in metric else "bleu", "name": metric, "value": round(value, 2)}
+                for metric, value in values.items()
+            ],
+        }
+        for name, values in scores.items()
+    ]
+    return {"name": f"{facts.system} start", "results": results}
 
 
 def _what_it_is(facts: MetaFacts) -> list[str]:
@@ -175,10 +218,31 @@ def _languages(facts: MetaFacts) -> list[str]:
 
 
 def _scores(facts: MetaFacts) -> list[str]:
-    if not facts.scores:
+    if not facts.scores and not facts.tests:
         return ["None were measured: how good a translator is that is made from it, its own test set says."]
-    rows = [[text(name), f"{value:.2f}"] for name, value in facts.scores.items()]
-    return [*table(["score", "value"], rows), "", "A mean over the languages that it was validated on."]
+    lines = []
+    if facts.scores:
+        rows = [[text(name), f"{value:.2f}"] for name, value in facts.scores.items()]
+        lines += [*table(["score", "value"], rows), "", "A mean over the languages that it was validated on.", ""]
+    if facts.tests:
+        lines += [
+            "Translators of languages that it has never read, on their test sets: BLEU and chrF2++. "
+            f"`{OWN}` was made from this model; the others are beside it, from the same pairs.",
+            "",
+            *_tests(facts.tests),
+            "",
+        ]
+    return lines[:-1]
+
+
+def _tests(tests: Sequence[TestScore]) -> list[str]:
+    systems = unique(test.system for test in tests)
+    of_cell = {(test.lang, test.pairs, test.system): f"{test.bleu:.1f}, {test.chrf:.1f}" for test in tests}
+    rows = [
+        [text(code_and_name(lang)), f"{pairs:,}", *(of_cell.get((lang, pairs, system), "") for system in systems)]
+        for lang, pairs in unique((test.lang, test.pairs) for test in tests)
+    ]
+    return table(["language", "pairs", *map(text, systems)], rows)
 
 
 def _origin(facts: MetaFacts) -> list[str]:

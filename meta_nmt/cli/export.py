@@ -57,6 +57,10 @@ def parse_args(argv: Sequence[str]) -> Namespace:
     parser.add_argument(
         "--about", type=Path, metavar="FILE", help="of `--to meta`: Markdown to end the card with, such as intended use"
     )
+    parser.add_argument(
+        "--scores", type=Path, metavar="FILE",
+        help="of `--to meta`: scores of translators that were made from it, for the card (recipes/starter/scores.py)",
+    )  # fmt: skip
     parser.add_argument("--force", action="store_true", help="write over another model in DIR")
     args = parser.parse_args(argv)
     args.to = args.to or list(FORMATS)
@@ -64,10 +68,11 @@ def parse_args(argv: Sequence[str]) -> Namespace:
         parser.error("`--to meta` must stand alone: a meta-trained model is no translator yet")
     if ("meta" in args.to) == (args.source_lang is not None):
         parser.error("`--source-lang` must be given with `--to fairseq` and `--to ctranslate2`, and only with them")
-    if "meta" not in args.to and (args.half or args.licence or args.about):
-        parser.error("`--half`, `--licence` and `--about` must be given with `--to meta` only")
-    if args.about and not args.about.is_file():
-        parser.error(f"`--about` {args.about}: file is missing")
+    if "meta" not in args.to and (args.half or args.licence or args.about or args.scores):
+        parser.error("`--half`, `--licence`, `--about` and `--scores` must be given with `--to meta` only")
+    for flag, path in (("--about", args.about), ("--scores", args.scores)):
+        if path and not path.is_file():
+            parser.error(f"`{flag}` {path}: file is missing")
     return args
 
 
@@ -77,7 +82,7 @@ def make(args: Namespace, typed: str) -> None:
         need("ctranslate2", "export", "`--to ctranslate2`, which stands where no `--to` is given,")
     # these load torch and fairseq, which the flags do not need
     from meta_nmt.cards.checkpoint_facts import facts_of_checkpoint
-    from meta_nmt.cards.meta_card import facts_of_meta, meta_card
+    from meta_nmt.cards.meta_card import facts_of_meta, meta_card, read_test_scores
     from meta_nmt.translation.export import export
     from meta_nmt.translation.meta_model import export_meta, find_data
 
@@ -86,7 +91,8 @@ def make(args: Namespace, typed: str) -> None:
         if "meta" in args.to:
             about = read_lines(args.about) if args.about else []
             known = facts_of_meta(find_data(args.path, args.data), args.path, typed)
-            facts = replace(known, licence=args.licence, about=about)
+            tests = read_test_scores(args.scores) if args.scores else []
+            facts = replace(known, licence=args.licence, about=about, tests=tests)
             made = export_meta(
                 args.data, args.path, out, lambda digest: meta_card(replace(facts, sha256=digest)),
                 half=args.half, force=args.force,

@@ -11,6 +11,7 @@ from data_prep.base.files import read_json, sha256
 from data_prep.cleaning.held_out import hashes_of, read_held_out
 from meta_nmt.cli import export
 from meta_nmt.translation.meta_model import find_data
+from meta_nmt.translation.starters import starters
 
 SECRETS = ["a sentence that tests will ask for", "another one of them"]
 
@@ -104,7 +105,26 @@ def test_half_of_the_bits_and_what_its_makers_say(folder, meta, tmp_path):
     assert export.main([*flags, "--out", str(out)]) == 2, "of 32 bits is another model"
 
 
-@pytest.mark.parametrize("flag", [["--half"], ["--licence", "mit"], ["--about", "x.md"]])
+def test_scores_of_translators_stand_in_the_card(folder, meta, tmp_path, capsys):
+    rows = [("ha", 600, "scratch", 1.5, 15.25), ("ha", 600, "starter", 7.25, 30.0), ("ko", 2000, "starter", 9.0, 31.0)]
+    names = ("language", "pairs", "system", "bleu", "chrf++")
+    scores, out = tmp_path / "scores.json", tmp_path / "given"
+    scores.write_text(json.dumps([dict(zip(names, row, strict=True)) for row in rows]))
+    flags = [str(folder), "--path", str(meta), "--to", "meta", "--out", str(out), "--scores", str(scores)]
+    assert export.main(flags) == 0
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    assert (
+        "| ha (Hausa) | 600 | 1.5, 15.2 | 7.2, 30.0 |" in card and "| ko (Korean) | 2,000 |  | 9.0, 31.0 |" in card
+    ), card
+    (starter,) = starters(tmp_path)
+    said = starter.describe()
+    assert "ha, 600 pairs: test BLEU 7.25, test chrF2++ 30.0" in said and "1.5" not in said, said
+    scores.write_text("[{}]")
+    capsys.readouterr()
+    assert export.main(flags) == 2 and "recipes/starter/scores.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", [["--half"], ["--licence", "mit"], ["--about", "x.md"], ["--scores", "x.json"]])
 def test_flags_of_a_meta_model_are_refused_for_a_translator(tmp_path, capsys, flag):
     with pytest.raises(SystemExit):
         export.main(["data", "--path", "x.pt", "--source-lang", "aa", "--out", str(tmp_path / "out"), *flag])
