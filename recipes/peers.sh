@@ -7,19 +7,19 @@
 set -euo pipefail
 # shellcheck source=recipes/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=recipes/peers/common.sh
+source "$REPO/recipes/peers/common.sh"
 
 DATA=${DATA:-$OUTPUTS/real/data}
 BUDGETS=${BUDGETS:-14400 28800 57600} # updates
 TARGETS=${TARGETS:-ro lv fi ko zu ro_tatoeba tr ro_news lv_news fi_news tr_news}
 SEEDS=${SEEDS:-1 2 3}
-readonly BATCH=1000 # tokens of an update, as in recipes/real/best.yaml
+TRAIN+=(--max-tokens 1000) # of an update, as in recipes/real/best.yaml
 
 [[ "$DRY_RUN" == 1 || -f "$DATA/data.json" ]] ||
   die "DATA must name a data folder of meta-nmt-preprocess (bash recipes/real.sh makes one), but $DATA is none"
 start_recipe peers
-[[ "$DRY_RUN" == 1 ]] || python -c 'import fairseq.data.data_utils_fast, fairseq.libbleu' >/dev/null 2>&1 ||
-  die "stock fairseq needs its compiled parts; with g++: pip install cython ninja numpy, then pip install \
---force-reinstall --no-deps --no-cache-dir --no-binary fairseq-fixed --no-build-isolation fairseq-fixed==$FAIRSEQ"
+need_compiled_fairseq
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 # tokens_of TARGET: English tokens of its samples, as in recipes/real.sh
@@ -38,68 +38,14 @@ for target in $TARGETS; do for seed in $SEEDS; do cells+=("$target $seed" "${tar
 stage text "One SentencePiece model for all languages, and the training text" python -m recipes.peers.plain text \
   --data "$DATA" --targets "${TARGETS// /,}" --out "$RUN/text" --tokens 57600000
 after_text=$STAGES_SO_FAR
-stage bin "Binarise it" fairseq-preprocess --source-lang x --target-lang en --trainpref "$RUN/text/train" \
-  --srcdict "$RUN/text/dict.txt" --tgtdict "$RUN/text/dict.txt" --destdir "$RUN/bin" --workers 2
+binarise_text
 after_bin=$STAGES_SO_FAR
 for cell in "${cells[@]}"; do
   read -r target seed <<<"$cell"
   sample=train-$(tokens_of "$target")-s$seed name=$target-s$seed
   STAGES_SO_FAR=$after_text
-  stage "samples/$name" "Cut $target, sample $seed, with its dev and test set" python -m recipes.peers.plain sample \
-    --data "$DATA" --text "$RUN/text" --out "$RUN/samples/$name" --target "$target" --sample "$sample"
-  stage "bin-$name" "Binarise them" fairseq-preprocess --source-lang x --target-lang en \
-    --trainpref "$RUN/samples/$name/train" --validpref "$RUN/samples/$name/valid" \
-    --testpref "$RUN/samples/$name/test" --srcdict "$RUN/text/dict.txt" --tgtdict "$RUN/text/dict.txt" \
-    --destdir "$RUN/bin-$name"
+  prepare_cell "$name" "$DATA" "$target" "$sample"
 done
-
-# the sizes of the architecture in recipes/real/best.yaml, with the embeddings of both sides shared
-MODEL=(--user-dir recipes/peers/bf16 --task translation -s x -t en --arch transformer --encoder-layers 3
-  --decoder-layers 3 --encoder-embed-dim 256 --decoder-embed-dim 256 --encoder-ffn-embed-dim 512
-  --decoder-ffn-embed-dim 512 --encoder-attention-heads 4 --decoder-attention-heads 4 --share-all-embeddings
-  --criterion label_smoothed_cross_entropy_bf16 --label-smoothing 0.1 --optimizer adam --adam-betas '(0.9, 0.98)'
-  --clip-norm 1.0 --no-epoch-checkpoints --max-tokens "$BATCH" --keep-interval-updates 1 --num-workers 1
-  --no-progress-bar --log-interval 100)
-TRAIN=("${MODEL[@]}" --dropout 0.1 --seed 1 --disable-validation --save-interval-updates 1000)
-TUNE=("${MODEL[@]}" --dropout 0.3 --lr 5e-4 --lr-scheduler polynomial_decay --validate-interval 1000000
-  --save-interval 1000000 --eval-bleu --eval-bleu-args '{"beam": 1, "max_len_a": 1.5, "max_len_b": 10}'
-  --eval-bleu-detok space --eval-bleu-remove-bpe sentencepiece --best-checkpoint-metric bleu
-  --maximize-best-checkpoint-metric)
-
-# measured RUN KIND PARENT COMMAND...: runs it, with its log and its cost in the folder RUN
-measured() {
-  local run=$1 kind=$2 parent=$3
-  shift 3
-  python -m recipes.peers.measured --run "$run" --kind "$kind" --text "$RUN/text" ${parent:+--parent "$parent"} "$@"
-}
-
-# tune RUN CHECKPOINT TARGET SEED: the best of four checkpoints on the dev set; 100 pairs are fitted sooner
-tune() {
-  local updates=1200
-  [[ "$3" != *_100 ]] || updates=300
-  measured "$1" adapt "$2" fairseq-train "$RUN/bin-$3-s$4" "${TUNE[@]}" --seed "$4" --finetune-from-model "$2" \
-    --save-dir "$1" --max-update "$updates" --total-num-update "$updates" --save-interval-updates $((updates / 4))
-}
-
-# translate NAME CHECKPOINT TARGET SEED ENGLISH_TOKENS UPDATES
-translate() {
-  fairseq-generate "$RUN/bin-$3-s$4" -s x -t en --path "$2" --beam 5 --max-len-a 1.5 --max-len-b 10 --max-tokens 4000 \
-    --results-path "$RUN/results/$1" >/dev/null &&
-    python -m recipes.peers.plain result --data "$DATA" --text "$RUN/text" --out "$RUN/results/$1" --checkpoint "$2" \
-      --generated "$RUN/results/$1/generate-test.txt" --system "plain-$6" --target "$3" --english-tokens "$5" --seed "$4"
-}
-
-# go_on RUN START FLAG...: a training in the folder RUN, from where the checkpoint START was ("" for none), its
-# optimiser included; after a kill from where it was itself
-go_on() {
-  local run=$1 start=$2
-  shift 2
-  if [[ -n "$start" && ! -f "$run/checkpoint_last.pt" ]]; then
-    mkdir -p "$run" && cp "$start" "$run/copy.pt" && mv "$run/copy.pt" "$run/checkpoint_last.pt" || return
-  fi
-  measured "$run" train "$start" fairseq-train "$RUN/bin" "${TRAIN[@]}" --reset-lr-scheduler --lr 7e-4 \
-    --save-dir "$run" "$@"
-}
 
 # a trunk of a constant rate, from which each budget branches off: in its last sixth the rate falls to zero
 trunk=
@@ -126,13 +72,16 @@ for updates in $(printf '%s\n' $BUDGETS | sort -n); do
     if [[ "$seed" == "$first_seed" && "$target" != *_100 ]]; then # 100 pairs: the same zero-shot
       STAGES_SO_FAR=${after_training[$updates]:-}
       stage "results/$target-$name-zero" "$target, zero-shot" \
-        translate "$target-$name-zero" "$checkpoint" "$target" "$seed" 0 "$updates"
+        translate "$target-$name-zero" "$checkpoint" "$target-s$seed" "$DATA" "$target" "$seed" 0 "plain-$updates"
     fi
     STAGES_SO_FAR=${after_training[$updates]:-}
-    tuned=$target-$name-s$seed
-    stage "tuned/$tuned" "$target, sample $seed: fine-tune" tune "$RUN/tuned/$tuned" "$checkpoint" "$target" "$seed"
-    stage "results/$tuned" "$target, sample $seed: translate" translate "$tuned" \
-      "$RUN/tuned/$tuned/checkpoint_best.pt" "$target" "$seed" "$(tokens_of "$target")" "$updates"
+    tuned=$target-$name-s$seed tune_updates=1200
+    [[ "$target" != *_100 ]] || tune_updates=300 # 100 pairs are fitted sooner
+    stage "tuned/$tuned" "$target, sample $seed: fine-tune" \
+      tune "$RUN/tuned/$tuned" "$checkpoint" "$target-s$seed" "$seed" "$tune_updates"
+    stage "results/$tuned" "$target, sample $seed: translate" \
+      translate "$tuned" "$RUN/tuned/$tuned/checkpoint_best.pt" "$target-s$seed" "$DATA" "$target" "$seed" \
+      "$(tokens_of "$target")" "plain-$updates"
   done
 done
 run python -m recipes.peers.compare --ours "${OURS:-$OUTPUTS/real/best}" --plain "$RUN/results" --out "$RUN/report"

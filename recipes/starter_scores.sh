@@ -7,12 +7,11 @@
 set -euo pipefail
 # shellcheck source=recipes/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=recipes/starter/cells.sh
+source "$REPO/recipes/starter/cells.sh"
 
 need_folder PACKS "the folder with the packs bible, bible-world, tatoeba, ntrex, wmt, lafand and loresmt-ga"
 STARTER=${STARTER:-meta_nmt/starters/many-en/meta.pt}
-LANGS=${LANGS:-ha tn yo ga lv tr fi ko my he tl hyw}
-SIZES=${SIZES:-600 100 2000} # pairs
-SEEDS=${SEEDS:-1 2 3}        # of the sample, for 600 pairs; other sizes have the first alone
 
 start_recipe starter-scores
 [[ "$DRY_RUN" == 1 || -f "$STARTER" ]] || die "STARTER must name a meta model, but $STARTER does not exist"
@@ -22,29 +21,23 @@ after_samples=$STAGES_SO_FAR
 
 # result NAME RUN SYSTEM STRATEGY LANG SIZE SEED: translates the test set with the run's best checkpoint
 result() {
-  local tokens # 0 where DRY_RUN drew nothing
-  tokens=$(cut -f 2 "$RUN/samples/$5/$6-s$7.tsv" 2>/dev/null | wc -w || true)
   stage "results/$1" "Translate: $1" meta-nmt-generate "$RUN/made/$5-$6-s$7/work/data" --path "$2/checkpoint_best.pt" \
     --source-lang "$5" --gen-subset test --results "$RUN/results/$1" --system "$3" --strategy "$4" \
-    --english-tokens "$tokens" --seed "$7"
+    --english-tokens "$(english_tokens "$RUN/samples/$5/$6-s$7.tsv")" --seed "$7"
 }
 
-for size in $SIZES; do
-  for seed in $SEEDS; do
-    [[ "$size" == 600 || "$seed" == "${SEEDS%% *}" ]] || continue
-    for lang in $LANGS; do
-      cell=$lang-$size-s$seed made=$RUN/made/$lang-$size-s$seed
-      STAGES_SO_FAR=$after_samples
-      stage "made/$cell" "$lang, $size pairs, sample $seed: adapt the starter" meta-nmt-adapt --checkpoint "$STARTER" \
-        --source-lang "$lang" --pairs "$RUN/samples/$lang/$size-s$seed.tsv" --test "$RUN/samples/$lang/test.tsv" \
-        --seed "$seed" --strategy emb_enc --out "$made"
-      result "$cell-starter" "$made/work/runs/emb_enc" starter emb_enc "$lang" "$size" "$seed"
-      stage "scratch/$cell" "$lang, $size pairs, sample $seed: train from random parameters" meta-nmt-adapt \
-        "$made/work/data" --from-scratch --arch ulr_transformer_small --source-lang "$lang" --train-subset train \
-        --seed "$seed" --max-update 1200 --save-interval-updates 300 --save-dir "$RUN/scratch/$cell"
-      result "$cell-scratch" "$RUN/scratch/$cell" scratch all "$lang" "$size" "$seed"
-    done
-  done
+for cell in "${cells[@]}"; do
+  read -r lang size seed <<<"$cell"
+  name=$lang-$size-s$seed made=$RUN/made/$lang-$size-s$seed
+  STAGES_SO_FAR=$after_samples
+  stage "made/$name" "$lang, $size pairs, sample $seed: adapt the starter" meta-nmt-adapt --checkpoint "$STARTER" \
+    --source-lang "$lang" --pairs "$RUN/samples/$lang/$size-s$seed.tsv" --test "$RUN/samples/$lang/test.tsv" \
+    --seed "$seed" --strategy emb_enc --out "$made"
+  result "$name-starter" "$made/work/runs/emb_enc" starter emb_enc "$lang" "$size" "$seed"
+  stage "scratch/$name" "$lang, $size pairs, sample $seed: train from random parameters" meta-nmt-adapt \
+    "$made/work/data" --from-scratch --arch ulr_transformer_small --source-lang "$lang" --train-subset train \
+    --seed "$seed" --max-update 1200 --save-interval-updates 300 --save-dir "$RUN/scratch/$name"
+  result "$name-scratch" "$RUN/scratch/$name" scratch all "$lang" "$size" "$seed"
 done
 run meta-nmt-report "$RUN/results" --baseline scratch --title "Translators from the starter" --out "$RUN/report"
 run python -m recipes.starter.scores "$RUN/report/report.csv" --out "$RUN/scores.json"

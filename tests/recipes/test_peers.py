@@ -8,6 +8,7 @@ import pytest
 
 from data_prep.base.command_line import run_command
 from data_prep.base.text_files import read_lines
+from data_prep.packs.subwords import load
 from data_prep.synthetic.family import main as make_corpora
 from meta_nmt.cli import preprocess
 from meta_nmt.report import results
@@ -31,6 +32,13 @@ def test_the_text_of_the_peer(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     longest = [max(pair) for pair in zip(*lengths, strict=True)]
     assert 3000 <= facts["tokens"] == sum(longest) < 3000 + longest[-1] + 1
     assert facts["target_side"] == sum(lengths[1]) and facts["both_sides"] == sum(map(sum, lengths))
+    english = f"text --data {data} --out {tmp_path}/by-english --tokens 2000 --by-english --temperature 10 "
+    english += "--pieces 400 --byte-fallback"
+    assert plain.main(shlex.split(english)) == 0
+    facts = json.loads((tmp_path / "by-english/text.json").read_text("utf-8"))
+    assert 2000 <= facts["target_side"] < 2000 + plain.LONGEST and facts["pieces"] == 400
+    pieces = load(tmp_path / "by-english/spm.model")
+    assert pieces.encode("한", out_type=str)[-3:] == ["<0xED>", "<0x95>", "<0x9C>"], "a script of no source"
     known = {line.split()[0] for line in read_lines(text / "dict.txt")}
     pieces = [piece for side in sides for line in side for piece in line.split()]
     assert sum(piece in known for piece in pieces) > 0.99 * len(pieces), "rare letters are fairseq's unknown symbol"
@@ -57,6 +65,23 @@ def test_the_text_of_the_peer(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ):
         assert run_command(plain.main, shlex.split(wrong), prog="plain") == 2
         assert fault in capsys.readouterr().err and not (tmp_path / "new").exists()
+
+
+def test_sources_share_pairs_or_tokens() -> None:
+    """Of two sources of 100 pairs, one has sentences four times as long."""
+    long, short = [40] * 100, [10] * 100
+    assert plain.weight(long, 2.0, by_tokens=False) == plain.weight(short, 2.0, by_tokens=False) == 10
+    tokens = [plain.weight(lengths, 10.0, by_tokens=True) * lengths[0] for lengths in (long, short)]
+    assert tokens[0] / tokens[1] == pytest.approx(4**0.1)
+
+
+def test_the_updates_that_read_a_text_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A batch of 10 sentences is cut to 8; the longer side and the padding count; fairseq sorts by the source."""
+    pairs = [("a " * 8 + "b", "c")] * 20 + [("a", "c " * 3 + "d")] * 9
+    for side, lines in zip(plain.SIDES, zip(*pairs[::-1], strict=True), strict=True):
+        (tmp_path / f"train.{side}").write_text("\n".join(lines) + "\n", "utf-8")
+    assert plain.main(["updates", "--text", str(tmp_path), "--batch", "100"]) == 0
+    assert capsys.readouterr().out == "3\n", "8 short; 1 short and 7 long; 8 long. fairseq drops 5, the last"
 
 
 def test_the_peer_is_compared_at_its_tokens(tmp_path: Path) -> None:

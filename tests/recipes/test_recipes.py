@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fairseq import options
 from fairseq.models import ARCH_CONFIG_REGISTRY
 from run_recipe import REPO, run
 
@@ -30,22 +31,27 @@ from meta_nmt.evaluation.experiment import SCRATCH, Experiment, all_systems, par
 from recipes.real import corpora
 
 SCRIPTS = sorted(path.relative_to(REPO) for path in (REPO / "recipes").rglob("*.sh"))
-LIBRARIES = {Path("recipes/common.sh"), Path("recipes/low_resource.sh")}
+PEERS_COMMON = Path("recipes/peers/common.sh")
+LIBRARIES = {
+    Path("recipes/common.sh"), Path("recipes/low_resource.sh"), PEERS_COMMON, Path("recipes/starter/cells.sh")
+}  # fmt: skip
 INSTALL = Path("recipes/install.sh")
 RECIPES = [path for path in SCRIPTS if path not in (*LIBRARIES, INSTALL)]
 EVALUATION, REAL = Path("recipes/evaluate.sh"), Path("recipes/real.sh")
 EVALUATIONS = (EVALUATION, REAL)  # their trainings and adaptations are jobs of meta-nmt-evaluate
-PEERS = Path("recipes/peers.sh")  # stock fairseq
+PEERS = Path("recipes/peers.sh")
+STARTER_PEER = Path("recipes/starter_peer.sh")  # it reads the folders of the recipes of the starter
+STOCK = (PEERS, STARTER_PEER)  # stock fairseq
 ABLATION = Path("recipes/ablation.sh")
 AUTHORS = Path("recipes/authors.sh")
 STARTER_SCORES = Path("recipes/starter_scores.sh")
 STARTER = (Path("recipes/starter.sh"), STARTER_SCORES)  # they read packs of their own
 ON_REAL = (PEERS, ABLATION, AUTHORS)  # they read the data folder of the real recipe
-OURS = [path for path in RECIPES if path != PEERS]
+OURS = [path for path in RECIPES if path not in STOCK]
 WITHOUT_TARGETS = (*EVALUATIONS, *STARTER, ABLATION, AUTHORS)
 TARGET_RECIPES = [path for path in OURS if path.name != "meta_train.sh" and path not in WITHOUT_TARGETS]
 OFFLINE = (Path("recipes/quickstart.sh"), EVALUATION)  # they generate what they need
-OF_OTHER_FOLDERS = (*OFFLINE, REAL, *STARTER, *ON_REAL)
+OF_OTHER_FOLDERS = (*OFFLINE, REAL, *STARTER, STARTER_PEER, *ON_REAL)
 TATOEBA, BIBLE, PAPER = Path("recipes/tatoeba"), Path("recipes/bible"), Path("recipes/paper")
 PROMISED = {
     *OFFLINE, REAL, *ON_REAL, TATOEBA / "meta_train.sh", BIBLE / "meta_train.sh",
@@ -98,28 +104,73 @@ def test_scripts_are_valid_bash_and_stop_at_errors(script: Path) -> None:
         assert lines[0] == "set -euo pipefail", f"{script} must stop at errors from its first line on"
 
 
-def test_the_peer_is_stock_fairseq(folder: Path) -> None:
+@pytest.mark.parametrize("recipe", STOCK, ids=str)
+def test_the_peer_is_stock_fairseq(recipe: Path, folder: Path) -> None:
     """Ours are only the commands that write its text, measure its runs, and read its translations."""
     of_the_script = set()
-    for command in commands(PEERS, folder):
+    for command in commands(recipe, folder):
         if command[0] == "python":
             assert command[2] in ("recipes.peers.plain", "recipes.peers.compare")
             parser(tuple(command[:3]))(command[3:])
-        of_the_script |= {command[0]} - {"fairseq-preprocess", "python"}
+        if command[0] == "meta-nmt-report":
+            parser(("meta-nmt-report",))(command[1:])
+        of_the_script |= {command[0]} - {"fairseq-preprocess", "python", "meta-nmt-report"}
     assert of_the_script == {"go_on", "tune", "translate"}
-    called = re.findall(r"^\s*(?:run )?(meta-nmt-[a-z-]+)", (REPO / PEERS).read_text("utf-8"), re.MULTILINE)
-    assert not called
+    texts = "\n".join((REPO / path).read_text("utf-8") for path in (recipe, PEERS_COMMON))
+    called = re.findall(r"^\s*(?:run )?(meta-nmt-[a-z-]+)", texts, re.MULTILINE)
+    assert called == (["meta-nmt-report"] if recipe == STARTER_PEER else [])
 
 
-def test_the_peer_has_our_sizes() -> None:
-    """Those of the architecture of best.yaml: what is compared is not the size."""
-    arch = re.search(r"^arch: (\w+)$", (REPO / "recipes/real/best.yaml").read_text("utf-8"), re.MULTILINE)
+@pytest.mark.parametrize("recipe", [REPO / "recipes/real/best.yaml", REPO / "recipes/starter.sh"], ids=lambda p: p.name)
+def test_the_peer_has_our_sizes(recipe: Path) -> None:
+    """Those of the architecture that is trained beside it: what is compared is not the size."""
+    (arch,) = re.findall(r"(?:^arch:|--arch) (\w+)", recipe.read_text("utf-8"), re.MULTILINE)
     ours = Namespace()
-    ARCH_CONFIG_REGISTRY[arch[1]](ours)
-    sizes = re.findall(r"--((?:en|de)coder-[a-z-]+) (\d+)", (REPO / PEERS).read_text("utf-8"))
+    ARCH_CONFIG_REGISTRY[arch](ours)
+    sizes = re.findall(r"--((?:en|de)coder-[a-z-]+) (\d+)", (REPO / PEERS_COMMON).read_text("utf-8"))
     assert len(sizes) == 8
     for name, size in sizes:
         assert int(size) == getattr(ours, name.replace("-", "_")), name
+
+
+def test_stock_fairseq_knows_the_flags_of_the_peer(tmp_path: Path) -> None:
+    for flags in ("TRAIN", "TUNE"):
+        printed = run(f"source recipes/common.sh; source {PEERS_COMMON}; printf '%s\\n' \"${{{flags}[@]}}\"", REPO)
+        assert printed.returncode == 0, printed.stderr
+        given = [*printed.stdout.splitlines(), "--lr", "1", "--save-dir", str(tmp_path), str(tmp_path)]
+        args = options.parse_args_and_arch(options.get_training_parser(), given)
+        assert args.arch == "transformer" and args.task == "translation" and args.share_all_embeddings
+
+
+def test_the_starter_and_its_peer_are_tested_alike(folder: Path) -> None:
+    """The same pairs, test sets and seeds; the peer has no other text, and as many tokens."""
+    scored = {
+        (value(command, "--source-lang"), command[1], value(command, "--seed"), value(command, "--english-tokens"))
+        for command in commands(STARTER_SCORES, folder)
+        if command[0] == "meta-nmt-generate"
+    }
+    of_peer = commands(STARTER_PEER, folder)
+    translated = {
+        (lang, data, seed, tokens)
+        for _, _, _, _, data, lang, seed, tokens, _ in (command for command in of_peer if command[0] == "translate")
+    }
+    assert translated == scored and len(scored) == 12 * 5
+    (text,) = (command for command in of_peer if command[2:4] == ["recipes.peers.plain", "text"])
+    args = parser(tuple(text[:3]))(text[3:])
+    training, ending = ([*command] for command in commands(STARTER[0], folder) if command[0] == "meta-nmt-train")
+    updates = [int(value(command, "--max-update")) for command in (training, ending)]
+    batch = int(value(training, "--meta-batch-size")) * sum(
+        int(value(training, f"--{name}-tokens")) for name in ("support", "query")
+    )
+    assert args.by_english and args.tokens == sum(updates) * batch
+    assert args.temperature == float(value(training, "--sampling-temperature"))
+    assert not args.targets and args.byte_fallback, "the vocabulary knows no language that it is tested on"
+    stem, whole = (int(value(command, "--max-update")) for command in of_peer if command[0] == "go_on")
+    assert stem == whole * 3 // 4
+    tuned = {command[3]: int(command[5]) for command in of_peer if command[0] == "tune"}
+    assert {name: updates for name, updates in tuned.items() if name.startswith("ko-")} == {
+        "ko-600-s1": 1200, "ko-600-s2": 1200, "ko-600-s3": 1200, "ko-100-s1": 300, "ko-2000-s1": 1200
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", OURS, ids=str)
@@ -222,11 +273,12 @@ def test_recipes_of_a_family_share_one_meta_training(family: Path, folder: Path)
 @pytest.mark.parametrize(
     ("recipe", "missing"),
     [(path, name) for path in RECIPES if path not in OF_OTHER_FOLDERS for name in ("CORPUS", "DICTIONARIES")]
-    + [*((path, "PACKS") for path in (REAL, *STARTER)), *((path, "DATA") for path in ON_REAL)],
+    + [*((path, "PACKS") for path in (REAL, *STARTER)), *((path, "DATA") for path in (*ON_REAL, STARTER_PEER))]
+    + [(STARTER_PEER, "SCORES")],
     ids=str,
 )
 def test_a_missing_folder_is_one_line(recipe: Path, missing: str, tmp_path: Path) -> None:
-    given = {name: str(tmp_path) for name in ("CORPUS", "DICTIONARIES", "PACKS", "DATA")}
+    given = {name: str(tmp_path) for name in ("CORPUS", "DICTIONARIES", "PACKS", "DATA", "SCORES")}
     given["OUTPUTS"] = str(tmp_path / "outputs")
     without = {name: folder for name, folder in given.items() if name != missing}
     absent = {**given, missing: str(tmp_path / "absent")}
