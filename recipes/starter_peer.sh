@@ -16,7 +16,7 @@ source "$REPO/recipes/starter/cells.sh"
 
 DATA=${DATA:-$OUTPUTS/starter/data}
 SCORES=${SCORES:-$OUTPUTS/starter-scores}
-TOKENS=${TOKENS:-19000000} # 9,500 updates of 2,000, as recipes/starter.sh has them
+TOKENS=${TOKENS:-10000000} # 5,000 updates of 2,000, as recipes/starter.sh has them
 PIECES=${PIECES:-16000}
 readonly BATCH=2000 # tokens of an update, as the starter's
 TRAIN+=(--max-tokens "$BATCH")
@@ -30,7 +30,7 @@ need_compiled_fairseq
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
 # The starter draws a source by its tokens, and then 1,000 of its tokens: sources share tokens there, and not pairs. Its
-# tokens are those of the longer side of a pair, so it reads 19 million English tokens at most. The peer reads as many.
+# tokens are those of the longer side of a pair, so it reads 10 million English tokens at most. The peer reads as many.
 # The vocabulary reads no text of the languages tested, so scripts that no source has are spelled as bytes. Otherwise
 # all their words would be one unknown symbol.
 stage text "One SentencePiece model for all sources and English, and the training text" \
@@ -50,9 +50,9 @@ done
 
 # One pass over the text is TOKENS English tokens. It takes more than TOKENS / BATCH updates, as a batch counts the
 # longer side of a pair, and padding.
-[[ "$DRY_RUN" != 1 ]] || UPDATES=${UPDATES:-9500} # there is no text to count
+[[ "$DRY_RUN" != 1 ]] || UPDATES=${UPDATES:-5000} # there is no text to count
 UPDATES=${UPDATES:-$(python -m recipes.peers.plain updates --text "$RUN/text" --batch "$BATCH")}
-stem=$((UPDATES * 3 / 4)) # in the last quarter the rate falls to zero, as the starter's
+stem=$((UPDATES * 7 / 10)) # then the rate falls to zero, as the starter's
 STAGES_SO_FAR=$after_bin
 stage train/stem "Train until update $stem" go_on "$RUN/train/stem" "" \
   --lr-scheduler fixed --warmup-updates 400 --max-update "$stem"

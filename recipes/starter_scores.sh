@@ -26,6 +26,7 @@ result() {
     --english-tokens "$(english_tokens "$RUN/samples/$5/$6-s$7.tsv")" --seed "$7"
 }
 
+declare -A after_made
 for cell in "${cells[@]}"; do
   read -r lang size seed <<<"$cell"
   name=$lang-$size-s$seed made=$RUN/made/$lang-$size-s$seed
@@ -33,10 +34,16 @@ for cell in "${cells[@]}"; do
   stage "made/$name" "$lang, $size pairs, sample $seed: adapt the starter" meta-nmt-adapt --checkpoint "$STARTER" \
     --source-lang "$lang" --pairs "$RUN/samples/$lang/$size-s$seed.tsv" --test "$RUN/samples/$lang/test.tsv" \
     --seed "$seed" --strategy emb_enc --out "$made"
+  after_made[$name]=$STAGES_SO_FAR
   result "$name-starter" "$made/work/runs/emb_enc" starter emb_enc "$lang" "$size" "$seed"
+done
+for cell in "${cells[@]}"; do
+  read -r lang size seed <<<"$cell"
+  name=$lang-$size-s$seed
+  STAGES_SO_FAR=${after_made[$name]}
   stage "scratch/$name" "$lang, $size pairs, sample $seed: train from random parameters" meta-nmt-adapt \
-    "$made/work/data" --from-scratch --arch ulr_transformer_small --source-lang "$lang" --train-subset train \
-    --seed "$seed" --max-update 1200 --save-interval-updates 300 --save-dir "$RUN/scratch/$name"
+    "$RUN/made/$name/work/data" --from-scratch --arch ulr_transformer_small --source-lang "$lang" \
+    --train-subset train --seed "$seed" --max-update 1200 --save-interval-updates 300 --save-dir "$RUN/scratch/$name"
   result "$name-scratch" "$RUN/scratch/$name" scratch all "$lang" "$size" "$seed"
 done
 run meta-nmt-report "$RUN/results" --baseline scratch --title "Translators from the starter" --out "$RUN/report"

@@ -20,6 +20,7 @@ from meta_nmt.models.checkpoints import read_checkpoint
 from meta_nmt.report.results import unique
 from meta_nmt.runs import cost
 
+TRAINED, VALIDATED = "trained on", "validated on"  # roles of languages
 OWN = "starter"  # the system of translators that were made from the model that a card is of
 
 
@@ -97,7 +98,7 @@ def facts_of_meta(data: str | Path, checkpoint: str | Path, command: str) -> Met
     config, folder = state["cfg"], DataFolder(data)
     recorded, costs = folder.read_record()["languages"], cost.history(checkpoint)
     best, metric = state.get("extra_state", {}).get("best"), config.checkpoint.best_checkpoint_metric
-    roles = (("trained on", config.task.source_langs), ("validated on", config.task.valid_langs))
+    roles = ((TRAINED, config.task.source_langs), (VALIDATED, config.task.valid_langs))
     return MetaFacts(
         target_lang=folder.english,
         system=str(config.task.meta_learner),
@@ -156,7 +157,7 @@ def meta_card(facts: MetaFacts) -> str:
 
 def _front_matter(facts: MetaFacts) -> str:
     head = {
-        "language": [*(lang.code for lang in facts.languages), facts.target_lang],
+        "language": [*(lang.code for lang in facts.languages if lang.role == TRAINED), facts.target_lang],
         **({"license": facts.licence} if facts.licence else {}),
         "pipeline_tag": "translation",
         "tags": ["translation", "low-resource", "meta-learning", "fairseq", facts.system],
@@ -168,7 +169,7 @@ def _front_matter(facts: MetaFacts) -> str:
 
 def _model_index(facts: MetaFacts) -> dict[str, Any]:
     """The scores as the hub reads them."""
-    validated = ", ".join(lang.code for lang in facts.languages if lang.role == "validated on")
+    validated = ", ".join(lang.code for lang in facts.languages if lang.role == VALIDATED)
     scores = {f"dev sets of {validated}": facts.scores} if facts.scores else {}
     for test in facts.tests:
         if test.system == OWN:

@@ -1,6 +1,7 @@
 # What recipes/peers.sh and recipes/starter_peer.sh share: stock fairseq with one vocabulary for all languages. Source
 # it after recipes/common.sh. The functions work in RUN, the folder of the recipe. A recipe adds to TRAIN how many
 # tokens an update has.
+set -euo pipefail
 
 # the sizes of ulr_transformer_small, which recipes/real/best.yaml and recipes/starter.sh train, with the embeddings of
 # both sides shared

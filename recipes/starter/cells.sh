@@ -3,6 +3,8 @@
 #   LANGS   codes of recipes/starter/samples.py
 #   SIZES   pairs of a sample: 100, 600, 2000
 #   SEEDS   of the sample, for 600 pairs; other sizes have the first alone
+set -euo pipefail
+
 LANGS=${LANGS:-ha tn yo ga lv tr fi ko my he tl hyw}
 SIZES=${SIZES:-600 100 2000}
 SEEDS=${SEEDS:-1 2 3}

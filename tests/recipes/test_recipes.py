@@ -166,7 +166,7 @@ def test_the_starter_and_its_peer_are_tested_alike(folder: Path) -> None:
     assert args.temperature == float(value(training, "--sampling-temperature"))
     assert not args.targets and args.byte_fallback, "the vocabulary knows no language that it is tested on"
     stem, whole = (int(value(command, "--max-update")) for command in of_peer if command[0] == "go_on")
-    assert stem == whole * 3 // 4
+    assert stem == whole * 7 // 10
     tuned = {command[3]: int(command[5]) for command in of_peer if command[0] == "tune"}
     assert {name: updates for name, updates in tuned.items() if name.startswith("ko-")} == {
         "ko-600-s1": 1200, "ko-600-s2": 1200, "ko-600-s3": 1200, "ko-100-s1": 300, "ko-2000-s1": 1200
