@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The main job on the embedded family of languages, offline: generate the languages, prepare, train jointly and
 # meta-train, adapt to a held-out language from 600 sentence pairs, translate, and print a BLEU table. Then a real
-# language: the starter that comes with the package is adapted to Finnish, which it has never read, from 600 pairs.
+# language: the starter that comes with the package is adapted to Tagalog, which it has never read, from 600 pairs.
 #   bash recipes/quickstart.sh       (again: finished stages are skipped)
 set -euo pipefail
 # shellcheck source=recipes/low_resource.sh
@@ -32,6 +32,6 @@ stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text"
 train_systems
 low_resource "$TARGET" "$ENGLISH_TOKENS" "Quickstart: $TARGET to English, a generated language"
 
-echo "== Finnish, a real language that the starter has never read, from 600 pairs"
+echo "== Tagalog, a real language that the starter has never read, from 600 pairs"
 PAIRS=$REPO/recipes/real_language
-run meta-nmt-adapt --pairs "$PAIRS/fi-en.tsv" --test "$PAIRS/fi-en.test.tsv" --out "$RUN/fi-en"
+run meta-nmt-adapt --pairs "$PAIRS/tl-en.tsv" --test "$PAIRS/tl-en.test.tsv" --out "$RUN/tl-en"

@@ -4,7 +4,7 @@
     meta-nmt-quickstart --dry-run        prints the commands
 
 It generates languages, prepares the data, trains, adapts to a held-out language, and prints a BLEU table. Then it
-adapts the starter that came with the package to Finnish, from 600 pairs. What is finished is skipped when it is started
+adapts the starter that came with the package to Tagalog, from 600 pairs. What is finished is skipped when it is started
 again. In a clone of the repository recipes/quickstart.sh is the same, and
 installs the package first.
 """
