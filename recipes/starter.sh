@@ -4,6 +4,7 @@
 #   PACKS=DIR bash recipes/starter.sh     (DIR: bible, bible-world, tatoeba, gnome, ntrex; after a kill: it goes on)
 #   WORKERS=2    processes of one thread each that train together; another number later goes on from the same checkpoint
 #   UPDATES=3500 ENDING=1500    updates at one rate, and then updates at a rate that falls to zero
+#   START=meta_nmt/starters/many-en/meta.pt    a starter to go on from (default: random parameters)
 set -euo pipefail
 # shellcheck source=recipes/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -26,12 +27,14 @@ stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text"
 TRAINING=(--meta-learner joint --arch ulr_transformer_small --source-langs "$SOURCES" --valid-langs "$VALID"
   --sampling-temperature 10 --bf16-autocast --dropout 0.1 --meta-batch-size 2 --support-tokens 500 --query-tokens 500
   --seed 1 --lr 7e-4 --save-interval-updates 1000)
+FROM=()
+[[ -z "${START:-}" ]] || FROM=(--finetune-from-model "$START")
 WORLD=()
 ((WORKERS == 1)) || WORLD=(--distributed-world-size "$WORKERS")
 # no stages: they know themselves how far they are, and the number of workers changes nothing
 echo "== Train at one rate"
-run meta-nmt-train "$RUN/data" --save-dir "$RUN/base" "${TRAINING[@]}" "${WORLD[@]}" --lr-scheduler fixed \
-  --warmup-updates 400 --max-update "$UPDATES"
+run meta-nmt-train "$RUN/data" --save-dir "$RUN/base" "${TRAINING[@]}" "${WORLD[@]}" "${FROM[@]}" \
+  --lr-scheduler fixed --warmup-updates 400 --max-update "$UPDATES"
 echo "== Train at a rate that falls to zero"
 run meta-nmt-train "$RUN/data" --save-dir "$RUN/ending" "${TRAINING[@]}" "${WORLD[@]}" \
   --finetune-from-model "$RUN/base/checkpoint_last.pt" --lr-scheduler polynomial_decay --warmup-updates 100 \

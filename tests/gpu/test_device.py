@@ -8,6 +8,7 @@ from fairseq.distributed import LegacyDistributedDataParallel
 
 from benchmarks import transformer
 from benchmarks.transformer import Bench
+from meta_nmt.models.ulr_transformer import TOP_K
 
 GPU = pytest.param(
     "cuda",
@@ -38,13 +39,13 @@ def bench_on(device, mixed=False):
     return bench
 
 
-def exact(bench, start, learner):
+def exact(bench, start, learner, top_k):
     """The gradients of the step on the CPU in float64, by name."""
     exact_bench = bench_on("cpu")
     exact_bench.whole = copy.deepcopy(bench.whole)
     for episode in exact_bench.episodes():
         episode["queries"] = episode["queries"].double()
-    model = exact_bench.ours().double()
+    model = exact_bench.ours(top_k).double()
     model.load_state_dict(start)
     exact_bench.meta_step(model, learner)()
     return gradients(model)
@@ -63,20 +64,21 @@ def error(got, wanted):
     return float((distance / sum((grad**2).sum() for grad in wanted.values())).sqrt())
 
 
-def step_on(device, learner, mixed=False):
+def step_on(device, learner, mixed=False, top_k=TOP_K):
     """The gradients of a step on the device, and the exact ones."""
     bench = bench_on(device, mixed)
     bench.episodes()
-    model = bench.ours()
+    model = bench.ours(top_k)
     start = {name: value.double().cpu() for name, value in model.state_dict().items()}
     bench.meta_step(model, learner)()
-    return gradients(model), exact(bench, start, learner)
+    return gradients(model), exact(bench, start, learner, top_k)
 
 
 @pytest.mark.parametrize("learner", ["joint", "fomaml", "maml"])
 @pytest.mark.usefixtures("no_update")
 def test_meta_gradient_is_the_exact_one(device, learner):
-    got, wanted = step_on(device, learner)
+    # all universal tokens: which of two nearly equal ones is among the best is a matter of rounding
+    got, wanted = step_on(device, learner, top_k=0)
     assert error(got, wanted) < 1e-3
 
 

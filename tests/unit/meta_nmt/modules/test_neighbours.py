@@ -41,7 +41,8 @@ def test_nearest_first_and_with_its_weight():
     weights = module.mixture(torch.tensor([3]))[0].detach()
     order = sorted(range(M), key=lambda i: -weights[i])[:3]
     assert [name for name, _ in found[0]] == [f"u{i}" for i in order]
-    assert [weight for _, weight in found[0]] == pytest.approx([float(weights[i]) for i in order])
+    # the temperature multiplies the rounding of the scores, which depends on how many rows are computed at once
+    assert [weight for _, weight in found[0]] == pytest.approx([float(weights[i]) for i in order], rel=1e-5)
     assert found[0] == found[2] and found[1] != found[0]
 
 
