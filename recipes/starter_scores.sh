@@ -48,3 +48,4 @@ for cell in "${cells[@]}"; do
 done
 run meta-nmt-report "$RUN/results" --baseline scratch --title "Translators from the starter" --out "$RUN/report"
 run python -m recipes.starter.scores "$RUN/report/report.csv" --out "$RUN/scores.json"
+echo "meta-nmt-export --to meta --scores $RUN/scores.json puts them into the card of the starter"
