@@ -15,6 +15,11 @@ UPDATES=${UPDATES:-3500}
 ENDING=${ENDING:-1500}
 
 start_recipe starter
+FROM=()
+if [[ -n "${START:-}" ]]; then
+  [[ "$DRY_RUN" == 1 || -f "$START" ]] || die "START must name the meta.pt of a starter, but $START does not exist"
+  FROM=(--finetune-from-model "$START")
+fi
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 stage corpus "List the corpora" python -m recipes.starter.corpora --packs "$PACKS" --out "$RUN/corpus"
 SOURCES=$(cat "$RUN/corpus/sources.txt" 2>/dev/null || echo SOURCES) # SOURCES where DRY_RUN listed nothing
@@ -27,8 +32,6 @@ stage data "Prepare the data: SentencePiece, vectors, alignment, binarised text"
 TRAINING=(--meta-learner joint --arch ulr_transformer_small --source-langs "$SOURCES" --valid-langs "$VALID"
   --sampling-temperature 10 --bf16-autocast --dropout 0.1 --meta-batch-size 2 --support-tokens 500 --query-tokens 500
   --seed 1 --lr 7e-4 --save-interval-updates 1000)
-FROM=()
-[[ -z "${START:-}" ]] || FROM=(--finetune-from-model "$START")
 WORLD=()
 ((WORKERS == 1)) || WORLD=(--distributed-world-size "$WORKERS")
 # no stages: they know themselves how far they are, and the number of workers changes nothing
