@@ -68,7 +68,7 @@ def test_the_text_of_the_peer(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_sources_share_pairs_or_tokens() -> None:
-    """Of two sources of 100 pairs, one has sentences four times as long."""
+    """Two sources have 100 pairs each, and one has sentences four times as long."""
     long, short = [40] * 100, [10] * 100
     assert plain.weight(long, 2.0, by_tokens=False) == plain.weight(short, 2.0, by_tokens=False) == 10
     tokens = [plain.weight(lengths, 10.0, by_tokens=True) * lengths[0] for lengths in (long, short)]

@@ -143,7 +143,7 @@ def test_stock_fairseq_knows_the_flags_of_the_peer(tmp_path: Path) -> None:
 
 
 def test_the_starter_and_its_peer_are_tested_alike(folder: Path) -> None:
-    """The same pairs, test sets and seeds; the peer has no other text, and as many tokens."""
+    """Starter and peer have the same pairs, test sets, seeds and tokens; the peer has no other text."""
     scored = {
         (value(command, "--source-lang"), command[1], value(command, "--seed"), value(command, "--english-tokens"))
         for command in commands(STARTER_SCORES, folder)
@@ -212,15 +212,14 @@ def test_targets_are_held_out_and_samples_exist(recipe: Path, folder: Path) -> N
         trained_on = value(command, "--source-langs").split(",")
         assert not set(trained_on) & {*held_out, value(command, "--valid-langs")}, "a held-out language is trained on"
         assert value(prepare, "--source-langs").split(",") == trained_on, "prepared and trained languages differ"
-    by_name["meta-nmt-adapt"] = [
-        command for command in by_name["meta-nmt-adapt"] if not adapt_raw_flags.asked_for(command)
-    ]  # the starter's language is in no text of the recipe
-    for command in by_name["meta-nmt-adapt"]:
+    # the starter's language is in no text of the recipe
+    adapted = [command for command in by_name["meta-nmt-adapt"] if not adapt_raw_flags.asked_for(command)]
+    for command in adapted:
         assert value(command, "--source-lang") in held_out, "the target was not held out"
         _, size, seed = value(command, "--train-subset").split("-")
         drawn = own_sizes.get(value(command, "--source-lang"), ",".join(sizes)).split(",")
         assert size in drawn and seed.removeprefix("s") in seeds, f"the sample {size} {seed} is never drawn"
-    assert len({value(command, "--seed") for command in by_name["meta-nmt-adapt"]}) >= 3, "fewer than 3 seeds"
+    assert len({value(command, "--seed") for command in adapted}) >= 3, "fewer than 3 seeds"
     systems = {(value(command, "--system"), value(command, "--strategy")) for command in by_name["meta-nmt-generate"]}
     expected = {
         ("scratch", "all"),
