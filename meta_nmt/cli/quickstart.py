@@ -5,8 +5,7 @@
 
 It generates languages, prepares the data, trains, adapts to a held-out language, and prints a BLEU table. Then it
 adapts the starter that came with the package to Tagalog, from 600 pairs. What is finished is skipped when it is started
-again. In a clone of the repository recipes/quickstart.sh is the same, and
-installs the package first.
+again. In a clone of the repository recipes/quickstart.sh is the same, and installs the package first.
 """
 
 from __future__ import annotations

@@ -97,16 +97,16 @@ def bibles(packs: Path) -> dict[str, Bible]:
                 continue
             what = f"{row['language']}: {row['translation']}; {row['source path']}"
             verses = int(row["verses (all are in en)"].replace(",", ""))
-            # "Indo-European, Slavic"; the pack bible names no families: one of its own, all of whose Bibles stay
+            # "Indo-European, Slavic"; the pack bible names none, so each Bible of it has a family of its own, and stays
             family, script = row.get("family", f"{pack}: {code}").partition(",")[0], row.get("script", "")
             found[code] = Bible(packs / pack / row["file"], code, what, licence, verses, family, script)
     return found
 
 
 def chosen(bible_of: Mapping[str, Bible], elsewhere: Container[str]) -> dict[str, Bible]:
-    """The Bibles that become sources: the long ones, those of languages with text ``elsewhere``, and one of each rest.
+    """The Bibles that become sources: the long ones, those of languages with text ``elsewhere``, and some short ones.
 
-    A rest is a family in a script that has no long Bible; its longest one is taken.
+    Of the short ones those stay that are the longest of their family in their script.
     """
     longest: dict[tuple[str, str], Bible] = {}
     for bible in sorted(bible_of.values(), key=lambda bible: (-bible.verses, bible.lang)):

@@ -77,8 +77,8 @@ def step_on(device, learner, mixed=False, top_k=TOP_K):
 @pytest.mark.parametrize("learner", ["joint", "fomaml", "maml"])
 @pytest.mark.usefixtures("no_update")
 def test_meta_gradient_is_the_exact_one(device, learner):
-    # all universal tokens: which of two nearly equal ones is among the best is a matter of rounding
-    got, wanted = step_on(device, learner, top_k=0)
+    # all universal tokens but one: which of two nearly equal ones is among the best 32 is a matter of rounding
+    got, wanted = step_on(device, learner, top_k=transformer.UNIVERSAL_TOKENS - 1)
     assert error(got, wanted) < 1e-3
 
 

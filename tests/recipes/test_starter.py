@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from run_recipe import run
 
 from data_prep.base.errors import InputError
 from data_prep.corpora.manifest import read_manifest
@@ -125,3 +126,14 @@ def test_scores_are_means_over_samples(tmp_path: Path, capsys: pytest.CaptureFix
     report.write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="recipes/starter_scores.sh"):
         scores.main([str(report), "--out", str(out)])
+
+
+def test_the_recipe_goes_on_from_a_starter(tmp_path: Path) -> None:
+    recipe, given = Path("recipes/starter.sh"), {"PACKS": str(tmp_path), "OUTPUTS": str(tmp_path / "outputs")}
+    starts = [
+        [line for line in run(recipe, tmp_path, DRY_RUN="1", **given, **start).stdout.splitlines() if "/base " in line]
+        for start in ({}, {"START": "my.pt"})
+    ]
+    assert ["--finetune-from-model my.pt" in line for (line,) in starts] == [False, True]
+    done = run(recipe, tmp_path, INSTALL="0", START="my.pt", **given)
+    assert done.returncode == 2 and "my.pt does not exist" in done.stderr and done.stderr.count("\n") == 1, done.stderr
